@@ -1,0 +1,238 @@
+"""`config.toml` → frozen dataclasses, where an unread key is an error.
+
+The defaults stand here and in the commented `config.toml`; a test holds the two together.
+"""
+
+import dataclasses
+import os
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from device.errors import ConfigError
+
+
+def _key(default: Any, low: float | None = None, high: float | None = None, each: tuple[str, ...] | None = None) -> Any:
+    """A setting: default value, inclusive range of a number, or the strings a list may hold."""
+    return field(default=default, metadata={"low": low, "high": high, "each": each})
+
+
+@dataclass(frozen=True)
+class Paths:
+    models: str = ""
+    state: str = ""
+
+    def models_dir(self) -> Path:
+        """Folder of the model files: the key, $NOD_MODELS, or the user's cache."""
+        return _folder(self.models, "NOD_MODELS", "XDG_CACHE_HOME", ".cache", "models")
+
+    def state_dir(self) -> Path:
+        """Folder of what must survive a restart: the key, $NOD_STATE, or the user's state folder."""
+        return _folder(self.state, "NOD_STATE", "XDG_STATE_HOME", ".local/state", "")
+
+
+def _folder(key: str, variable: str, xdg: str, fallback: str, leaf: str) -> Path:
+    if key:
+        return Path(key).expanduser()
+    if os.environ.get(variable):
+        return Path(os.environ[variable])
+    base = Path(os.environ.get(xdg) or Path.home() / fallback)
+    return base / "nod" / leaf
+
+
+@dataclass(frozen=True)
+class Audio:
+    input: str = ""
+    output: str = ""
+    buffer_ms: int = _key(40, 20, 200)
+    echo_canceller: Literal["speex", "none"] = "speex"
+    echo_tail_ms: int = _key(200, 50, 500)
+    duck_db: float = _key(15.0, 0, 60)
+
+
+@dataclass(frozen=True)
+class Wake:
+    words: tuple[str, ...] = _key(("hey_jarvis",), each=("hey_jarvis", "alexa", "hey_mycroft"))
+    threshold: float = _key(0.5, 0, 1)
+    timeout_s: float = _key(6.0, 1, 60)
+
+
+@dataclass(frozen=True)
+class Vad:
+    threshold: float = _key(0.5, 0, 1)
+    release: float = _key(0.35, 0, 1)
+
+
+@dataclass(frozen=True)
+class Turn:
+    min_wait_ms: int = _key(100, 60, 5000)
+    max_wait_ms: int = _key(1800, 100, 10000)
+    longest_s: float = _key(30.0, 5, 120)
+
+
+@dataclass(frozen=True)
+class Conversation:
+    follow_up_s: float = _key(8.0, 0, 120)
+    history_turns: int = _key(6, 0, 50)
+    barge_in_ms: int = _key(300, 100, 2000)
+
+
+@dataclass(frozen=True)
+class Recognizer:
+    engine: Literal["auto", "vosk", "whisper"] = "auto"
+
+
+@dataclass(frozen=True)
+class Llm:
+    max_tokens: int = _key(60, 8, 400)
+    context_tokens: int = _key(1024, 256, 8192)
+    threads: int = _key(1, 1, 64)
+    system_prompt: str = (
+        "You are Nod, a friendly voice assistant in the home. "
+        "Answer in one or two short spoken sentences. No lists, no markdown."
+    )
+
+
+@dataclass(frozen=True)
+class Voice:
+    model: str = "en_US-joe-medium"
+    speed: float = _key(1.0, 0.5, 2)
+    phrase_words: int = _key(8, 2, 40)
+
+
+@dataclass(frozen=True)
+class Filler:
+    enabled: bool = True
+    after_ms: int = _key(0, 0, 5000)
+    again_ms: int = _key(2500, 500, 30000)
+
+
+@dataclass(frozen=True)
+class Budget:
+    turn: int = _key(200, 50, 10000)
+    pause: int = _key(140, 10, 10000)
+    recognize: int = _key(20, 1, 10000)
+    think: int = _key(30, 1, 10000)
+    speak: int = _key(60, 1, 10000)
+
+
+@dataclass(frozen=True)
+class Led:
+    enabled: bool = False
+    red_pin: int = _key(17, 0, 27)
+    green_pin: int = _key(27, 0, 27)
+    blue_pin: int = _key(22, 0, 27)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings.  One field per table of `config.toml`, with the same names."""
+
+    paths: Paths = Paths()
+    audio: Audio = Audio()
+    wake: Wake = Wake()
+    vad: Vad = Vad()
+    turn: Turn = Turn()
+    conversation: Conversation = Conversation()
+    recognizer: Recognizer = Recognizer()
+    llm: Llm = Llm()
+    voice: Voice = Voice()
+    filler: Filler = Filler()
+    budget: Budget = Budget()
+    led: Led = Led()
+
+
+def load(path: Path | None) -> Config:
+    """Read settings from `path`; None gives the defaults.
+
+    Raises ConfigError with file, line, key and what is allowed.
+    """
+    if path is None:
+        return Config()
+    try:
+        source = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such config file; check the path after --config.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read as a text file ({error}).") from None
+    try:
+        tables = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}.") from None
+    return _Reader(path, source).config(tables)
+
+
+class _Reader:
+    """Checks one file's tables against the dataclasses; keeps path and source to say where a mistake is."""
+
+    def __init__(self, path: Path, source: str):
+        self.path = path
+        self.lines = source.splitlines()
+
+    def config(self, tables: dict[str, Any]) -> Config:
+        sections = {f.name: f.type for f in dataclasses.fields(Config)}
+        hints = get_type_hints(Config)
+        values = {}
+        for name, table in tables.items():
+            if name not in sections:
+                raise self.error(name, None, f"there is no table [{name}]; there are {_list(sections)}")
+            if not isinstance(table, dict):
+                raise self.error(name, None, f"{name} must be a table: write [{name}] and its keys below it")
+            values[name] = self.section(name, hints[name], table)
+        config = Config(**values)
+        if config.vad.release > config.vad.threshold:
+            raise self.error("vad", "release", "must not be above threshold")
+        if config.turn.min_wait_ms > config.turn.max_wait_ms:
+            raise self.error("turn", "min_wait_ms", "must not be above max_wait_ms")
+        return config
+
+    def section(self, name: str, kind: type, table: dict[str, Any]) -> Any:
+        fields = {f.name: f for f in dataclasses.fields(kind)}
+        hints = get_type_hints(kind)
+        values = {}
+        for key, value in table.items():
+            if key not in fields:
+                raise self.error(name, key, f"unknown key; [{name}] knows {_list(fields)}")
+            values[key] = self.value(name, key, hints[key], fields[key].metadata, value)
+        return kind(**values)
+
+    def value(self, table: str, key: str, hint: Any, rule: Any, value: Any) -> Any:
+        if get_origin(hint) is Literal:
+            if value not in get_args(hint):
+                raise self.error(table, key, f"must be one of {_list(get_args(hint))}, not {value!r}")
+            return value
+        if get_origin(hint) is tuple:
+            allowed = rule["each"]
+            if not isinstance(value, list) or not value or any(v not in allowed for v in value):
+                raise self.error(table, key, f"must be a list of one or more of {_list(allowed)}, not {value!r}")
+            return tuple(dict.fromkeys(value))
+        if hint is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not hint:
+            raise self.error(table, key, f"must be {_WORDS[hint]}, not {value!r}")
+        low, high = rule.get("low"), rule.get("high")
+        if low is not None and not low <= value <= high:
+            raise self.error(table, key, f"must be from {low} to {high}, not {value}")
+        return value
+
+    def error(self, table: str, key: str | None, what: str) -> ConfigError:
+        where = f"[{table}]" if key is None else f"[{table}] {key}"
+        return ConfigError(f"{self.path}, line {self.line(table, key)}: {where}: {what}.")
+
+    def line(self, table: str, key: str | None) -> int:
+        """Line of a key, found in the text: the TOML parser doesn't keep positions."""
+        header = re.compile(rf"\s*\[\s*[\"']?{re.escape(table)}[\"']?\s*\]")
+        start = next((i for i, line in enumerate(self.lines) if header.match(line)), 0)
+        if key is None:
+            return start + 1
+        pattern = re.compile(rf"\s*(?:{re.escape(table)}\s*\.\s*)?[\"']?{re.escape(key)}[\"']?\s*[=.]")
+        return next((i for i, line in enumerate(self.lines[start:], start) if pattern.match(line)), start) + 1
+
+
+_WORDS = {int: "a whole number", float: "a number", str: "a text in quotes", bool: "true or false"}
+
+
+def _list(names: Any) -> str:
+    return ", ".join(str(name) for name in names)

@@ -1,0 +1,336 @@
+"""The vocabulary of the conversation: what threads tell each other.
+
+All times `t` are sample indices of the device clock (16 kHz; contract 1).  `turn` numbers the user's turns; `draft` numbers the
+replies prepared for them (see `device.floor`).  All are immutable, so they can cross threads.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+SAMPLE_RATE_HZ = 16_000
+BLOCK_SAMPLES = 160  # 10 ms, one exchange with the device
+FRAME_SAMPLES = 512  # 32 ms, what Silero VAD takes
+
+
+def samples(ms: float) -> int:
+    """Milliseconds to samples of the device clock, rounded."""
+    return round(ms * SAMPLE_RATE_HZ / 1000)
+
+
+def milliseconds(count: int) -> float:
+    """Samples of the device clock to milliseconds."""
+    return count * 1000 / SAMPLE_RATE_HZ
+
+
+# --- audio → main -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A block went by.  The only clock of the conversation: deadlines are compared with it."""
+
+    t: int
+
+
+@dataclass(frozen=True, slots=True)
+class WakeWord:
+    """`word` ended at about `t`; it began at about `start_t`.  score: 0..1."""
+
+    t: int
+    start_t: int
+    word: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """Near-end speech began at `start_t` (first speech sample); noticed at `t`."""
+
+    t: int
+    start_t: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped:
+    """The last speech sample was `end_t`; noticed at `t`."""
+
+    t: int
+    end_t: int
+
+
+@dataclass(frozen=True, slots=True)
+class SoundReady:
+    """The first sound of `draft` is at the playout and held or playing.  gated: waits for an act as well."""
+
+    t: int
+    turn: int
+    draft: int
+    gated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutStarted:
+    """The first sample of a sound of `kind` is in the block played at `t`."""
+
+    t: int
+    turn: int
+    draft: int
+    kind: "SoundKind"
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutEnded:
+    """The sound ended at `t`, by itself or by a cut.  heard: the words whose last sample was played, in order."""
+
+    t: int
+    turn: int
+    draft: int
+    kind: "SoundKind"
+    heard: tuple[str, ...]
+    was_cut: bool
+
+
+# --- hear → main ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What the recognizer has so far, while the user speaks."""
+
+    t: int
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The user paused after `end_t` (last speech sample); `text` is all of this turn up to there, decoded to its end."""
+
+    t: int
+    turn: int
+    end_t: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndEvidence:
+    """How certain it is that the turn ended with the pause after `end_t`.
+
+    p_end: calibrated probability 0..1.  wait_ms: silence after `end_t` after which the turn counts as over.
+    May come several times a pause; the newest counts.
+    """
+
+    t: int
+    turn: int
+    end_t: int
+    p_end: float
+    wait_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The user went on after a pause."""
+
+    t: int
+    turn: int
+
+
+# --- reply, speak → main ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyWords:
+    """First or further words of the reply's text."""
+
+    turn: int
+    draft: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyEnded:
+    """The text agent is done with `draft`.  text: all of it.  source: "intent:NAME", "llm", or the wrapped agent's name."""
+
+    turn: int
+    draft: int
+    text: str
+    source: str
+    stop: bool = False  # the user asked for silence: no follow-up
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """A tool call began.  slow: its measured p95 is over the budget, or it has no history and leaves the process."""
+
+    turn: int
+    draft: int
+    tool: str
+    slow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEnded:
+    """A tool call ended.  outcome: "done", "failed", "cancelled"."""
+
+    turn: int
+    draft: int
+    tool: str
+    outcome: str
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """The acting tool that a gated sound waits for has succeeded."""
+
+    turn: int
+    draft: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActFailed:
+    """It has not: say `apology` instead of what was prepared."""
+
+    turn: int
+    draft: int
+    apology: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Something to say or play that nobody asked for just now: a timer rings, an unfinished tool call was found.
+
+    rings: play the alarm before the words.
+    """
+
+    text: str
+    rings: bool = False
+
+
+# --- main → hear, reply, speak, audio ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """To hear: the user's turn `turn` is (or begins) in the audio from `from_t` on.  Ends what was heard before.
+
+    wake_word: spoken form to take out of the front of the text ("hey jarvis"), or None.
+    """
+
+    turn: int
+    from_t: int
+    wake_word: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopListening:
+    """To hear: the user's turn is over or given up."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One finished turn as both sides experienced it.  heard: the reply's words that really left the loudspeaker."""
+
+    user: str
+    heard: str
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """To reply: prepare the answer to `text`.  Until the draft is committed it may read but not act."""
+
+    turn: int
+    draft: int
+    text: str
+    history: tuple[Exchange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """To speak: words to render for `draft`.
+
+    text: any number of words, with their spaces; may be empty when `last`.  gated: hold until the act has succeeded.
+    last: nothing follows for this draft.
+    """
+
+    turn: int
+    draft: int
+    text: str
+    gated: bool = False
+    last: bool = False
+
+
+SoundKind = Literal["reply", "filler", "alarm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of the reply as written (not as spoken), with the samples it takes within its `Sound`.
+
+    `end` is exclusive and may lie past the end of the chunk that carries the word: words travel with the chunk they begin in.
+    """
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sound:
+    """To audio: a chunk to play.  samples: float32 [-1, 1] mono 16 kHz.  Chunks of one draft play in order without a gap.
+
+    words: offsets relative to this chunk's first sample.  last: nothing follows for this draft.
+    """
+
+    turn: int
+    draft: int
+    kind: SoundKind
+    samples: np.ndarray
+    words: tuple[Word, ...] = ()
+    gated: bool = False
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """To audio: the turn is over, `draft` may be heard.  acted: so may its gated sounds."""
+
+    draft: int
+    acted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Duck:
+    """To audio: lower (True) or restore (False) the playout's volume."""
+
+    down: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """To audio: fade out and forget every sound of drafts up to `draft`."""
+
+    draft: int
+
+
+# --- audio → hear -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """32 ms of echo-cancelled microphone.  t: index of its first sample.  samples: float32, FRAME_SAMPLES of them.
+
+    speech_probability: Silero's, 0..1.  in_speech: the segmenter's verdict with hysteresis.
+    end_t: last speech sample so far when not in speech.
+    """
+
+    t: int
+    samples: np.ndarray = field(repr=False)
+    speech_probability: float
+    in_speech: bool
+    end_t: int
