@@ -29,9 +29,13 @@ def milliseconds(count: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A block went by.  The only clock of the conversation: deadlines are compared with it."""
+    """A block went by.  The only clock of the conversation: deadlines are compared with it.
+
+    voice: the newest VAD frame sounds like speech, though not yet for long enough to be a `SpeechStarted`.
+    """
 
     t: int
+    voice: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,167 @@
+"""The sound card as one call a block, which is also the clock (contract 1)."""
+
+import time
+from typing import Protocol
+
+import numpy as np
+
+from device.audio.echo import to_float, to_int16
+from device.errors import AudioError
+from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ
+
+
+class AudioDevice(Protocol):
+    """A duplex device at 16 kHz mono.  Audio thread only.
+
+    output_delay_samples: from the call that hands over a block to its first sample in the air, in samples of the clock.
+    xruns: blocks lost or repeated by the device since the start.
+    """
+
+    output_delay_samples: int
+    xruns: int
+
+    def exchange(self, play: np.ndarray) -> np.ndarray:
+        """Hand over a block to play and wait for the next captured one; float32 [-1, 1], BLOCK_SAMPLES each.
+
+        Raises AudioError when the device is gone, EndOfRecording when a file-backed one has no more.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give the device back."""
+        ...
+
+
+class EndOfRecording(Exception):
+    """A file-backed device was told to stop; not an error."""
+
+
+class PyAudioDevice:
+    """A blocking duplex stream of PortAudio.
+
+    input_name, output_name: part of a device's name, "" for the default.  buffer_ms: how much the output side holds.
+    Raises AudioError when there is no such device or it refuses 16 kHz mono.
+    """
+
+    def __init__(self, input_name: str, output_name: str, buffer_ms: int):
+        import pyaudio
+
+        self.xruns = 0
+        self._overflowed = pyaudio.paInputOverflowed
+        self._port = pyaudio.PyAudio()
+        try:
+            self._stream = self._port.open(
+                rate=SAMPLE_RATE_HZ,
+                channels=1,
+                format=pyaudio.paInt16,
+                input=True,
+                output=True,
+                input_device_index=find_device(self._port, input_name, "input"),
+                output_device_index=find_device(self._port, output_name, "output"),
+                frames_per_buffer=BLOCK_SAMPLES,
+            )
+        except OSError as error:
+            self._port.terminate()
+            raise AudioError(
+                f"The sound card can't be opened for 16 kHz mono in both directions ({error}); "
+                "run 'nod check' to see the devices there are and name one in [audio] of config.toml."
+            ) from None
+        except AudioError:
+            self._port.terminate()
+            raise
+        # A full output buffer at the start is what keeps a late block from being heard.
+        ahead = max(1, buffer_ms * SAMPLE_RATE_HZ // 1000 // BLOCK_SAMPLES)
+        self.output_delay_samples = ahead * BLOCK_SAMPLES
+        self._stream.write(bytes(2 * BLOCK_SAMPLES * ahead))
+
+    def exchange(self, play: np.ndarray) -> np.ndarray:
+        """See `AudioDevice.exchange`.  A captured overflow is counted as an xrun and the next block is read."""
+        try:
+            self._stream.write(to_int16(play).tobytes())
+            captured = self._stream.read(BLOCK_SAMPLES, exception_on_overflow=True)
+        except OSError as error:
+            if error.errno != self._overflowed:
+                raise AudioError(
+                    f"The sound card stopped working ({error}); check its cable and start Nod again."
+                ) from None
+            self.xruns += 1
+            captured = self._stream.read(BLOCK_SAMPLES, exception_on_overflow=False)
+        return to_float(np.frombuffer(captured, dtype=np.int16))
+
+    def close(self) -> None:
+        """See `AudioDevice.close`."""
+        self._stream.close()
+        self._port.terminate()
+
+
+def find_device(port: object, name: str, side: str) -> int | None:
+    """Index of the first PortAudio device whose name contains `name` and that has channels on `side` ("input"/"output").
+
+    "" gives None, PortAudio's default.  Raises AudioError with the names there are.
+    """
+    if not name:
+        return None
+    there = [port.get_device_info_by_index(i) for i in range(port.get_device_count())]
+    fitting = [d for d in there if d[f"max{side.capitalize()}Channels"] > 0]
+    for info in fitting:
+        if name.lower() in info["name"].lower():
+            return int(info["index"])
+    names = ", ".join(d["name"] for d in fitting) or "none"
+    raise AudioError(f"config.toml, [audio] {side}: no {side} device has {name!r} in its name; there are: {names}.")
+
+
+class FileDevice:
+    """A recording for a microphone and an array for a loudspeaker, in real time, on the same loop as a real device.
+
+    Each captured block is handed over when a real device would have it full.  The loudspeaker has one block of buffer, the
+    least any device has: a block handed over later than that is heard later, and counted as an xrun.
+
+    microphone: float32 [-1, 1] at 16 kHz; silence follows it.  limit_samples: where the loudspeaker's recording ends.
+    """
+
+    def __init__(self, microphone: np.ndarray, limit_samples: int):
+        self.output_delay_samples = BLOCK_SAMPLES
+        self.xruns = 0
+        self._microphone = microphone
+        self._loudspeaker = np.zeros(limit_samples, dtype=np.float32)
+        self._played_to = 0
+        self._block = 0
+        self._start_s = 0.0
+        self.stopped = False
+
+    def exchange(self, play: np.ndarray) -> np.ndarray:
+        """See `AudioDevice.exchange`."""
+        if self._block == 0:
+            self._start_s = time.monotonic()
+        if self.stopped or self._block * BLOCK_SAMPLES >= self._loudspeaker.size:
+            raise EndOfRecording
+        self._play(play)
+        first = self._block * BLOCK_SAMPLES
+        self._block += 1
+        full_s = self._start_s + self._block * BLOCK_SAMPLES / SAMPLE_RATE_HZ
+        time.sleep(max(0.0, full_s - time.monotonic()))
+        captured = np.zeros(BLOCK_SAMPLES, dtype=np.float32)
+        there = self._microphone[first : first + BLOCK_SAMPLES]
+        captured[: there.size] = there
+        return captured
+
+    def _play(self, play: np.ndarray) -> None:
+        now = int((time.monotonic() - self._start_s) * SAMPLE_RATE_HZ)
+        due = (self._block + 1) * BLOCK_SAMPLES
+        at = max(due, self._played_to)
+        if now > at:
+            self.xruns += 1
+            at = -(-now // BLOCK_SAMPLES) * BLOCK_SAMPLES
+        if at > due and not play.any():
+            return  # silence is where a delayed stream catches up
+        end = min(at + BLOCK_SAMPLES, self._loudspeaker.size)
+        if at < end:
+            self._loudspeaker[at:end] = play[: end - at]
+        self._played_to = at + BLOCK_SAMPLES
+
+    def recording(self) -> np.ndarray:
+        """What the loudspeaker played so far: float32, sample 0 is the microphone's sample 0."""
+        return self._loudspeaker[: self._block * BLOCK_SAMPLES]
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -1,0 +1,77 @@
+"""Echo cancellation: takes what the loudspeaker played out of what the microphone heard."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol
+
+import numpy as np
+
+from device.errors import AudioError
+from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ
+
+_FULL_SCALE = 32767.0
+
+
+def to_int16(block: np.ndarray) -> np.ndarray:
+    """Float32 [-1, 1] to int16, clipped."""
+    return (np.clip(block, -1.0, 1.0) * _FULL_SCALE).astype(np.int16)
+
+
+def to_float(block: np.ndarray) -> np.ndarray:
+    """Int16 to float32 [-1, 1]."""
+    return block.astype(np.float32) / np.float32(_FULL_SCALE + 1)
+
+
+class EchoCanceller(Protocol):
+    """Audio thread; one call a block, the blocks of both sides paired by sample index (contract 1)."""
+
+    def process(self, near: np.ndarray, far: np.ndarray) -> np.ndarray:
+        """near: microphone, far: what the loudspeaker played meanwhile; float32 [-1, 1], BLOCK_SAMPLES.  Returns the same."""
+        ...
+
+
+class SpeexCanceller:
+    """SpeexDSP's MDF adaptive filter (Valin 2007), 0.03 ms a block.
+
+    tail_ms: the longest echo it can model, the delay between the sound card's two sides included.
+    """
+
+    def __init__(self, tail_ms: int):
+        self._speex = _speex_extension()
+        tail_samples = tail_ms * SAMPLE_RATE_HZ // 1000
+        self._state = self._speex.EchoCanceller_create(BLOCK_SAMPLES, tail_samples, SAMPLE_RATE_HZ)
+
+    def process(self, near: np.ndarray, far: np.ndarray) -> np.ndarray:
+        """See `EchoCanceller.process`."""
+        clean = self._speex.EchoCanceller_process(self._state, to_int16(near).tobytes(), to_int16(far).tobytes())
+        return to_float(np.frombuffer(clean, dtype=np.int16))
+
+
+def _speex_extension() -> ModuleType:
+    """The compiled half of the `speexdsp` package.
+
+    Its Python half (0.1.1) imports `imp`, which Python 3.12 no longer has; the extension beside it works on every version.
+    Raises AudioError when the package isn't installed.
+    """
+    package = importlib.util.find_spec("speexdsp")
+    libraries = list(Path(package.origin).parent.glob("_speexdsp*.so")) if package and package.origin else []
+    if not libraries:
+        raise AudioError("The Python package speexdsp is not installed; run 'make setup', or set echo_canceller = \"none\".")
+    spec = importlib.util.spec_from_file_location("_speexdsp", libraries[0])
+    extension = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(extension)
+    return extension
+
+
+class NoCanceller:
+    """For headphones, where nothing comes back."""
+
+    def process(self, near: np.ndarray, far: np.ndarray) -> np.ndarray:
+        """Returns `near` as it is."""
+        return near
+
+
+def load_canceller(kind: str, tail_ms: int) -> EchoCanceller:
+    """The canceller that `[audio] echo_canceller` names: "speex" or "none"."""
+    return SpeexCanceller(tail_ms) if kind == "speex" else NoCanceller()

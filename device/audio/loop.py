@@ -1,0 +1,122 @@
+"""The audio thread: one block out, one block in, every 10 ms, and what is computed on the way.
+
+Nothing here waits but the device itself: no lock, no log, no file (contract 5 and DESIGN.md, "Realtime in Python").
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from device.audio.device import AudioDevice, EndOfRecording
+from device.audio.echo import EchoCanceller
+from device.audio.playout import Playout
+from device.audio.vad import Segmenter, SileroVad
+from device.audio.wake import STEP_SAMPLES, WakeDetector
+from device.events import BLOCK_SAMPLES, FRAME_SAMPLES, Frame, SpeechStarted, SpeechStopped, Tick, WakeWord, milliseconds
+from device.mailbox import Mailbox
+
+_BLOCK_MS = milliseconds(BLOCK_SAMPLES)
+
+
+@dataclass
+class AudioReport:
+    """How well the loop kept time.  late_blocks: computed in more than one block's time.  worst_ms: the longest."""
+
+    blocks: int = 0
+    late_blocks: int = 0
+    worst_ms: float = 0.0
+
+
+class AudioLoop:
+    """Everything the audio thread owns.
+
+    inbox: `Sound`, `Release`, `Duck`, `Cut`.  hear: gets a `Frame` every 32 ms.  main: gets a `Tick` every block, and edges.
+    """
+
+    def __init__(
+        self,
+        device: AudioDevice,
+        echo: EchoCanceller,
+        vad: SileroVad,
+        segmenter: Segmenter,
+        wake: WakeDetector | None,
+        playout: Playout,
+        inbox: Mailbox,
+        hear: Mailbox,
+        main: Mailbox,
+    ):
+        self.device = device
+        self.playout = playout
+        self.report = AudioReport()
+        self._echo, self._vad, self._segmenter, self._wake = echo, vad, segmenter, wake
+        self._inbox, self._hear, self._main = inbox, hear, main
+        self._t = 0
+        self._voice = False
+        self._frame = np.empty(0, dtype=np.float32)
+        self._step = np.empty(0, dtype=np.float32)
+        # The reference is what the microphone could hear now, so it waits as long as the device's output side holds it.
+        self._unheard = [np.zeros(BLOCK_SAMPLES, dtype=np.float32)] * (device.output_delay_samples // BLOCK_SAMPLES)
+        self._stopping = False
+
+    def run(self) -> None:
+        """Exchange blocks until `stop` or the end of a recording.  Raises AudioError when the device is gone."""
+        try:
+            while not self._stopping:
+                self.step()
+        except EndOfRecording:
+            return
+
+    def stop(self) -> None:
+        """End `run` after the block under way.  Any thread."""
+        self._stopping = True
+
+    def step(self) -> None:
+        """One block."""
+        began = time.perf_counter()
+        while (message := self._inbox.get(timeout_s=0)) is not None:
+            for event in self.playout.take(message, self._t):
+                self._main.put(event)
+        play, told = self.playout.block(self._t + self.device.output_delay_samples)
+        for event in told:
+            self._main.put(event)
+        computed = time.perf_counter() - began
+        captured = self.device.exchange(play)
+        began = time.perf_counter()
+        self._unheard.append(play)
+        clean = self._echo.process(captured, self._unheard.pop(0))
+        self._t += BLOCK_SAMPLES
+        self._listen(clean)
+        self._main.put(Tick(self._t, self._voice))
+        self._count(1000 * (computed + time.perf_counter() - began))
+
+    def _listen(self, clean: np.ndarray) -> None:
+        self._frame = np.concatenate((self._frame, clean))
+        if self._frame.size >= FRAME_SAMPLES:
+            frame, self._frame = self._frame[:FRAME_SAMPLES], self._frame[FRAME_SAMPLES:]
+            self._hear_frame(frame, self._t - self._frame.size - FRAME_SAMPLES)
+        if self._wake is None:
+            return
+        self._step = np.concatenate((self._step, clean))
+        if self._step.size >= STEP_SAMPLES:
+            found = self._wake.step(self._t, self._step)
+            self._step = np.empty(0, dtype=np.float32)
+            if found:
+                self._main.put(WakeWord(found.t, found.start_t, found.word, found.score))
+
+    def _hear_frame(self, frame: np.ndarray, t: int) -> None:
+        probability = self._vad.probability(frame)
+        edge = self._segmenter.step(t, probability)
+        segment = self._segmenter
+        self._voice = probability >= segment.threshold
+        if edge == "started":
+            self._main.put(SpeechStarted(self._t, segment.start_t))
+        elif edge == "stopped":
+            self._main.put(SpeechStopped(self._t, segment.end_t))
+        self._hear.put(Frame(t, frame, probability, segment.in_speech, segment.end_t))
+
+    def _count(self, took_ms: float) -> None:
+        self.report.blocks += 1
+        if took_ms > _BLOCK_MS:
+            self.report.late_blocks += 1
+        self.report.worst_ms = max(self.report.worst_ms, took_ms)

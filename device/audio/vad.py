@@ -1,0 +1,83 @@
+"""Voice activity: Silero's probability per 32 ms, and a segmenter that turns it into speech with edges."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from device.events import FRAME_SAMPLES, SAMPLE_RATE_HZ
+
+_CONTEXT_SAMPLES = 64  # Silero v5 wants the last 64 samples of the frame before in front of each frame
+
+
+def quiet_session(path: Path) -> onnxruntime.InferenceSession:
+    """An ONNX session that runs in the calling thread and never spins: the audio loop has one core to itself and no more."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+class SileroVad:
+    """Silero VAD on onnxruntime.  Audio thread; about 0.3 to 1 ms a call.
+
+    path: `silero_vad.onnx` (v5 or later: inputs `input`, `state`, `sr`).
+    """
+
+    def __init__(self, path: Path):
+        self._session = quiet_session(path)
+        self._rate = np.array(SAMPLE_RATE_HZ, dtype=np.int64)
+        self._state = np.zeros((2, 1, 128), dtype=np.float32)
+        self._input = np.zeros((1, _CONTEXT_SAMPLES + FRAME_SAMPLES), dtype=np.float32)
+
+    def probability(self, frame: np.ndarray) -> float:
+        """Probability 0..1 that `frame` (float32, FRAME_SAMPLES long, [-1, 1]) holds speech, given all frames before it."""
+        self._input[0, _CONTEXT_SAMPLES:] = frame
+        inputs = {"input": self._input, "state": self._state, "sr": self._rate}
+        output, self._state = self._session.run(None, inputs)
+        self._input[0, :_CONTEXT_SAMPLES] = frame[-_CONTEXT_SAMPLES:]
+        return float(output[0, 0])
+
+
+@dataclass
+class Segmenter:
+    """Speech with hysteresis, from one probability per frame.  Takes no clock: a frame's place is its number.
+
+    threshold: probability from which a frame can begin speech.  release: below it a frame isn't speech.
+    onset_frames: frames in a row it takes to begin.  hangover_frames: frames in a row it takes to end.
+    """
+
+    threshold: float = 0.5
+    release: float = 0.35
+    onset_frames: int = 2
+    hangover_frames: int = 2
+    in_speech: bool = False
+    start_t: int = 0
+    end_t: int = 0
+    _run: int = 0
+
+    def step(self, t: int, probability: float) -> str | None:
+        """Take the frame that begins at sample `t`.  Returns "started", "stopped" or None.
+
+        After "started", `start_t` is the first sample of the first speech frame; after "stopped", `end_t` is the sample
+        after the last one.
+        """
+        if not self.in_speech:
+            self._run = self._run + 1 if probability >= self.threshold else 0
+            if self._run == 1:
+                self.start_t = t
+            if self._run >= self.onset_frames:
+                self.in_speech, self._run, self.end_t = True, 0, t + FRAME_SAMPLES
+                return "started"
+            return None
+        if probability >= self.release:
+            self._run, self.end_t = 0, t + FRAME_SAMPLES
+            return None
+        self._run += 1
+        if self._run >= self.hangover_frames:
+            self.in_speech, self._run = False, 0
+            return "stopped"
+        return None
