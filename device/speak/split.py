@@ -1,0 +1,154 @@
+"""Cuts a Piper voice in two, so that it can begin to sound before it is finished.
+
+A Piper voice is one VITS graph (Kim et al. 2021): text encoder, duration predictor and flow make latent frames; a HiFi-GAN
+generator (Kong et al. 2020) turns each frame into 256 samples.  The generator is convolutional and hangs on one tensor, so it can
+run over windows of frames.  Names of tensors differ from voice to voice, so everything is found by structure.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from device.errors import ModelError
+
+if TYPE_CHECKING:
+    import onnx
+
+_VERSION = 1  # of the split files: a higher one makes old ones be split again
+_AUDIO_OUTPUT = 0
+
+
+def encoder_path(voice: Path) -> Path:
+    """Where the first half of the voice `voice` (…/NAME.onnx) is kept: text → latent frames and durations."""
+    return voice.with_suffix(".encoder.onnx")
+
+
+def decoder_path(voice: Path) -> Path:
+    """Where the second half is kept: latent frames → samples."""
+    return voice.with_suffix(".decoder.onnx")
+
+
+def stamp_path(voice: Path) -> Path:
+    """Where it is noted of which voice the halves are; written last, so halves without it are unfinished."""
+    return voice.with_suffix(".split.json")
+
+
+def is_split(voice: Path) -> bool:
+    """Whether usable halves lie beside the voice.  Doesn't read the voice itself: the model store has verified it."""
+    return _stamp(voice).get("version") == _VERSION and encoder_path(voice).exists() and decoder_path(voice).exists()
+
+
+def split_voice(voice: Path) -> bool:
+    """Split the Piper voice at `voice` (.onnx) into an encoder and a decoder beside it.  Takes seconds; installation only.
+
+    Returns True when the halves are there and belong to this very file, False when its graph can't be split (then older halves
+    are removed and the voice is spoken in whole phrases).  Raises ModelError when it can't be read or written.
+    """
+    try:
+        digest = hashlib.sha256(voice.read_bytes()).hexdigest()
+        if is_split(voice) and _stamp(voice).get("source_sha256") == digest:
+            return True
+        for stale in (stamp_path(voice), encoder_path(voice), decoder_path(voice)):
+            stale.unlink(missing_ok=True)
+        return _split(voice, digest)
+    except OSError as error:
+        raise ModelError(f"{voice}: the voice can't be split ({error}); check the folder's permissions and space.") from error
+
+
+def _split(voice: Path, digest: str) -> bool:
+    import onnx  # here and not above: it takes 100 MB and the daemon never needs it
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(str(voice))
+    except DecodeError as error:
+        raise ModelError(f"{voice}: not an ONNX file; fetch the voice again with `nod models fetch`.") from error
+    graph = Graph(model.graph)
+    cut = graph.latent()
+    durations = graph.durations()
+    if cut is None or durations is None:
+        return False
+    audio = model.graph.output[_AUDIO_OUTPUT].name
+    beside = graph.inputs_of(audio, stop_at=cut)
+    if beside - {"sid"}:
+        return False  # something else than the speaker reaches the generator past the frames
+    _extract(voice, sorted(graph.inputs_of(cut)), [cut, durations], encoder_path(voice))
+    _extract(voice, [cut, *sorted(beside)], [audio], decoder_path(voice))
+    _write(stamp_path(voice), json.dumps({"version": _VERSION, "source_sha256": digest}).encode())
+    return True
+
+
+def _extract(voice: Path, inputs: list[str], outputs: list[str], to: Path) -> None:
+    from onnx.utils import extract_model
+
+    partial = to.with_suffix(".partial")
+    extract_model(str(voice), str(partial), inputs, outputs)
+    os.replace(partial, to)
+
+
+def _write(path: Path, content: bytes) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(content)
+    os.replace(partial, path)
+
+
+def _stamp(voice: Path) -> dict[str, object]:
+    try:
+        return dict(json.loads(stamp_path(voice).read_text()))
+    except (FileNotFoundError, ValueError):
+        return {}  # none, or not ours: then the voice isn't split
+
+
+class Graph:
+    """Who makes which tensor of an ONNX graph, and what it is made from."""
+
+    def __init__(self, graph: "onnx.GraphProto"):
+        self._nodes = list(graph.node)
+        self._maker = {name: node for node in self._nodes for name in node.output if name}
+        self._inputs = {tensor.name for tensor in graph.input} - {tensor.name for tensor in graph.initializer}
+        self._audio = graph.output[_AUDIO_OUTPUT].name
+
+    def inputs_of(self, tensor: str, stop_at: str | None = None) -> set[str]:
+        """The graph's inputs that `tensor` is made from, not looking behind the tensor `stop_at`."""
+        return self._behind(tensor, stop_at) & self._inputs
+
+    def durations(self) -> str | None:
+        """Frames per phoneme id, `w_ceil` in VITS: the graph's only Ceil (as piper.patch_voice_with_alignment finds it)."""
+        ceils = [node.output[0] for node in self._nodes if node.op_type == "Ceil"]
+        return ceils[0] if len(ceils) == 1 else None
+
+    def latent(self) -> str | None:
+        """The latent frames, what the generator's first Conv takes in; None when there isn't exactly one such tensor.
+
+        The generator begins with a Conv before the first ConvTranspose; no other part of VITS has ConvTransposes.  In a
+        multi-speaker voice a second Conv, over the speaker's embedding, is added to it: the frames are what the durations shape.
+        """
+        durations = self.durations()
+        behind_audio = self._behind(self._audio, None)
+        first = next((n for n in self._nodes if n.op_type == "ConvTranspose" and n.output[0] in behind_audio), None)
+        if durations is None or first is None:
+            return None
+        convs, waiting = [], [first.input[0]]
+        while waiting:
+            node = self._maker.get(waiting.pop())
+            if node is not None and node.op_type == "Conv":
+                convs.append(node)
+            elif node is not None:
+                waiting += node.input
+        latents = {conv.input[0] for conv in convs if durations in self._behind(conv.input[0], None)}
+        return latents.pop() if len(latents) == 1 else None
+
+    def _behind(self, tensor: str, stop_at: str | None) -> set[str]:
+        """Every tensor that `tensor` is made from, itself included."""
+        seen: set[str] = set()
+        waiting = [tensor]
+        while waiting:
+            name = waiting.pop()
+            if name in seen or name == stop_at:
+                continue
+            seen.add(name)
+            if name in self._maker:
+                waiting += self._maker[name].input
+        return seen
