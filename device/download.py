@@ -1,0 +1,306 @@
+"""Archives that hold model files, fetched from where the manifest says, with resume and a progress bar.
+
+Registries are asked by their ordinary clients (pip, mvn), which know their hosts and the user's settings; only a plain `url` is
+fetched here.  What an archive holds is not trusted: `device.models` checks every file taken out of it.
+"""
+
+import hashlib
+import http.client
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from device.errors import ModelError
+
+CONNECT_TIMEOUT_S = 3.0  # some hosts are out of reach on some machines, and the next source is waiting
+STALL_TIMEOUT_S = 20.0
+CLIENT_TIMEOUT_S = 1800.0
+RESUME_DELAYS_S = (1.0, 4.0)  # an interrupted download is taken up again this often, after these pauses
+CHUNK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A package of the Python registry.  bytes: size of the archive, for the progress bar only (as in `Maven`)."""
+
+    package: str
+    version: str
+    prefix: str
+    bytes: int
+    platform: str = ""
+
+    def __str__(self) -> str:
+        return f"the wheel {self.package} {self.version}"
+
+    @property
+    def file_name(self) -> str:
+        """Pattern of the archive's file name."""
+        return f"{self.package.replace('-', '_')}-{self.version}-*.whl"
+
+
+@dataclass(frozen=True)
+class Maven:
+    """An artifact `group:name:version:type` of a Maven repository."""
+
+    artifact: str
+    prefix: str
+    bytes: int
+
+    def __str__(self) -> str:
+        return f"the Maven artifact {self.artifact}"
+
+    @property
+    def file_name(self) -> str:
+        _, name, version, kind = self.artifact.split(":")
+        return f"{name}-{version}.{kind}"
+
+
+@dataclass(frozen=True)
+class Url:
+    """A zip file at an address, with its own size and hash."""
+
+    url: str
+    prefix: str
+    bytes: int
+    sha256: str
+
+    def __str__(self) -> str:
+        return self.url
+
+    @property
+    def file_name(self) -> str:
+        return self.url.rsplit("/", 1)[-1]
+
+
+Source = Wheel | Maven | Url
+
+
+def read_source(entry: dict[str, Any]) -> Source:
+    """One source of the manifest.  Raises KeyError, TypeError or ValueError when it isn't one."""
+    kinds = {"wheel": Wheel, "maven": Maven, "url": Url}
+    return kinds[entry["type"]](**{key: value for key, value in entry.items() if key != "type"})
+
+
+def in_folder(source: Source, folder: Path) -> Path:
+    """The archive of `source` among the files of `folder`.  ModelError when it isn't there."""
+    for path in sorted(folder.glob(source.file_name)):
+        return path
+    raise ModelError(f"{folder} holds no {source.file_name}.")
+
+
+class Downloads:
+    """Archives for the time of one fetch: each is got once, and all are deleted at the end.
+
+    A `url` that was interrupted stays in `folder` as a .part file for the next time.  One thread.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._archives = folder / "archives"
+        self._results: dict[Source, Path | ModelError] = {}
+
+    def __enter__(self) -> "Downloads":
+        shutil.rmtree(self._archives, ignore_errors=True)  # of a fetch that was killed
+        self._archives.mkdir(parents=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._archives)
+        if not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+    def archive(self, source: Source) -> Path:
+        """The archive of `source`, downloaded unless it was before.  Blocks.  ModelError when it can't be had."""
+        key = replace(source, prefix="")
+        if key not in self._results:
+            room = self._archives / str(len(self._results))
+            room.mkdir()
+            try:
+                self._results[key] = self._get(source, room)
+            except ModelError as error:
+                self._results[key] = error
+        result = self._results[key]
+        if isinstance(result, ModelError):
+            raise result
+        return result
+
+    def _get(self, source: Source, room: Path) -> Path:
+        if isinstance(source, Wheel):
+            return _get_wheel(source, room)
+        if isinstance(source, Maven):
+            return _get_maven(source, room)
+        part = self.folder / f"{source.sha256}.part"
+        get_url(source, part)
+        return part.rename(room / source.file_name)
+
+
+def _get_wheel(source: Wheel, room: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
+    command += ["--progress-bar=off", "--dest", str(room)]
+    if source.platform:
+        command += ["--platform", source.platform]
+    _run([*command, f"{source.package}=={source.version}"], source, room)
+    return in_folder(source, room)
+
+
+def _get_maven(source: Maven, room: Path) -> Path:
+    if not shutil.which("mvn"):
+        raise ModelError("Maven (mvn) isn't installed, so that source is left out.")
+    command = ["mvn", "-B", "-q", "dependency:copy", f"-Dartifact={source.artifact}", f"-DoutputDirectory={room}"]
+    _run(command, source, room)
+    return in_folder(source, room)
+
+
+def _run(command: list[str], source: Source, room: Path) -> None:
+    """Run a registry's client and draw a bar of what it has written below `room`.  ModelError with its last words."""
+    scratch = room / "scratch"
+    scratch.mkdir()
+    report = scratch / "output.txt"
+    bar = Bar(source.bytes)
+    until_s = time.monotonic() + CLIENT_TIMEOUT_S
+    with report.open("wb") as output:
+        environment = {**os.environ, "TMPDIR": str(scratch)}
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+        try:
+            while process.poll() is None and time.monotonic() < until_s:
+                bar.show(_size_bytes(room))
+                try:
+                    process.wait(0.2)
+                except subprocess.TimeoutExpired:
+                    continue
+        finally:
+            process.kill()
+            process.wait()
+            bar.end()
+    if process.returncode != 0:
+        lines = [line for line in report.read_text(errors="replace").splitlines() if "ERROR" in line]
+        why = lines[0].strip() if lines else f"{command[0]} ended with status {process.returncode}"
+        raise ModelError(f"{source} can't be had: {why}")
+    shutil.rmtree(scratch)
+
+
+def _size_bytes(folder: Path) -> int:
+    """Size of all files below `folder`; files may come and go meanwhile."""
+    total = 0
+    for base, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(base, name)).st_size
+            except FileNotFoundError:
+                continue  # the client has just moved it
+    return total
+
+
+def get_url(source: Url, part: Path) -> None:
+    """Download into `part`, going on where an earlier attempt stopped.  Blocks.
+
+    At return `part` is the listed file.  ModelError when the host can't be reached, or what came isn't it (thrown away).
+    """
+    for delay_s in (*RESUME_DELAYS_S, None):
+        had_bytes = _part_bytes(part)
+        try:
+            _receive(source, part)
+        except (OSError, http.client.HTTPException) as error:
+            failure = f"{source.url} can't be had ({getattr(error, 'reason', None) or error or 'interrupted'})."
+            if isinstance(error, urllib.error.HTTPError) or _part_bytes(part) == had_bytes:
+                raise ModelError(failure) from None
+        else:
+            if _part_bytes(part) >= source.bytes:
+                break
+            failure = f"{source.url} was interrupted at {_part_bytes(part)} of {source.bytes} bytes."
+        if delay_s is None:
+            raise ModelError(f"{failure} Run 'nod models fetch' again to go on from there.")
+        time.sleep(delay_s)
+    with part.open("rb") as data:
+        if hashlib.file_digest(data, "sha256").hexdigest() == source.sha256:
+            return
+    part.unlink()
+    raise ModelError(f"{source.url} gave another file than the listed one; it was thrown away.")
+
+
+def _receive(source: Url, part: Path) -> None:
+    """One request: append to `part` what is missing, or start over when the server can't do that."""
+    start = _part_bytes(part)
+    if start > source.bytes:
+        part.unlink()
+        start = 0
+    if start == source.bytes:
+        return
+    request = urllib.request.Request(source.url, headers={"Range": f"bytes={start}-"} if start else {})
+    opener = urllib.request.build_opener(_Http, _Https)
+    with opener.open(request) as response:
+        goes_on = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+        done = start if goes_on else 0
+        bar = Bar(source.bytes)
+        try:
+            with part.open("ab" if goes_on else "wb") as out:
+                while done < source.bytes and (chunk := response.read(min(CHUNK_BYTES, source.bytes - done))):
+                    out.write(chunk)
+                    done += len(chunk)
+                    bar.show(done)
+        finally:
+            bar.end()
+
+
+def _part_bytes(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
+def _patient(kind: type[http.client.HTTPConnection]) -> type[http.client.HTTPConnection]:
+    """A connection that is quick to give up connecting and slower to give up reading."""
+
+    class Connection(kind):
+        def connect(self) -> None:
+            self.timeout = CONNECT_TIMEOUT_S
+            super().connect()
+            self.sock.settimeout(STALL_TIMEOUT_S)
+
+    return Connection
+
+
+class _Http(urllib.request.HTTPHandler):
+    def http_open(self, request: urllib.request.Request) -> Any:
+        return self.do_open(_patient(http.client.HTTPConnection), request)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def https_open(self, request: urllib.request.Request) -> Any:
+        return self.do_open(_patient(http.client.HTTPSConnection), request)
+
+
+class Bar:
+    """Progress of one download: a bar that is redrawn on a terminal, nothing elsewhere (the lines around it say enough).
+
+    total_bytes: size when complete; 0 when unknown.
+    """
+
+    def __init__(self, total_bytes: int):
+        self.total_bytes = total_bytes
+        self._drawn = sys.stdout.isatty()
+        self._next_s = 0.0
+
+    def show(self, done_bytes: int) -> None:
+        """Draw it, at most ten times a second."""
+        if self._drawn and time.monotonic() >= self._next_s:
+            self._next_s = time.monotonic() + 0.1
+            print(f"\r  {bar_text(done_bytes, self.total_bytes)}", end="", flush=True)
+
+    def end(self) -> None:
+        """Clear its line."""
+        if self._drawn:
+            print("\r\033[K", end="", flush=True)
+
+
+def bar_text(done_bytes: int, total_bytes: int, width: int = 30) -> str:
+    """The bar as text: `[#####     ]  45.2 of 70.7 MB`."""
+    if total_bytes <= 0:
+        return f"{done_bytes / 1e6:.1f} MB"
+    filled = width * min(done_bytes, total_bytes) // total_bytes
+    return f"[{'#' * filled}{' ' * (width - filled)}] {min(done_bytes, total_bytes) / 1e6:6.1f} of {total_bytes / 1e6:.1f} MB"

@@ -1,0 +1,39 @@
+"""What all tests share: the real models, and the human recordings where they are."""
+
+from pathlib import Path
+
+import pytest
+
+from device.config import Paths
+from device.errors import ModelError
+from device.models import ModelStore
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def store() -> ModelStore:
+    """The real models.  Fails the test, rather than skipping it, when they weren't fetched."""
+    models = ModelStore(Paths().models_dir())
+    for model in models.models.values():
+        if not model.optional and not models.has(model.name):
+            pytest.fail(f"{model.name} is not in {models.folder}: run 'nod models fetch --dev', or 'make test'.")
+    return models
+
+
+@pytest.fixture(scope="session")
+def vosk_folder(store: ModelStore) -> Path:
+    """Folder of the Vosk model, which is optional."""
+    try:
+        return store.path("vosk-small-en")
+    except ModelError as error:
+        pytest.skip(f"The Vosk model couldn't be fetched on this machine: {error}")
+
+
+@pytest.fixture(scope="session")
+def speech_dir() -> Path:
+    """Recordings of human speech that lie beside the repository; they may not be copied into it."""
+    folder = ROOT.parent / "shared" / "speech"
+    if not folder.is_dir():
+        pytest.skip(f"There are no human recordings: {folder} doesn't exist.")
+    return folder
