@@ -338,3 +338,53 @@ class Frame:
     speech_probability: float
     in_speech: bool
     end_t: int
+
+
+# --- main → itself: what the daemon carries out for the conversation --------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Make `draft` the live one: all work for older ones stops."""
+
+    draft: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The turn is over: `draft` may act."""
+
+    draft: int
+
+
+@dataclass(frozen=True, slots=True)
+class SayNow:
+    """Speak `text` as the whole of `draft`, without asking the agent."""
+
+    turn: int
+    draft: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayFiller:
+    """Play a filler of `kind` ("thinking", "still-working", or a tool's name) before the reply of `draft`."""
+
+    turn: int
+    draft: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayAlarm:
+    """Ring before the words of `draft`."""
+
+    turn: int
+    draft: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Write one exchange to the history."""
+
+    exchange: Exchange
