@@ -1,0 +1,83 @@
+"""Speech to text: the seam between the hear thread and a recognizer."""
+
+import re
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from device.errors import ModelError
+
+
+class Recognizer(Protocol):
+    """Turns one utterance after another into text.  Hear thread only.
+
+    `accept` only stores; the work is done in small pieces by `decode` (wanted now) and `idle` (wanted soon), so that the caller can
+    look at its mailbox in between.
+
+    name: for reports.  memory_mb: resident memory it adds, as measured on x86-64.
+    """
+
+    name: str
+    memory_mb: int
+
+    def start(self) -> None:
+        """Forget what was heard; a new utterance begins."""
+
+    def accept(self, samples: np.ndarray) -> None:
+        """Take the next sound of the utterance: float32 [-1, 1] mono 16 kHz, any length.  Doesn't block."""
+
+    def decode(self) -> bool:
+        """Decode one piece of what was accepted (up to about 30 ms of CPU).  False when there was nothing to do."""
+
+    def idle(self) -> bool:
+        """Use spare time to prepare for going on after a pause.  Same size of pieces, same answer as `decode`."""
+
+    def partial(self) -> str:
+        """Text so far.  May lack the last words, or all words since the last pause.  Doesn't block."""
+
+    def settle(self) -> str:
+        """Text of everything accepted, decoded to its very end.  Called at a pause; blocks 10 to 300 ms, depending on the engine."""
+
+    def resume(self, paused_ms: float) -> None:
+        """The utterance goes on after a pause at which it was settled.  The silence itself may be accepted next, or left out."""
+
+
+def load_recognizer(engine: str, models) -> Recognizer:
+    """The recognizer for `[recognizer] engine`: "vosk", "whisper", or "auto" (Vosk where its model is installed, else Whisper).
+
+    models: a ModelStore (`has(name)`, `path(name)`).  Blocks about 1 s.  Raises ModelError when a model is missing or corrupt.
+    The result's `name` says which one it is.
+    """
+    if engine == "auto":
+        engine = "vosk" if models.has("vosk-small-en") else "whisper"
+    return open_recognizer(engine, models.path({"vosk": "vosk-small-en", "whisper": "whisper-tiny-en"}[engine]))
+
+
+def open_recognizer(engine: str, folder: Path) -> Recognizer:
+    """Load the model of `engine` ("vosk" or "whisper") from `folder`.  The other engine's library isn't touched."""
+    if engine == "vosk":
+        from device.hear.vosk_recognizer import VoskRecognizer
+
+        return VoskRecognizer(folder)
+    if engine == "whisper":
+        from device.hear.whisper_recognizer import WhisperRecognizer
+
+        return WhisperRecognizer(folder)
+    raise ModelError(f"There is no recognizer called {engine!r}; use vosk or whisper.")
+
+
+# What recognizers print for a breath, a click or a hum: alone, none of it is something to answer.
+_NOISE_WORDS = frozenset("the a an uh um hm hmm mm mhm huh ah eh er oh it and i in to of he".split())
+_PUNCTUATION = re.compile(r"(?<!\d)[.,](?=\d)|[.,](?!\d)|[!?;:\"()\[\]…♪-](?!\d)|(?<=\s)'|'(?=\s)")
+
+
+def plain(text: str) -> str:
+    """Recognized text as the rest of Nod takes it: lower case, no punctuation except in words and numbers, single spaces."""
+    return " ".join(_PUNCTUATION.sub(" ", re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", text.lower())).split())
+
+
+def without_noise(text: str) -> str:
+    """`text`, or nothing when it holds no more than what a noise is taken for (one or two words like "the", "huh")."""
+    words = text.split()
+    return "" if len(words) <= 2 and all(word in _NOISE_WORDS for word in words) else text

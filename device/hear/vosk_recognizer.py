@@ -1,0 +1,127 @@
+"""Vosk (Kaldi): streaming, a tenth of real time, text complete 10 to 40 ms after the last sound.
+
+The decoder shows words only when it has seen about 300 ms more; `FinalResult` gives them at once, but spends the decoder.  So two
+decoders hear every utterance: at a pause one is spent, and if the user goes on, the other goes on at once while the spent one
+hears the utterance again in spare time.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import vosk
+
+from device.errors import ModelError
+from device.events import SAMPLE_RATE_HZ, milliseconds
+
+PIECE_SAMPLES = SAMPLE_RATE_HZ // 5  # a piece of catching up: 200 ms of sound, 20 to 30 ms of work
+NEW_SEGMENT_MS = 500.0  # a pause after which what was said is kept as it is (Kaldi's own shortest end of utterance)
+
+
+class VoskRecognizer:
+    """See `Recognizer`.  One thread at a time; native calls release the GIL."""
+
+    name = "vosk"
+    memory_mb = 180
+
+    def __init__(self, folder: Path):
+        """Load the model from `folder` (am/, conf/, graph/, ivector/).  Raises ModelError."""
+        vosk.SetLogLevel(-1)
+        try:
+            model = vosk.Model(str(folder))
+        except Exception as error:  # Vosk raises a bare Exception
+            raise ModelError(f"{folder}: not a Vosk model ({error}); run `nod models fetch`.") from error
+        self._front = _Decoder(model)
+        self._spare = _Decoder(model)
+        self.start()
+
+    def start(self) -> None:
+        self._finished: list[str] = []
+        self._settled: str | None = None
+        self._new_segment()
+
+    def _new_segment(self) -> None:
+        self._segment = np.zeros(0, np.int16)
+        self._front.reset()
+        self._spare.reset()
+
+    def accept(self, samples: np.ndarray) -> None:
+        self._settled = None
+        pcm = (np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
+        self._segment = np.concatenate([self._segment, pcm])
+
+    def decode(self) -> bool:
+        if not self._front.hear(self._segment):
+            return False
+        if self._front.ended is not None:
+            # Kaldi closed the segment by itself after a silence: its text stands.
+            self._finished.append(self._front.ended)
+            self._segment = self._segment[self._front.heard :]
+            self._front.go_on()
+            self._spare.reset()
+        return True
+
+    def idle(self) -> bool:
+        return self._spare.ended is None and self._spare.hear(self._segment)
+
+    def partial(self) -> str:
+        return self._joined(self._front.partial() if self._settled is None else self._settled)
+
+    def settle(self) -> str:
+        while self.decode():
+            pass
+        if self._settled is None:
+            self._settled = self._front.finish()
+            self._front, self._spare = self._spare, self._front
+        return self._joined(self._settled)
+
+    def resume(self, paused_ms: float) -> None:
+        if paused_ms >= NEW_SEGMENT_MS or milliseconds(len(self._segment)) > 20_000:
+            self._finished.append(self._settled or "")
+            self._settled = ""
+            self._new_segment()
+
+    def _joined(self, last: str) -> str:
+        return " ".join(text for text in (*self._finished, last) if text)
+
+
+class _Decoder:
+    """One Kaldi decoder and how much of the segment it has heard."""
+
+    def __init__(self, model: vosk.Model):
+        self._kaldi = vosk.KaldiRecognizer(model, SAMPLE_RATE_HZ)
+        self._clean = True
+        self.go_on()
+
+    def reset(self) -> None:
+        """Forget everything.  Blocks up to 30 ms unless it is forgotten already."""
+        # `Reset` would keep sound not decoded yet and print it as a word of the next utterance; a new decoder takes 50 ms.
+        if not self._clean:
+            self.finish()
+        self.go_on()
+
+    def go_on(self) -> None:
+        """A new segment begins in the same stream, so what was learned of the voice is kept."""
+        self.heard = 0
+        self.ended: str | None = None
+
+    def hear(self, segment: np.ndarray) -> bool:
+        """Decode the next piece of `segment`; False when it is all heard.  Sets `ended` when Kaldi closed the segment."""
+        piece = segment[self.heard : self.heard + PIECE_SAMPLES]
+        if not len(piece):
+            return False
+        self.heard += len(piece)
+        self._clean = False
+        if self._kaldi.AcceptWaveform(piece.tobytes()):
+            self.ended = json.loads(self._kaldi.Result())["text"]
+        return True
+
+    def partial(self) -> str:
+        return json.loads(self._kaldi.PartialResult())["partial"]
+
+    def finish(self) -> str:
+        """Text up to the last sample heard.  Spends the decoder: it must hear the segment again from its beginning."""
+        text = json.loads(self._kaldi.FinalResult())["text"]
+        self._clean = True
+        self.go_on()
+        return text
