@@ -31,7 +31,9 @@ class History:
             self._db.execute(_SCHEMA)
             self._db.commit()
         except sqlite3.Error as error:
-            raise NodError(f"{path}: the history can't be opened ({error}); move the file away to start a new one.") from None
+            raise NodError(
+                f"{path}: the history can't be opened ({error}); move the file away to start a new one."
+            ) from None
 
     def remember(self, exchange: Exchange) -> None:
         """Append one exchange and forget the oldest beyond the limit."""

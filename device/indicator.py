@@ -35,7 +35,9 @@ class Indicator:
         try:
             self._led = gpiozero.RGBLED(led.red_pin, led.green_pin, led.blue_pin)
         except (gpiozero.GPIOZeroError, OSError) as error:
-            raise ConfigError(f"config.toml: [led]: the pins can't be used ({error}); set enabled = false without an LED.") from None
+            raise ConfigError(
+                f"config.toml: [led]: the pins can't be used ({error}); set enabled = false without an LED."
+            ) from None
 
     def show(self, phase: str, is_late: bool = False) -> None:
         """Show the phase; writes to the pins only when the colour changes."""

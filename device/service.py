@@ -18,7 +18,9 @@ def lock_state(folder: Path) -> IO[str]:
         folder.mkdir(parents=True, exist_ok=True)
         held = open(folder / "nod.lock", "a+", encoding="ascii")
     except OSError as error:
-        raise NodError(f"{folder}: the state folder can't be written ({error.strerror}); set [paths] state in config.toml.") from None
+        raise NodError(
+            f"{folder}: the state folder can't be written ({error.strerror}); set [paths] state in config.toml."
+        ) from None
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -57,7 +57,9 @@ def _speex_extension() -> ModuleType:
     package = importlib.util.find_spec("speexdsp")
     libraries = list(Path(package.origin).parent.glob("_speexdsp*.so")) if package and package.origin else []
     if not libraries:
-        raise AudioError("The Python package speexdsp is not installed; run 'make setup', or set echo_canceller = \"none\".")
+        raise AudioError(
+            "The Python package speexdsp is not installed; run 'make setup', or set echo_canceller = \"none\"."
+        )
     spec = importlib.util.spec_from_file_location("_speexdsp", libraries[0])
     extension = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(extension)

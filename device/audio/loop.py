@@ -13,7 +13,16 @@ from device.audio.echo import EchoCanceller
 from device.audio.playout import Playout
 from device.audio.vad import Segmenter, SileroVad
 from device.audio.wake import STEP_SAMPLES, WakeDetector
-from device.events import BLOCK_SAMPLES, FRAME_SAMPLES, Frame, SpeechStarted, SpeechStopped, Tick, WakeWord, milliseconds
+from device.events import (
+    BLOCK_SAMPLES,
+    FRAME_SAMPLES,
+    Frame,
+    SpeechStarted,
+    SpeechStopped,
+    Tick,
+    WakeWord,
+    milliseconds,
+)
 from device.mailbox import Mailbox
 
 _BLOCK_MS = milliseconds(BLOCK_SAMPLES)

@@ -1,0 +1,240 @@
+"""What the conversation knows, the settings it goes by, and the moves that several phases share."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from device import events as ev
+from device.config import Config
+from device.events import samples
+
+Phase = Literal["idle", "listening", "hearing", "pausing", "thinking", "speaking", "ducked"]
+
+# What people say to show that they listen, not to take the turn (Yngve 1970, "backchannel").
+BACKCHANNELS = frozenset(
+    [
+        "mm",
+        "mhm",
+        "mm hm",
+        "hm",
+        "hmm",
+        "uh huh",
+        "huh",
+        "uh",
+        "um",
+        "ah",
+        "oh",
+        "yeah",
+        "yes",
+        "yep",
+        "right",
+        "okay",
+        "ok",
+    ]
+    + ["i see", "sure", "wow", "cool", "nice", "really", "aha", "yeah yeah", "oh okay", "oh yeah", "got it", "the"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings the table needs, in samples."""
+
+    wake_timeout: int
+    follow_up: int
+    longest_turn: int
+    max_wait: int
+    turn_budget: int
+    filler_after: int
+    filler_again: int
+    barge_in: int
+    fillers: bool
+    history_turns: int
+    always_open: bool = False  # no wake word is ever needed
+    # How long after the end of a turn more words belong to it (a repair; issue "Know when the user has finished").
+    repair_window: int = samples(2000)
+    # Speech over the reply that lasts this long is a turn even when no word of it was recognized yet.
+    wordless_barge_in: int = samples(600)
+    unduck_after: int = samples(400)  # the recognizer's word on what was said is awaited this long
+    first_words_grace: int = samples(150)  # with words there, sound is nearer than the end of any filler
+    think_limit: int = samples(30_000)
+    speak_limit: int = samples(120_000)
+    silent_limit: int = samples(2500)
+    pre_roll: int = samples(400)  # speech begins before the VAD is sure of it
+
+
+def rules_from(config: Config, always_open: bool = False) -> Rules:
+    """The table's settings from `config.toml`."""
+    turn_budget = samples(config.budget.turn)
+    return Rules(
+        wake_timeout=samples(1000 * config.wake.timeout_s),
+        follow_up=samples(1000 * config.conversation.follow_up_s),
+        longest_turn=samples(1000 * config.turn.longest_s),
+        max_wait=samples(config.turn.max_wait_ms),
+        turn_budget=turn_budget,
+        filler_after=samples(config.filler.after_ms) or turn_budget,
+        filler_again=samples(config.filler.again_ms),
+        barge_in=samples(config.conversation.barge_in_ms),
+        fillers=config.filler.enabled,
+        history_turns=config.conversation.history_turns,
+        always_open=always_open,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything the conversation knows.  t: now.  deadline: when the phase times out (None: it may last)."""
+
+    phase: Phase = "idle"
+    t: int = 0
+    deadline: int | None = None
+    turn: int = 0  # the user's turn being heard
+    draft: int = 0  # the newest reply being prepared or spoken
+    in_speech: bool = False
+    voice: bool = False
+    speech_t: int = 0  # where the newest speech began
+    text: str = ""  # of the turn being heard, as far as it is known
+    already: str = ""  # front part of `text` that was answered before
+    end_t: int = 0  # last speech sample before the newest pause
+    prepared: str | None = None  # the text that the draft answers
+    committed: bool = False  # the draft's turn is over
+    user: str = ""  # the text that the committed draft answers
+    reply_turn: int = 0
+    sounded: bool = False  # a reply of the draft has begun
+    ready: bool = False  # its first sound is held or playing
+    gated: bool = False
+    acted: bool = False
+    words_t: int | None = None  # when its first words were there
+    ended: bool = False  # its text is complete
+    reply_text: str = ""
+    slow_tool: str | None = None  # a slow tool is running for it
+    filler_at: int | None = None
+    fillers: int = 0
+    repairs: int = 0  # turns joined after a false cut-in, since the start
+    queued: tuple[ev.Announcement, ...] = ()
+    history: tuple[ev.Exchange, ...] = ()
+
+
+Result = tuple[State, list[object]]
+_QUEUED_MAX = 8
+
+
+def listen(state: State, rules: Rules, from_t: int, window: int, wake_word: str | None = None) -> Result:
+    """Begin a new turn of the user: nobody has spoken yet, or is speaking right now."""
+    state = replace(
+        state,
+        phase="hearing" if state.in_speech else "listening",
+        turn=state.turn + 1,
+        text="",
+        already="",
+        deadline=listening_deadline(state, rules, state.t + window),
+        filler_at=None,
+    )
+    return state, [ev.Listen(state.turn, max(0, from_t), wake_word)]
+
+
+def listening_deadline(state: State, rules: Rules, deadline: int) -> int | None:
+    if state.in_speech:
+        return state.t + rules.longest_turn
+    return None if rules.always_open else deadline
+
+
+def announce(state: State, event: ev.Announcement, rules: Rules) -> Result:
+    """Speak unasked.  Only when nobody else has the floor; otherwise it waits."""
+    if state.phase not in ("idle", "listening"):
+        return replace(state, queued=(state.queued + (event,))[-_QUEUED_MAX:]), []
+    state, commands = new_draft(state)
+    state = replace(
+        state,
+        phase="thinking",
+        deadline=state.t + rules.think_limit,
+        committed=True,
+        user="",
+        reply_turn=state.turn,
+        end_t=state.t - rules.repair_window,
+    )
+    commands += [ev.StopListening(state.turn), ev.Commit(state.draft)]
+    if event.rings:
+        commands.append(ev.PlayAlarm(state.turn, state.draft))
+    return state, commands + [ev.SayNow(state.turn, state.draft, event.text), ev.Release(state.draft, acted=True)]
+
+
+def new_draft(state: State) -> Result:
+    state = replace(
+        state,
+        draft=state.draft + 1,
+        prepared=None,
+        committed=False,
+        sounded=False,
+        ready=False,
+        gated=False,
+        acted=False,
+        words_t=None,
+        ended=False,
+        reply_text="",
+        slow_tool=None,
+        filler_at=None,
+        fillers=0,
+    )
+    return state, [ev.Advance(state.draft)]
+
+
+def give_up(state: State, interrupted: bool) -> Result:
+    """Drop the live draft, if one is being prepared or spoken.  A reply that sounded reports what was heard by itself."""
+    if state.phase not in ("thinking", "speaking", "ducked"):
+        return state, []
+    commands: list[object] = [ev.Cut(state.draft)]
+    unheard = interrupted and not state.sounded and state.user
+    if unheard:
+        exchange = ev.Exchange(state.user, "", interrupted=True)
+        state = replace(state, history=state.history + (exchange,))
+        commands.append(ev.Remember(exchange))
+    state, advance = new_draft(state)
+    return state, advance + commands
+
+
+def remember(state: State, exchange: ev.Exchange, rules: Rules) -> Result:
+    history = (state.history + (exchange,))[-rules.history_turns :] if rules.history_turns else ()
+    return replace(state, history=history), [ev.Remember(exchange)]
+
+
+def floor_is_free(state: State, rules: Rules) -> Result:
+    """Nobody has anything to say: what waits is announced, then the user may go on without the wake word."""
+    if state.queued:
+        first, *rest = state.queued
+        return announce(replace(state, phase="idle", queued=tuple(rest)), first, rules)
+    return listen(state, rules, from_t=state.t - rules.pre_roll, window=rules.follow_up)
+
+
+def fresh(text: str, already: str) -> str:
+    """The part of an utterance's text after the part that was answered."""
+    if already and text.startswith(already):
+        text = text[len(already) :]
+    return text.strip(" ,.")
+
+
+def answered(state: State) -> str:
+    """The front of the turn being heard that the reply just answered, when both are one utterance."""
+    return state.user if state.turn == state.reply_turn else ""
+
+
+def prepare(state: State) -> Result:
+    text = fresh(state.text, state.already)
+    if text == state.prepared and not state.committed:
+        return state, []
+    state, commands = new_draft(state)
+    state = replace(state, prepared=text)
+    return state, commands + [ev.Prepare(state.turn, state.draft, text, state.history)]
+
+
+def nothing_to_say(state: State, rules: Rules) -> Result:
+    exchange = ev.Exchange(state.user, "")
+    state, commands = remember(state, exchange, rules)
+    state, rest = floor_is_free(state, rules)
+    return state, commands + rest
+
+
+def fill(state: State, rules: Rules) -> Result:
+    if not rules.fillers:
+        return replace(state, filler_at=None), []
+    kind = "still-working" if state.fillers else state.slow_tool or "thinking"
+    state = replace(state, filler_at=None, fillers=state.fillers + 1)
+    return state, [ev.PlayFiller(state.reply_turn, state.draft, kind)]

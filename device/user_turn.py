@@ -1,0 +1,96 @@
+"""The user's side of the conversation: idle, listening, hearing, pausing, and the end of the turn."""
+
+from dataclasses import replace
+
+from device import events as ev
+from device.conversation_state import Result, Rules, State, fill, fresh, give_up, listen, nothing_to_say, prepare
+from device.events import samples
+
+
+def wake(state: State, event: ev.WakeWord, rules: Rules) -> Result:
+    """The wake word always gets the floor, whatever is going on."""
+    state, given_up = give_up(state, interrupted=True)
+    state, listening = listen(state, rules, event.start_t, rules.wake_timeout, event.word.replace("_", " "))
+    return state, given_up + listening
+
+
+def nobody_spoke(state: State, event: ev.Tick, rules: Rules) -> Result:
+    if state.deadline is None or state.t < state.deadline:
+        return state, []
+    return replace(state, phase="idle", deadline=None), [ev.StopListening(state.turn)]
+
+
+def speech_begins(state: State, event: ev.SpeechStarted, rules: Rules) -> Result:
+    return replace(state, phase="hearing", deadline=state.t + rules.longest_turn), []
+
+
+def partial(state: State, event: ev.Partial, rules: Rules) -> Result:
+    if state.phase == "listening" and event.text:
+        state = replace(state, phase="hearing", deadline=state.t + rules.longest_turn)
+    return replace(state, text=event.text), []
+
+
+def pause(state: State, event: ev.Pause, rules: Rules) -> Result:
+    """The user paused: prepare the reply to what was said so far."""
+    state = replace(state, text=event.text, end_t=event.end_t)
+    if not fresh(event.text, state.already):
+        # Noise, or the wake word alone: the turn has not begun.
+        deadline = None if rules.always_open else state.t + rules.wake_timeout
+        return replace(state, phase="listening", deadline=deadline), []
+    state = replace(state, phase="pausing", deadline=max(state.t, event.end_t + rules.max_wait))
+    return prepare(state)
+
+
+def evidence(state: State, event: ev.EndEvidence, rules: Rules) -> Result:
+    if event.end_t != state.end_t:
+        return state, []
+    return replace(state, deadline=event.end_t + samples(event.wait_ms)), []
+
+
+def goes_on(state: State, event: object, rules: Rules) -> Result:
+    """Speech again before the turn was over.  The draft stays: it may have been a noise, and then it still fits."""
+    return replace(state, phase="hearing", deadline=state.t + rules.longest_turn), []
+
+
+def falls_silent(state: State, event: ev.SpeechStopped, rules: Rules) -> Result:
+    """The recognizer's `Pause` follows at once, or what was heard wasn't speech to it and never comes."""
+    return replace(state, deadline=state.t + rules.silent_limit), []
+
+
+def pausing_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
+    # A frame that sounds like speech is about to become `SpeechStarted`: to answer now would be to cut in.
+    if state.t < state.deadline or state.voice:
+        return state, []
+    return end_turn(state, rules)
+
+
+def too_long(state: State, event: ev.Tick, rules: Rules) -> Result:
+    """Nobody speaks that long without a pause: answer what is there, or give up."""
+    if state.t < state.deadline:
+        return state, []
+    if not fresh(state.text, state.already):
+        return listen(state, rules, state.t, rules.wake_timeout)
+    state, commands = prepare(replace(state, end_t=state.t))
+    state, ended = end_turn(state, rules)
+    return state, commands + ended
+
+
+def end_turn(state: State, rules: Rules) -> Result:
+    """The user has finished: the draft may act and be heard."""
+    state = replace(
+        state,
+        phase="thinking",
+        deadline=state.t + rules.think_limit,
+        committed=True,
+        user=state.prepared or "",
+        reply_turn=state.turn,
+        filler_at=max(state.t, state.end_t + rules.filler_after),
+    )
+    commands: list[object] = [ev.Commit(state.draft), ev.Release(state.draft)]
+    if state.ended and not state.reply_text:
+        state, rest = nothing_to_say(state, rules)
+        return state, commands + rest
+    if state.slow_tool and not state.ready:
+        state, filler = fill(state, rules)
+        commands += filler
+    return state, commands

@@ -1,0 +1,56 @@
+"""WAV files in and out, in the form the rest of Nod uses: float32 mono at 16 kHz."""
+
+import wave
+from pathlib import Path
+
+import numpy as np
+
+from device.errors import WaveError
+from device.events import SAMPLE_RATE_HZ
+
+
+def read_wave(path: Path) -> np.ndarray:
+    """First channel of a PCM WAV file (8 to 32 bits, any rate), resampled to 16 kHz; float32 [-1, 1].
+
+    Raises WaveError when there is no such file, it isn't PCM WAV, or it holds no sound.
+    """
+    try:
+        with wave.open(str(path), "rb") as source:
+            rate, channels, width = source.getframerate(), source.getnchannels(), source.getsampwidth()
+            raw = source.readframes(source.getnframes())
+    except FileNotFoundError:
+        raise WaveError(f"{path}: there is no such file.") from None
+    except (wave.Error, EOFError, OSError) as error:
+        raise WaveError(
+            f"{path}: not a WAV recording that can be read ({error}); convert it to 16-bit PCM WAV."
+        ) from None
+    values = _decode(raw[: len(raw) // (width * channels) * width * channels], width)
+    if not values.size:
+        raise WaveError(f"{path}: the recording is empty.")
+    mono = np.ascontiguousarray(values.reshape(-1, channels)[:, 0])
+    if rate == SAMPLE_RATE_HZ:
+        return mono
+    import soxr
+
+    return soxr.resample(mono, rate, SAMPLE_RATE_HZ).astype(np.float32)
+
+
+def _decode(raw: bytes, width: int) -> np.ndarray:
+    if width == 1:
+        return (np.frombuffer(raw, np.uint8).astype(np.float32) - 128) / 128
+    if width == 3:
+        padded = np.zeros((len(raw) // 3, 4), np.uint8)
+        padded[:, 1:] = np.frombuffer(raw, np.uint8).reshape(-1, 3)
+        return padded.view("<i4").ravel().astype(np.float32) / 2**31
+    kind = {2: "<i2", 4: "<i4"}[width]
+    return np.frombuffer(raw, kind).astype(np.float32) / 2 ** (8 * width - 1)
+
+
+def write_wave(path: Path, sound: np.ndarray) -> None:
+    """Write float32 [-1, 1] at 16 kHz as 16-bit PCM; sound has shape (samples,) or (samples, channels)."""
+    pcm = (np.clip(sound, -1.0, 1.0) * 32767).astype("<i2")
+    with wave.open(str(path), "wb") as target:
+        target.setnchannels(1 if sound.ndim == 1 else sound.shape[1])
+        target.setsampwidth(2)
+        target.setframerate(SAMPLE_RATE_HZ)
+        target.writeframes(pcm.tobytes())
