@@ -1,0 +1,316 @@
+"""The table of the conversation: told stories first, then what must hold after any order of events."""
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from device import events as ev
+from device.config import Config
+from device.conversation import start, step
+from device.conversation_state import rules_from
+from device.events import samples
+
+RULES = rules_from(Config())
+OPEN = rules_from(Config(), always_open=True)
+
+
+class Story:
+    """A conversation told event by event; `at` is in ms."""
+
+    def __init__(self, rules=RULES):
+        self.rules = rules
+        self.state, self.done = start(rules)
+
+    def tell(self, event):
+        self.state, commands = step(self.state, event, self.rules)
+        self.done += commands
+        return commands
+
+    def until(self, ms):
+        """Ticks up to `ms`."""
+        told = []
+        for t in range(self.state.t + 160, samples(ms) + 1, 160):
+            told += self.tell(ev.Tick(t))
+        return told
+
+    def says(self, text, from_ms, to_ms, wait_ms=120):
+        """The user says `text` and stops; returns what was done up to the end of the pause's evidence."""
+        told = self.until(from_ms + 60)
+        told += self.tell(ev.SpeechStarted(samples(from_ms + 60), samples(from_ms)))
+        told += self.until(to_ms + 60)
+        turn, end = self.state.turn, samples(to_ms)
+        told += self.tell(ev.SpeechStopped(self.state.t, end))
+        told += self.tell(ev.Pause(self.state.t, turn, end, text))
+        told += self.tell(ev.EndEvidence(self.state.t, turn, end, 0.9, wait_ms))
+        return told
+
+    def answers(self, text, sound_ms):
+        """The reply to the live draft is rendered, heard in full once its turn is over, and ends."""
+        draft, turn = self.state.draft, self.state.turn
+        self.tell(ev.ReplyWords(turn, draft, text))
+        self.tell(ev.ReplyEnded(turn, draft, text, "test"))
+        self.tell(ev.SoundReady(self.state.t, turn, draft, False))
+        while not self.state.committed:
+            self.until(samples_ms(self.state.t) + 10)
+        self.tell(ev.PlayoutStarted(self.state.t, self.state.reply_turn, draft, "reply"))
+        self.until(samples_ms(self.state.t) + sound_ms)
+        return self.tell(
+            ev.PlayoutEnded(self.state.t, self.state.reply_turn, draft, "reply", tuple(text.split()), False)
+        )
+
+
+def samples_ms(t):
+    return t / 16
+
+
+def kinds(commands):
+    return [type(c).__name__ for c in commands]
+
+
+def only(commands, kind):
+    return [c for c in commands if isinstance(c, kind)]
+
+
+def test_a_whole_turn_from_the_wake_word_to_idle():
+    story = Story()
+    assert story.tell(ev.WakeWord(16000, 1000, "hey_jarvis", 0.9)) == [ev.Listen(1, 1000, "hey jarvis")]
+    told = story.says("what time is it", 1500, 2500)
+    assert kinds(told) == ["Advance", "Prepare"]
+    assert only(told, ev.Prepare)[0].text == "what time is it"
+    told = story.until(2630)
+    assert kinds(told) == ["Commit", "Release"]
+    told = story.answers("It's four.", 1000)
+    assert only(told, ev.Remember) == [ev.Remember(ev.Exchange("what time is it", "It's four."))]
+    assert only(told, ev.Listen)[0].wake_word is None and story.state.phase == "listening"
+    ended_ms = samples_ms(story.state.t)
+    story.until(ended_ms + 7900)
+    assert story.state.phase == "listening"
+    assert kinds(story.until(ended_ms + 8100)) == ["StopListening"] and story.state.phase == "idle"
+
+
+def test_nothing_happens_without_the_wake_word():
+    story = Story()
+    assert story.says("what time is it", 500, 1500) == []
+    assert story.until(5000) == [] and story.state.phase == "idle"
+
+
+def test_the_wake_word_alone_times_out():
+    story = Story()
+    story.tell(ev.WakeWord(16000, 1000, "alexa", 0.9))
+    assert kinds(story.until(7100)) == ["StopListening"]
+
+
+def test_a_pause_in_the_sentence_drops_the_draft_unseen():
+    story = Story(OPEN)
+    first = only(story.says("set a timer for", 500, 1500, wait_ms=1500), ev.Prepare)[0]
+    told = story.says("set a timer for five minutes", 2000, 3000)
+    second = only(told, ev.Prepare)[0]
+    assert second.draft > first.draft and second.text == "set a timer for five minutes"
+    assert only(story.done, ev.Commit) == []
+    assert only(story.until(3200), ev.Commit) == [ev.Commit(second.draft)]
+
+
+def test_a_noise_in_the_pause_keeps_the_draft():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500, wait_ms=600)
+    told = story.says("what time is it", 1700, 1800)
+    assert only(told, ev.Prepare) == []
+
+
+def test_the_turn_is_not_ended_while_a_frame_sounds_like_speech():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500)
+    assert story.tell(ev.Tick(samples(1700), voice=True)) == []
+    assert kinds(story.tell(ev.Tick(samples(1710)))) == ["Commit", "Release"]
+
+
+def test_a_missed_budget_plays_a_filler_and_a_long_wait_another_kind():
+    story = Story(OPEN)
+    story.says("tell me a story", 500, 1500)
+    told = story.until(1750)
+    assert [f.kind for f in only(told, ev.PlayFiller)] == ["thinking"]
+    draft = story.state.draft
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "filler"))
+    story.until(2200)
+    story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "filler", (), False))
+    assert only(story.until(4600), ev.PlayFiller) == []
+    assert [f.kind for f in only(story.until(4800), ev.PlayFiller)] == ["still-working"]
+
+
+def test_a_reply_that_is_ready_needs_no_filler():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500)
+    story.answers("It's four.", 500)
+    assert only(story.done, ev.PlayFiller) == []
+
+
+def test_an_interruption_ducks_then_cuts_and_keeps_only_the_heard_words():
+    story = Story(OPEN)
+    story.says("what can you do", 500, 1500)
+    draft = story.state.draft
+    story.tell(ev.ReplyEnded(1, draft, "I can do a lot of things", "test"))
+    story.tell(ev.SoundReady(story.state.t, 1, draft, False))
+    story.until(1700)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    story.until(5000)
+    told = story.tell(ev.SpeechStarted(samples(5000), samples(4940)))
+    assert kinds(told) == ["Duck", "Listen"]
+    story.tell(ev.Partial(story.state.t, story.state.turn, "what time"))
+    told = story.until(5300)
+    assert kinds(told) == ["Advance", "Cut"]
+    told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("I", "can"), True))
+    assert told == [ev.Remember(ev.Exchange("what can you do", "I can", interrupted=True))]
+    assert story.state.phase == "hearing"
+
+
+def test_a_backchannel_brings_the_volume_back():
+    story = Story(OPEN)
+    story.says("what can you do", 500, 1500)
+    draft = story.state.draft
+    story.tell(ev.SoundReady(story.state.t, 1, draft, False))
+    story.until(1700)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    story.until(5000)
+    told = story.says("mm hm", 5000, 5250)
+    assert kinds(told) == ["Duck", "Listen", "Duck"] and told[-1] == ev.Duck(False)
+    assert story.state.phase == "speaking" and story.state.draft == draft
+
+
+def test_words_soon_after_a_false_cut_in_are_joined_to_the_turn():
+    story = Story(OPEN)
+    story.says("set a timer for five minutes", 500, 1500)
+    draft = story.state.draft
+    story.tell(ev.SoundReady(story.state.t, 1, draft, False))
+    story.until(1700)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    told = story.says("set a timer for five minutes and call it pasta", 2000, 3000)
+    assert only(told, ev.Listen) == [] and only(told, ev.Cut) == [ev.Cut(draft)]
+    assert only(told, ev.Prepare)[0].text == "set a timer for five minutes and call it pasta"
+    assert story.state.repairs == 1
+    assert story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("Five",), True)) == []
+
+
+def test_an_announcement_waits_for_the_floor():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500)
+    assert story.tell(ev.Announcement("Your timer is done.", rings=True)) == []
+    told = story.answers("It's four.", 500)
+    assert kinds(told)[:1] == ["Remember"] and {"PlayAlarm", "SayNow"} <= set(kinds(told))
+
+
+def test_asking_for_silence_gets_silence():
+    story = Story(OPEN)
+    story.says("stop", 500, 900)
+    story.tell(ev.ReplyEnded(1, story.state.draft, "", "intent:stop", stop=True))
+    told = story.until(1200)
+    assert only(told, ev.PlayFiller) == [] and story.state.phase == "listening"
+
+
+def test_a_failed_act_is_told_instead_of_what_was_prepared():
+    story = Story(OPEN)
+    story.says("set a timer for five minutes", 500, 1500)
+    draft = story.state.draft
+    story.tell(ev.SoundReady(story.state.t, 1, draft, gated=True))
+    story.until(1650)
+    told = story.tell(ev.ActFailed(1, draft, "That didn't work."))
+    assert only(told, ev.SayNow) == [ev.SayNow(1, draft + 1, "That didn't work.")]
+
+
+WORDS = st.sampled_from(["", "the", "what time is it", "mm hm", "stop", "set a timer"])
+KINDS = st.sampled_from(["reply", "filler", "alarm"])
+
+
+@st.composite
+def scripts(draw):
+    """Any order of events, each of the live turn and draft or of ones near them."""
+    return draw(
+        st.lists(
+            st.tuples(st.integers(0, 15), st.integers(1, 400), st.integers(-1, 1), WORDS, KINDS, st.booleans()),
+            max_size=60,
+        )
+    )
+
+
+def event_of(kind, state, near, words, sound, flag):
+    t, turn, draft = state.t, max(0, state.turn + near), max(0, state.draft + near)
+    return [
+        ev.WakeWord(t, max(0, t - 16000), "alexa", 0.9),
+        ev.SpeechStarted(t, max(0, t - 1000)),
+        ev.SpeechStopped(t, max(0, t - 1000)),
+        ev.SoundReady(t, turn, draft, flag),
+        ev.PlayoutStarted(t, turn, draft, sound),
+        ev.PlayoutEnded(t, turn, draft, sound, tuple(words.split()), flag),
+        ev.Partial(t, turn, words),
+        ev.Pause(t, turn, max(0, t - 1000), words),
+        ev.EndEvidence(t, turn, state.end_t, 0.5, 300.0),
+        ev.Resumed(t, turn),
+        ev.ReplyWords(turn, draft, words),
+        ev.ReplyEnded(turn, draft, words, "x", stop=flag),
+        ev.ToolStarted(turn, draft, "tool", flag),
+        ev.ToolEnded(turn, draft, "tool", "done", 5.0),
+        ev.Acted(turn, draft),
+        ev.Announcement(words, flag),
+    ][kind]
+
+
+@settings(max_examples=400, deadline=None)
+@given(scripts(), st.booleans())
+def test_any_order_of_events_keeps_the_promises(script, always_open):
+    rules = OPEN if always_open else RULES
+    state, _ = start(rules)
+    commits = []
+    for kind, blocks, near, words, sound, flag in script:
+        t = state.t + blocks * 160
+        state, told = step(state, ev.Tick(t), rules)
+        commits += only(told, ev.Commit)
+        before = state
+        state, told = step(state, event_of(kind, state, near, words, sound, flag), rules)
+        commits += only(told, ev.Commit)
+        assert state.draft >= before.draft and state.turn >= before.turn
+        # Only one who may speak has a deadline that ends it; only idle and an open microphone may last.
+        waits = state.deadline is not None
+        assert waits or state.phase in ("idle", "ducked") or (always_open and state.phase == "listening")
+        for command in only(told, ev.Advance):
+            assert command.draft > before.draft
+        for command in only(told, ev.Prepare):
+            assert command.draft == state.draft and command.text
+        assert state.committed or state.phase in ("idle", "listening", "hearing", "pausing")
+    assert [c.draft for c in commits] == sorted({c.draft for c in commits}), "a draft is committed once"
+
+
+@settings(max_examples=200, deadline=None)
+@given(scripts(), st.booleans())
+def test_left_alone_it_always_comes_to_rest(script, always_open):
+    rules = OPEN if always_open else RULES
+    state, _ = start(rules)
+    for kind, blocks, near, words, sound, flag in script:
+        state, _ = step(state, ev.Tick(state.t + blocks * 160), rules)
+        state, _ = step(state, event_of(kind, state, near, words, sound, flag), rules)
+    state, _ = step(state, ev.SpeechStopped(state.t, state.t), rules)
+    for _ in range(12 * (1 + len(state.queued))):
+        t = state.t + samples(31_000) if state.deadline is None else max(state.t, state.deadline) + 160
+        state, told = step(state, ev.Tick(t), rules)
+        for command in told:
+            if isinstance(command, ev.SayNow):
+                # The voice does its part: what is to be said is said.
+                for e in (
+                    ev.PlayoutStarted(state.t, command.turn, command.draft, "reply"),
+                    ev.PlayoutEnded(state.t, command.turn, command.draft, "reply", (), False),
+                ):
+                    state, more = step(state, e, rules)
+                    told += more
+    assert state.phase == ("listening" if always_open else "idle")
+
+
+def test_stale_events_change_nothing():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500)
+    state = story.state
+    for event in (
+        ev.ReplyWords(state.turn, state.draft - 1, "old"),
+        ev.Pause(state.t, state.turn - 1, 5, "old"),
+        ev.SoundReady(state.t, state.turn, state.draft + 1, True),
+    ):
+        assert step(state, event, OPEN) == (state, [])
+    assert replace(state) == state
