@@ -1,0 +1,356 @@
+"""The model store: nothing that isn't the listed file is ever used, whatever happens while it is fetched."""
+
+import hashlib
+import http.server
+import re
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device import download, models
+from device.download import Url, bar_text
+from device.errors import ModelError
+from device.models import ModelStore, read_manifest
+
+CONTENT = {"a.onnx": bytes(range(256)) * 800, "graph/b.fst": b"Gr" * 1000}
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def zipped(path: Path, prefix: str = "in/", content: dict[str, bytes] = CONTENT) -> bytes:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in content.items():
+            archive.writestr(prefix + name, data)
+    return path.read_bytes()
+
+
+def manifest(folder: Path, sources: str, extra: str = "") -> Path:
+    files = ", ".join(
+        f'{{ path = "{name}", bytes = {len(data)}, sha256 = "{sha256(data)}" }}' for name, data in CONTENT.items()
+    )
+    path = folder / "manifest.toml"
+    path.write_text(
+        f'[[model]]\nname = "voice"\nrole = "r"\nlicence = "l"\norigin = "o"\n{extra}\nsources = [{sources}]\nfiles = [{files}]\n'
+    )
+    return path
+
+
+WHEEL = '{ type = "wheel", package = "some-voice", version = "1.0", prefix = "in/", bytes = 1 }'
+
+
+@pytest.fixture
+def offline(tmp_path: Path) -> tuple[ModelStore, Path]:
+    """A store whose one model lies in a wheel in a folder, and that folder."""
+    source = tmp_path / "usb-stick"
+    source.mkdir()
+    zipped(source / "some_voice-1.0-py3-none-any.whl")
+    return ModelStore(tmp_path / "store", manifest(tmp_path, WHEEL)), source
+
+
+def put(store: ModelStore) -> None:
+    for name, data in CONTENT.items():
+        path = store.folder / "voice" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+# --- using ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_model_is_given_as_its_folder(offline):
+    store, _ = offline
+    put(store)
+    assert store.path("voice") == store.folder / "voice"
+    assert store.has("voice") and store.state("voice") == "ok"
+
+
+@given(place=st.integers(0, len(CONTENT["a.onnx"]) - 1), bit=st.integers(0, 7))
+def test_any_flipped_bit_is_found(tmp_path_factory, place, bit):
+    data = bytearray(CONTENT["a.onnx"])
+    data[place] ^= 1 << bit
+    path = tmp_path_factory.getbasetemp() / "flipped.onnx"
+    path.write_bytes(data)
+    listed = models.ModelFile("a.onnx", len(data), sha256(CONTENT["a.onnx"]))
+    assert models.file_state(path, listed) == "corrupt"
+
+
+def test_a_corrupt_file_is_named_with_what_to_do(offline):
+    store, _ = offline
+    put(store)
+    (store.folder / "voice/graph/b.fst").write_bytes(b"Gr" * 999)
+    with pytest.raises(ModelError, match=r"voice/graph/b\.fst is corrupt; run 'nod models fetch voice'\.$"):
+        store.path("voice")
+    assert store.has("voice")
+
+
+def test_a_missing_model_is_named_with_what_to_do(offline):
+    store, _ = offline
+    assert not store.has("voice")
+    with pytest.raises(ModelError, match=r"a\.onnx is missing; run 'nod models fetch voice'\.$"):
+        store.path("voice")
+
+
+def test_an_unknown_name_lists_the_known_ones(offline):
+    with pytest.raises(ModelError, match="no model 'vioce'; there are voice"):
+        offline[0].path("vioce")
+
+
+# --- fetching from a folder -------------------------------------------------------------------------------------------
+
+
+def test_from_a_folder_with_archives(offline, no_network):
+    store, source = offline
+    store.fetch(from_dir=source)
+    assert store.path("voice") and not list(store.folder.rglob("*.part"))
+    assert not (store.folder / ".downloads").exists()
+
+
+def test_from_a_folder_like_the_store(offline, tmp_path, no_network):
+    store, _ = offline
+    put(store)
+    other = ModelStore(tmp_path / "other", tmp_path / "manifest.toml")
+    other.fetch(from_dir=store.folder)
+    assert other.path("voice")
+
+
+def test_only_what_is_wrong_is_written_again(offline):
+    store, source = offline
+    store.fetch(from_dir=source)
+    kept, broken = store.folder / "voice/a.onnx", store.folder / "voice/graph/b.fst"
+    before = kept.stat().st_ino
+    broken.write_bytes(b"")
+    store.fetch(from_dir=source)
+    assert store.path("voice") and kept.stat().st_ino == before
+
+
+def test_a_wrong_file_in_an_archive_never_gets_its_name(offline, no_network):
+    store, source = offline
+    zipped(source / "some_voice-1.0-py3-none-any.whl", content=CONTENT | {"a.onnx": b"something else"})
+    with pytest.raises(ModelError, match=r"a\.onnx in some_voice.* is not the listed file"):
+        store.fetch(from_dir=source)
+    assert not [path for path in (store.folder / "voice").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04 not a zip"])
+def test_a_broken_archive_is_refused(offline, data, no_network):
+    store, source = offline
+    (source / "some_voice-1.0-py3-none-any.whl").write_bytes(data)
+    with pytest.raises(ModelError, match="can't be unpacked"):
+        store.fetch(from_dir=source)
+
+
+def test_an_empty_folder_says_what_it_should_hold(offline, tmp_path, no_network):
+    with pytest.raises(ModelError, match=r"holds no some_voice-1\.0-\*\.whl"):
+        offline[0].fetch(from_dir=tmp_path / "nothing")
+
+
+def test_an_optional_model_is_reported_unless_it_was_asked_for(tmp_path, capsys, no_network):
+    store = ModelStore(tmp_path / "store", manifest(tmp_path, WHEEL, "optional = true"))
+    store.fetch(from_dir=tmp_path)
+    assert "Nod works without it" in capsys.readouterr().out
+    with pytest.raises(ModelError):
+        store.fetch(["voice"], from_dir=tmp_path)
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every way to the network fail the test."""
+
+    def refuse(*_: object) -> None:
+        pytest.fail("--from must not use the network")
+
+    monkeypatch.setattr(download, "get_url", refuse)
+    monkeypatch.setattr(download, "_run", refuse)
+
+
+# --- fetching from a url ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def server(answer: Callable[[http.server.BaseHTTPRequestHandler, int], None]) -> Iterator[str]:
+    """A local HTTP server; `answer(handler, request number)`.  Gives the address of a file on it."""
+    count = iter(range(1000))
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer(self, next(count))
+
+        def log_message(self, *_: object) -> None:
+            """Keep the tests' output clean."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}/model.zip"
+        httpd.shutdown()
+
+
+def send(handler: http.server.BaseHTTPRequestHandler, data: bytes, upto: int | None = None, ranges: bool = True) -> None:
+    """Answer with `data`, honouring Range where `ranges`, but break off after `upto` bytes of it."""
+    asked = re.match(r"bytes=(\d+)-", handler.headers.get("Range", "")) if ranges else None
+    start = int(asked[1]) if asked else 0
+    handler.send_response(206 if asked else 200)
+    if asked:
+        handler.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+    handler.send_header("Content-Length", str(len(data) - start))
+    handler.end_headers()
+    handler.wfile.write(data[start:upto])
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "RESUME_DELAYS_S", (0.0, 0.0))
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> bytes:
+    return zipped(tmp_path / "original.zip")
+
+
+def test_a_url_is_fetched_and_nothing_else_is_left(tmp_path, archive):
+    with server(lambda handler, _: send(handler, archive)) as url:
+        source = f'{{ type = "url", url = "{url}", prefix = "in/", bytes = {len(archive)}, sha256 = "{sha256(archive)}" }}'
+        store = ModelStore(tmp_path / "store", manifest(tmp_path, source))
+        store.fetch()
+    assert store.path("voice")
+    assert {path.name for path in store.folder.iterdir()} == {".lock", "voice"}
+
+
+def test_an_interrupted_download_goes_on_where_it_stopped(tmp_path, archive):
+    asked = []
+
+    def answer(handler, number):
+        asked.append(handler.headers.get("Range"))
+        send(handler, archive, upto=[100_000, 150_000, None][number])
+
+    part = tmp_path / "x.part"
+    with server(answer) as url:
+        download.get_url(Url(url, "", len(archive), sha256(archive)), part)
+    assert part.read_bytes() == archive
+    assert asked == [None, "bytes=100000-", "bytes=150000-"]
+
+
+def test_a_download_goes_on_in_the_next_process(tmp_path, archive):
+    part = tmp_path / "x.part"
+    part.write_bytes(archive[:70_000])
+    with server(lambda handler, _: send(handler, archive)) as url:
+        download.get_url(Url(url, "", len(archive), sha256(archive)), part)
+    assert part.read_bytes() == archive
+
+
+def test_a_server_that_ignores_range_starts_over(tmp_path, archive):
+    part = tmp_path / "x.part"
+    part.write_bytes(archive[:70_000])
+    with server(lambda handler, _: send(handler, archive, ranges=False)) as url:
+        download.get_url(Url(url, "", len(archive), sha256(archive)), part)
+    assert part.read_bytes() == archive
+
+
+def test_what_is_kept_of_an_endless_interruption_is_used_next_time(tmp_path, archive):
+    source = Url("", "", len(archive), sha256(archive))
+    part = tmp_path / "x.part"
+    with server(lambda handler, number: send(handler, archive, upto=(number + 1) * 10_000)) as url:
+        with pytest.raises(ModelError, match="interrupted at 30000 of .* again to go on from there"):
+            download.get_url(Url(url, "", source.bytes, source.sha256), part)
+    assert part.read_bytes() == archive[:30_000]
+
+
+@pytest.mark.parametrize("begun", [0, 50_000])
+def test_a_corrupt_download_is_thrown_away(tmp_path, archive, begun):
+    part = tmp_path / "x.part"
+    part.write_bytes(b"?" * begun)
+    wrong = bytes(len(archive) - 1) + b"!"
+    with server(lambda handler, _: send(handler, wrong)) as url:
+        with pytest.raises(ModelError, match="another file than the listed one"):
+            download.get_url(Url(url, "", len(archive), sha256(archive)), part)
+    assert not part.exists()
+
+
+def test_a_part_that_is_too_long_starts_over(tmp_path, archive):
+    part = tmp_path / "x.part"
+    part.write_bytes(archive + b"more")
+    with server(lambda handler, _: send(handler, archive)) as url:
+        download.get_url(Url(url, "", len(archive), sha256(archive)), part)
+    assert part.read_bytes() == archive
+
+
+def test_the_next_source_is_taken_when_the_first_has_nothing(tmp_path, archive, capsys):
+    entry = '{{ type = "url", url = "{}", prefix = "in/", bytes = {}, sha256 = "{}" }}'
+    with server(lambda handler, _: handler.send_error(404)) as gone, server(lambda h, _: send(h, archive)) as url:
+        sources = ", ".join(entry.format(u, len(archive), sha256(archive)) for u in (gone, url))
+        store = ModelStore(tmp_path / "store", manifest(tmp_path, sources))
+        store.fetch()
+    assert store.path("voice")
+    assert "can't be had (Not Found)" in capsys.readouterr().out
+
+
+def test_a_host_out_of_reach_is_named(tmp_path):
+    with pytest.raises(ModelError, match="127.0.0.1:9/x.zip can't be had"):
+        download.get_url(Url("http://127.0.0.1:9/x.zip", "", 1, "0" * 64), tmp_path / "x.part")
+
+
+def test_two_models_of_one_archive_download_it_once(tmp_path, archive):
+    requests = []
+
+    def answer(handler, number):
+        requests.append(number)
+        send(handler, archive)
+
+    with server(answer) as url, download.Downloads(tmp_path / "downloads") as downloads:
+        first = downloads.archive(Url(url, "in/", len(archive), sha256(archive)))
+        second = downloads.archive(Url(url, "other/", len(archive), sha256(archive)))
+    assert first == second and requests == [0]
+
+
+# --- the list itself --------------------------------------------------------------------------------------------------
+
+
+def test_nods_own_manifest_is_complete():
+    listed = {model.name: model for model in read_manifest(models.manifest_path())}
+    assert {model.role for model in listed.values()} >= {"wake word", "voice activity", "end of turn", "recognizer"}
+    for model in listed.values():
+        assert model.sources and model.files and model.licence and model.origin.count("https://") == 1
+        assert all(re.fullmatch("[0-9a-f]{64}", file.sha256) and file.bytes > 0 for file in model.files)
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../escape", "a/../../escape"])
+def test_a_manifest_can_not_write_outside_its_folder(tmp_path, path):
+    text = manifest(tmp_path, WHEEL).read_text().replace("a.onnx", path)
+    (tmp_path / "manifest.toml").write_text(text)
+    with pytest.raises(ModelError, match="leaves its folder"):
+        read_manifest(tmp_path / "manifest.toml")
+
+
+@pytest.mark.parametrize("text", ["", "model = 3", "[[model]]\nname = 'x'", "not toml"])
+def test_a_broken_manifest_is_named(tmp_path, text):
+    path = tmp_path / "manifest.toml"
+    path.write_text(text)
+    with pytest.raises(ModelError, match=r"manifest\.toml: not a valid list of models"):
+        ModelStore(tmp_path, path)
+
+
+@given(total=st.integers(1, 10**9), share=st.floats(0, 2))
+def test_the_bar_never_overflows(total, share):
+    text = bar_text(int(total * share), total)
+    assert re.fullmatch(r"\[#* *\] +[\d.]+ of [\d.]+ MB", text) and text.index("]") == 31
+
+
+# --- the real models --------------------------------------------------------------------------------------------------
+
+
+def test_the_real_models_verify(store):
+    for model in store.models.values():
+        if store.has(model.name):
+            assert store.path(model.name).is_dir()
+
+
+def test_the_voice_was_split(store):
+    folder = store.path("en_US-joe-medium")
+    assert list(folder.glob("*encoder*.onnx")) and list(folder.glob("*decoder*.onnx"))
