@@ -213,6 +213,14 @@ class Announcement:
     rings: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something broke that shouldn't.  where: the thread.  what: the exception, never a transcript."""
+
+    where: str
+    what: str
+
+
 # --- main → hear, reply, speak, audio ---------------------------------------------------------------------------------
 
 
@@ -252,6 +260,13 @@ class Prepare:
     draft: int
     text: str
     history: tuple[Exchange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Warm:
+    """To reply: a turn is over, get ready for one after `history` while nobody waits."""
+
+    history: tuple[Exchange, ...]
 
 
 @dataclass(frozen=True, slots=True)
