@@ -1,0 +1,120 @@
+"""The voice's neural network: phoneme ids in, samples out, in pieces where it is split.
+
+Used by one thread at a time.  Native calls release the GIL; none takes longer than the encoder of one phrase.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime as ort
+
+from device.errors import ModelError
+from device.speak.split import decoder_path, encoder_path, is_split
+
+# Frames decoded beyond both ends of a window and thrown away.  Joined windows then equal the undivided medium-quality voice to 120 dB;
+# with 8 it is 54 to 61 dB, with 6 it is 43 dB (tests/bench/voice.py).
+CONTEXT_FRAMES = 10
+# The first window is over soon, later ones waste less on their context and are all played out long after the next is there.
+_FIRST_FRAMES, _SECOND_FRAMES, _LATER_FRAMES = 10, 18, 36
+
+
+class Scales(NamedTuple):
+    """What Piper's `scales` input holds: spread of the latent noise, length of the phonemes, spread of their lengths."""
+
+    noise: float
+    length: float
+    noise_w: float
+
+
+class Rendering(NamedTuple):
+    """durations: samples of every phoneme id, or None when the voice doesn't tell.  pieces: float32, joined they are the phrase."""
+
+    durations: np.ndarray | None
+    pieces: Iterator[np.ndarray]
+
+
+def windows(frames: int, quiet: int) -> Iterator[tuple[int, int]]:
+    """The ranges of frames to decode one after the other.  quiet: frames before the first phoneme, which give no sound."""
+    start, sizes = 0, iter((quiet + _FIRST_FRAMES, _SECOND_FRAMES))
+    while start < frames:
+        end = start + next(sizes, _LATER_FRAMES)
+        if frames - end < _FIRST_FRAMES // 2:
+            end = frames  # a last window of a few frames would mostly compute context
+        yield start, end
+        start = end
+
+
+class SplitGraph:
+    """A voice as encoder and decoder (see `device.speak.split`)."""
+
+    def __init__(self, voice: Path, hop_samples: int, threads: int):
+        self._encoder = session(encoder_path(voice), threads)
+        self._decoder = session(decoder_path(voice), threads)
+        self._hop = hop_samples
+        self._wants_speaker = "sid" in {tensor.name for tensor in self._encoder.get_inputs()}
+        names = [tensor.name for tensor in self._decoder.get_inputs()]
+        self._frames_name = next(name for name in names if name != "sid")
+        self._decodes_speaker = "sid" in names
+
+    def render(self, ids: list[int], scales: Scales, speaker: int, check: Callable[[], None]) -> Rendering:
+        """One phrase.  The encoder runs here, the decoder as the pieces are taken; `check` is called before each."""
+        check()
+        frames, durations = self._encoder.run(None, _feed(ids, scales, speaker if self._wants_speaker else None))
+        durations = durations.ravel()
+        # Before the first phoneme come the ids of the beginning and its pad.
+        return Rendering(durations * self._hop, self._decode(frames, int(durations[:2].sum()), speaker, check))
+
+    def _decode(self, frames: np.ndarray, quiet: int, speaker: int, check: Callable[[], None]) -> Iterator[np.ndarray]:
+        total = frames.shape[2]
+        feed = {"sid": np.array([speaker], dtype=np.int64)} if self._decodes_speaker else {}
+        for start, end in windows(total, quiet):
+            check()
+            left, right = max(0, start - CONTEXT_FRAMES), min(total, end + CONTEXT_FRAMES)
+            feed[self._frames_name] = np.ascontiguousarray(frames[:, :, left:right])
+            samples = self._decoder.run(None, feed)[0].ravel()
+            yield samples[(start - left) * self._hop : (end - left) * self._hop]
+
+
+class WholeGraph:
+    """A voice that can't be split: whole phrases."""
+
+    def __init__(self, voice: Path, hop_samples: int, threads: int):
+        self._session = session(voice, threads)
+        self._hop = hop_samples
+        self._wants_speaker = "sid" in {tensor.name for tensor in self._session.get_inputs()}
+
+    def render(self, ids: list[int], scales: Scales, speaker: int, check: Callable[[], None]) -> Rendering:
+        """One phrase, as one piece.  Voices with an alignment output give durations."""
+        check()
+        samples, *rest = self._session.run(None, _feed(ids, scales, speaker if self._wants_speaker else None))
+        durations = rest[0].ravel() * self._hop if rest and rest[0].size == len(ids) else None
+        return Rendering(durations, iter([samples.ravel()]))
+
+
+def load_graph(voice: Path, hop_samples: int, threads: int = 1) -> SplitGraph | WholeGraph:
+    """Load the split voice where it is, else the whole.  Raises ModelError."""
+    return (SplitGraph if is_split(voice) else WholeGraph)(voice, hop_samples, threads)
+
+
+def session(path: Path, threads: int) -> ort.InferenceSession:
+    """An onnxruntime session that sleeps while it waits (DESIGN.md, "Realtime in Python").  Raises ModelError."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # it warns about initializers of exported graphs, which nobody can act on
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions have no common base but this
+        raise ModelError(f"{path}: the voice can't be loaded ({error}); run `nod models verify`.") from error
+
+
+def _feed(ids: list[int], scales: Scales, speaker: int | None) -> dict[str, np.ndarray]:
+    feed = {
+        "input": np.array([ids], dtype=np.int64),
+        "input_lengths": np.array([len(ids)], dtype=np.int64),
+        "scales": np.array(scales, dtype=np.float32),
+    }
+    return feed if speaker is None else feed | {"sid": np.array([speaker], dtype=np.int64)}

@@ -1,0 +1,262 @@
+"""Written text → what is to be spoken, token by token, so that heard words can be reported as they were written.
+
+Pure.  espeak reads much by itself; here is only what it reads wrongly or not as people say it (found by recognizing its speech):
+times, money, dates, years, units, ranges, abbreviations, markdown.  The rules are English; other languages are only cleaned.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import NamedTuple
+
+from device.speak import numbers
+from device.speak.words import ABBREVIATIONS, MONTH_NAMES, SIGNS, SPELLED, UNITS, YEAR_PREPOSITIONS
+
+
+class Token(NamedTuple):
+    """written: a word of the display text, without markup.  spoken: what the voice is given for it, never empty."""
+
+    written: str
+    spoken: str
+
+
+class _Place(NamedTuple):
+    """A token's core, and the bare words before and after it."""
+
+    before: str
+    core: str
+    after: str
+
+
+_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_LINE_MARK = re.compile(r"(?m)^\s*(?:#{1,6}|[-*•‣]|>)\s+")
+_FENCE = re.compile(r"```\w*")
+_EMPHASIS = re.compile(r"(?<![\w*])[*_~`]+(?=\S)|(?<=\S)[*_~`]+(?![\w*])|`")
+_EDGES = re.compile(r"^([\"'“‘(\[{«]*)(.*?)([\"'”’)\]}».,;:!?…]*)$", re.DOTALL)
+_BETWEEN = {"x": "times", "-": "minus", "–": "minus"}  # signs, but only between numbers
+_NUMBER = r"[-−+]?\d[\d,]*(?:\.\d+)?"
+
+
+def speakable(text: str, language: str = "en-us") -> list[Token]:
+    """The tokens of `text`.  Their spoken forms, joined by spaces, are what the phonemizer gets.
+
+    language: espeak's name of the voice's language.  What can't be heard (emoji, markup) is left out; a lone sign joins the
+    written form of the word before it.
+    """
+    written = clean(text).split()
+    if not language.startswith("en"):
+        return [Token(word, word) for word in written]
+    bare = [_bare(word) for word in written]
+    tokens: list[Token] = []
+    for i, word in enumerate(written):
+        place = _Place(bare[i - 1] if i else "", bare[i], bare[i + 1] if i + 1 < len(bare) else "")
+        spoken = _spoken(word, place, is_last=i + 1 == len(written))
+        if any(c.isalnum() for c in spoken):
+            tokens.append(Token(word, spoken))
+        elif tokens:
+            tokens[-1] = Token(f"{tokens[-1].written} {word}", f"{tokens[-1].spoken}{_pause(word)}")
+    return tokens
+
+
+def clean(text: str) -> str:
+    """`text` without markdown, tags, emoji and control characters."""
+    text = _LINK.sub(r"\1", text)
+    for mark in (_FENCE, _TAG, _LINE_MARK, _EMPHASIS):
+        text = mark.sub(" " if mark is _TAG else "", text)
+    kept = (c if not _is_picture(c) else " " for c in unicodedata.normalize("NFC", text))
+    return "".join(kept)
+
+
+def _is_picture(character: str) -> bool:
+    if character in "°©®™":
+        return False
+    category = unicodedata.category(character)
+    return category in ("So", "Sk", "Cc", "Cf", "Cs", "Co", "Cn") or character in "\ufe0f\u20e3"
+
+
+def _bare(word: str) -> str:
+    match = _EDGES.match(word)
+    return match[2] if match else word
+
+
+def _pause(sign: str) -> str:
+    return "," if sign in ("—", "–", "-", "--") else ""
+
+
+def _spoken(word: str, place: _Place, is_last: bool) -> str:
+    abbreviation = _abbreviation(word, place, is_last)
+    if abbreviation is not None:
+        return abbreviation
+    match = _EDGES.match(word)
+    before, core, after = match.groups() if match else ("", word, "")
+    if not core:
+        return ""
+    if core in SIGNS and not after:
+        return SIGNS[core]
+    if core in _BETWEEN and place.before[-1:].isdigit() and place.after[:1].isdigit():
+        return _BETWEEN[core]
+    for pattern, say in _RULES:
+        found = pattern.fullmatch(core)
+        words = say(found, place) if found else None
+        if words is not None:
+            return before + words + after
+    return before + _plain(core, place) + after
+
+
+def _abbreviation(word: str, place: _Place, is_last: bool) -> str | None:
+    """Words whose dot isn't the end of a sentence."""
+    key = word.strip("\"'“”‘’(),;:!?")
+    if key.lower() in ("a.m.", "p.m.", "am", "pm", "a.m", "p.m") and (place.before[-1:].isdigit() or "." in key):
+        ends = word.endswith((".", "!", "?", ",")) and (is_last or place.after[:1].isupper() or not word.endswith("."))
+        return key[0].upper() + "M" + (word[-1] if ends else "")
+    if key == "St.":
+        return "Saint" if place.after[:1].isupper() else "Street"
+    if key == "No." and not place.after[:1].isdigit():
+        return None
+    said = ABBREVIATIONS.get(key) or ABBREVIATIONS.get(key.lower())
+    if said is None:
+        return None
+    return word.replace(key, said) + ("." if is_last and key.endswith(".") else "")
+
+
+def _plain(core: str, place: _Place) -> str:
+    if core in SPELLED:
+        return SPELLED[core]
+    if core == "A" and place.before and not place.after[:1].islower():
+        return "[[ˈeɪ]]"  # the letter: Piper takes phonemes so
+    unit = _unit(core, place.before) if re.fullmatch(rf"(?:{_NUMBER}[-–])?{_NUMBER}", place.before) else None
+    if unit is not None:
+        return unit
+    if core in ("thousand", "million", "billion", "trillion") and place.before[:1] in "$€£¥" and place.before:
+        return f"{core} {numbers.currency(place.before[0])}"
+    if core.isupper() and core.isalpha() and len(core) > 5:
+        return core.lower()  # shouted, not an acronym
+    core = core.replace("&", " and ").replace("²", " squared").replace("³", " cubed").replace("_", " ")
+    return re.sub(r"(?<=\w)/(?=\w)", " " if core.lower() == "and/or" else " slash ", core)
+
+
+def _unit(symbol: str, count: str) -> str | None:
+    if symbol not in UNITS:
+        return None
+    single, several = UNITS[symbol]
+    return single if numbers.is_one(count) else several
+
+
+# --- one function a pattern: (match, place) → words, or None when it isn't that after all -----------------------------------
+
+
+def _time(match: re.Match[str], place: _Place) -> str | None:
+    hours, minutes = int(match[1]), int(match[2])
+    seconds = int(match[3]) if match[3] else None
+    if hours > 24 or minutes > 59:
+        return None
+    has_half = bool(match[4]) or place.after.lower().replace(".", "") in ("am", "pm")
+    words = numbers.clock(hours, minutes, seconds, "" if has_half else "o'clock" if 0 < hours < 13 else "hundred")
+    return words + (f" {match[4][0].upper()}M" if match[4] else "")
+
+
+def _hour(match: re.Match[str], _: _Place) -> str:
+    return f"{numbers.cardinal(match[1])} {match[2][0].upper()}M"
+
+
+def _money(match: re.Match[str], place: _Place) -> str:
+    sign = "minus " if match[1] else ""
+    if place.after in ("thousand", "million", "billion", "trillion"):
+        return sign + numbers.cardinal(match[3])
+    return sign + numbers.money(match[2], match[3], match[4] or "")
+
+
+def _percent(match: re.Match[str], _: _Place) -> str:
+    return f"{numbers.cardinal(match[1])} percent"
+
+
+def _quantity(match: re.Match[str], place: _Place) -> str | None:
+    unit = _unit(match[2], match[1])
+    return None if unit is None else f"{numbers.cardinal(match[1])} {unit}"
+
+
+def _range(match: re.Match[str], place: _Place) -> str:
+    low, high, rest = match.groups()
+    both = [numbers.year(int(n)) if _is_year(n) else numbers.cardinal(n) for n in (low, high)]
+    after = "" if not rest else " percent" if rest == "%" else f" {UNITS[rest][1]}" if rest in UNITS else f" {rest}"
+    return f"{both[0]} to {both[1]}{after}"
+
+
+def _ordinal(match: re.Match[str], _: _Place) -> str:
+    return numbers.ordinal(int(match[1].replace(",", "")))
+
+
+def _decade(match: re.Match[str], _: _Place) -> str:
+    return numbers.decade(int(match[1]))
+
+
+def _iso_date(match: re.Match[str], _: _Place) -> str | None:
+    return _date(int(match[2]), int(match[3]), int(match[1]))
+
+
+def _us_date(match: re.Match[str], _: _Place) -> str | None:
+    years = int(match[3])
+    return _date(int(match[1]), int(match[2]), years + 2000 if years < 100 else years)
+
+
+def _date(month: int, day: int, years: int) -> str | None:
+    return numbers.date(month, day, years) if 1 <= month <= 12 and 1 <= day <= 31 else None
+
+
+def _fraction(match: re.Match[str], _: _Place) -> str:
+    words = numbers.fraction(int(match[1]), int(match[2]))
+    return words or f"{numbers.cardinal(match[1])} over {numbers.cardinal(match[2])}"
+
+
+def _number(match: re.Match[str], place: _Place) -> str:
+    core = match[0]
+    if core.isdigit() and 1 <= int(core) <= 31 and len(core) <= 2:
+        if place.before in MONTH_NAMES:
+            return numbers.ordinal(int(core))
+        if place.after in MONTH_NAMES:
+            return ("" if place.before.lower() == "the" else "the ") + numbers.ordinal(int(core)) + " of"
+    if _is_year(core) and place.after not in UNITS:
+        after_day = re.fullmatch(r"\d{1,2}(st|nd|rd|th)?", place.before) is not None
+        if place.before.lower() in YEAR_PREPOSITIONS or place.before in MONTH_NAMES or after_day:
+            return numbers.year(int(core))
+    return numbers.cardinal(core)
+
+
+def _is_year(number: str) -> bool:
+    return len(number) == 4 and number.isdigit() and 1100 <= int(number) < 2100
+
+
+def _address(match: re.Match[str], _: _Place) -> str:
+    """Of a web address only the site is said; of a mail address all."""
+    site = match["site"].replace("@", " at ")
+    return site.replace(".", " dot ").replace("-", " dash ").replace("_", " underscore ")
+
+
+_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Place], str | None]], ...] = tuple(
+    (re.compile(pattern), say)
+    for pattern, say in (
+        (r"(?:https?://)(?:www\.)?(?P<site>[^/\s?#:]+)\S*", _address),
+        (r"www\.(?P<site>[^/\s?#:]+)\S*", _address),
+        (r"(?P<site>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)", _address),
+        (r"(\d{1,2}):(\d{2})(?::(\d{2}))?([aApP]\.?[mM]\.?)?", _time),
+        (r"(\d{1,2})([aApP]\.?[mM]\.?)", _hour),
+        (r"([-−])?([$€£¥])(\d[\d,]*(?:\.\d+)?)(k|K|M|m|bn|B)?", _money),
+        (rf"({_NUMBER})%", _percent),
+        (r"(\d{4})-(\d{2})-(\d{2})", _iso_date),
+        (r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})", _us_date),
+        (r"(\d+)/(\d+)", _fraction),
+        (r"(?:\+?\d{1,3}[-.])?\d{3}[-.]\d{3}[-.]\d{4}|\d{3}-\d{4}", lambda match, _: numbers.digits(match[0])),
+        (r"(\d[\d,]*(?:\.\d+)?)[-–—](\d[\d,]*(?:\.\d+)?)(%|[a-zA-Z°]+)?", _range),
+        (r"(\d[\d,]*)(?:st|nd|rd|th)", _ordinal),
+        (r"'?(\d{2}|\d{4})'?s", _decade),
+        (r"(\d+)[x×](\d+)", lambda match, _: f"{numbers.cardinal(match[1])} by {numbers.cardinal(match[2])}"),
+        (rf"({_NUMBER})k", lambda match, _: f"{numbers.cardinal(match[1])} thousand"),
+        (r"[vV]?(\d+(?:\.\d+){2,})", lambda match, _: numbers.version(match[1])),
+        (r"(?:#|№)(\d+)", lambda match, _: f"number {numbers.cardinal(match[1])}"),
+        (rf"[~≈]({_NUMBER})", lambda match, _: f"about {numbers.cardinal(match[1])}"),
+        (rf"({_NUMBER})x", lambda match, _: f"{numbers.cardinal(match[1])} times"),
+        (rf"({_NUMBER})([a-zA-Zµμ°℃℉²³/%]+)", _quantity),
+        (_NUMBER, _number),
+    )
+)
