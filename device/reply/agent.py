@@ -1,0 +1,88 @@
+"""The seam to the text agent: text in, a stream of words and tool calls out, cancellable by draft.
+
+The built-in agent (`device.reply.builtin`) is one implementation.  Another agent keeps its own tools and state; it only has to
+yield `Words` as they come and to look at `desk.check()` between two of them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from device.events import Exchange
+from device.reply.tool import Args, Tool, ToolResult
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words to be said, with their spaces; any number of them."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """Words that are true only once the acting tool called next has succeeded: rendered now, heard after it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """The user wants quiet: nothing is said and no follow-up is awaited."""
+
+
+Piece = Words | Gated | Silence
+
+
+class Desk(Protocol):
+    """What an agent may use while it works for one draft.
+
+    tools: the tools there are, by name.  source: who answers, for the turn's record; the agent may set it
+    ("intent:time", "llm").
+    """
+
+    source: str
+
+    @property
+    def tools(self) -> Mapping[str, Tool]: ...
+
+    def check(self) -> None:
+        """Raise StaleDraft when the draft is no longer wanted.  Cheap: call it between tokens."""
+
+    def call(self, name: str, args: Args) -> ToolResult:
+        """Run a tool and wait for it.  An acting tool first waits until the user's turn is over.
+
+        Raises StaleDraft when the draft is given up meanwhile, ToolError (to be spoken) when the tool fails.
+        """
+
+
+class TextAgent(Protocol):
+    """Anything that answers text.  name: for the turn's record."""
+
+    name: str
+
+    def respond(self, text: str, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
+        """The reply to `text`, piece by piece.  Reply thread.
+
+        history: finished turns, oldest first, with what was really heard of each reply.  Raises StaleDraft through
+        `desk`; a ToolError is spoken; any other exception is spoken as an apology.
+        """
+
+    def warm(self, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
+        """Prepare for a next turn after `history` while nobody waits.  May do nothing.
+
+        check: raises StaleDraft as soon as there is something better to do; called often.
+        """
+
+
+def use(desk: Desk, name: str, args: dict[str, Any]) -> Iterator[Piece]:
+    """The pieces of a reply that consists of one tool's outcome.
+
+    A reading tool's words come when it is done; an acting tool's are said in advance and held until it is.
+    """
+    tool = desk.tools[name]
+    if tool.preview is None:
+        yield Words(desk.call(name, args).text)
+        return
+    yield Gated(tool.preview(args))
+    desk.call(name, args)

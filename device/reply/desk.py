@@ -1,0 +1,145 @@
+"""The desk an agent works at: where tools are called, and where the rules about their effects are enforced.
+
+No tool is reached any other way, so no agent can act too early, twice, or without a line in the ledger.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from typing import Any
+
+from device.errors import NodError, StaleDraft, ToolError
+from device.events import Acted, ToolEnded, ToolStarted
+from device.floor import Floor
+from device.reply.ledger import Ledger
+from device.reply.tool import Args, Tool, ToolResult
+
+_WORKERS = 4
+_LOOK_S = 0.01  # a stale draft stops waiting for its tool after at most this
+
+
+class Office:
+    """What all desks share: the tools, the ledger, the workers.  One for the process; made by any thread.
+
+    post: where ToolStarted, ToolEnded and Acted go; never blocks.  budget_ms: a tool slower than that at its 95th
+    percentile counts as slow.
+    """
+
+    def __init__(
+        self, tools: Mapping[str, Tool], ledger: Ledger, floor: Floor, post: Callable[[Any], Any], budget_ms: float
+    ):
+        self.tools = tools
+        self.ledger = ledger
+        self.floor = floor
+        self.post = post
+        self._budget_ms = budget_ms
+        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="tool")
+        self._free = threading.Semaphore(_WORKERS)
+
+    def desk(self, turn: int, draft: int) -> "DraftDesk":
+        """A desk for one draft."""
+        return DraftDesk(self, turn, draft)
+
+    def close(self) -> None:
+        """Wait for acting tools that still run."""
+        self._workers.shutdown(wait=True, cancel_futures=True)
+
+    def is_slow(self, tool: Tool) -> bool:
+        """Whether calling it will likely miss the budget: by its history, or, without any, when it leaves the process."""
+        latency = self.ledger.latency(tool.name)
+        return tool.leaves_process if latency is None else latency.p95_ms > self._budget_ms
+
+    def start(self, work: Callable[[], ToolResult]) -> "Future[ToolResult]":
+        """Run on a free worker; ToolError when there is none."""
+        if not self._free.acquire(blocking=False):
+            raise ToolError("I'm still busy with something else. Please ask again in a moment.")
+        future = self._workers.submit(work)
+        future.add_done_callback(lambda _: self._free.release())
+        return future
+
+
+class DraftDesk:
+    """`device.reply.agent.Desk` for one draft.  Reply thread."""
+
+    def __init__(self, office: Office, turn: int, draft: int):
+        self.source = ""
+        self._office = office
+        self._turn = turn
+        self._draft = draft
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        return self._office.tools
+
+    def check(self) -> None:
+        """Raise StaleDraft when the draft is no longer wanted."""
+        self._office.floor.check(self._draft)
+
+    def call(self, name: str, args: Args) -> ToolResult:
+        """Run the tool `name` on a worker and wait for it.  See `device.reply.agent.Desk.call`."""
+        self.check()
+        tool = self._office.tools.get(name)
+        if tool is None:
+            raise ToolError(f"I don't have a tool called {name}.")
+        if tool.effect == "irreversible":
+            raise ToolError("That can't be undone, and I don't do such things yet.")
+        if tool.acts:
+            self._office.floor.wait_for_commit(self._draft)
+        job = _Job(self._office, self._turn, self._draft, tool, args)
+        return self._wait(job, self._office.start(job.run))
+
+    def _wait(self, job: "_Job", future: "Future[ToolResult]") -> ToolResult:
+        while True:
+            try:
+                return future.result(timeout=_LOOK_S)
+            except NotYet:
+                try:
+                    self.check()
+                except StaleDraft:
+                    if job.tool.on_interrupt == "cancel":
+                        job.end("cancelled", "interrupted")
+                    raise
+
+
+class _Job:
+    """One call from its first line in the ledger to its outcome."""
+
+    def __init__(self, office: Office, turn: int, draft: int, tool: Tool, args: Args):
+        self.tool = tool
+        self._office = office
+        self._turn = turn
+        self._draft = draft
+        self._args = args
+        slow = office.is_slow(tool)
+        self._id = office.ledger.begin(turn, draft, tool.name, args, tool.acts)
+        self._began_s = time.perf_counter()
+        office.post(ToolStarted(turn, draft, tool.name, slow))
+
+    def run(self) -> ToolResult:
+        """Worker thread.  The tool's result; raises ToolError for whatever went wrong in it."""
+        try:
+            result = self.tool.run(self._args)
+        except NodError as error:
+            self.end("failed", str(error))
+            raise ToolError(str(error)) from error
+        except Exception as error:
+            self.end("failed", f"{type(error).__name__}: {error}")
+            raise ToolError("Sorry, that didn't work.") from error
+        finally:
+            self._office.ledger.took(self.tool.name, self._duration_ms())
+        if self.end("done", result.text) and self.tool.acts:
+            self._office.post(Acted(self._turn, self._draft))
+        return result
+
+    def end(self, outcome: Any, result: str) -> bool:
+        """Give the call its one outcome; False when it has one."""
+        owed = self.tool.acts and not self._office.floor.is_live(self._draft)
+        if not self._office.ledger.end(self._id, outcome, result, owed):
+            return False
+        self._office.post(ToolEnded(self._turn, self._draft, self.tool.name, outcome, self._duration_ms()))
+        return True
+
+    def _duration_ms(self) -> float:
+        return (time.perf_counter() - self._began_s) * 1000

@@ -1,0 +1,159 @@
+"""Text → what the user wants, by sentence templates alone; and whether a sentence could be over.
+
+Nothing is looked up or done here: an `Intent` says what to do and with what, `device.reply.builtin` does it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from device.errors import ToolError
+from device.reply import arithmetic, durations, numbers
+from device.reply.grammar import Grammar, Match, Slot
+from device.reply.words import words as split_words
+
+SENTENCES = Path(__file__).parent / "sentences"
+_HESITATIONS = frozenset(("um", "uh", "er", "erm", "hm", "hmm", "mm", "ah", "eh", "uhm", "huh"))
+_NO_NAME = frozenset(
+    "timer timers alarm alarms a an the for new another second seconds minute minutes hour hours day days to and my of"
+    " it that this me in on with all every how long what when is are be do does will until off please".split()
+)
+_NO_END = frozenset("the a an my your to of for in on at and or".split())  # a sentence doesn't end with these
+_CAPTURED = frozenset(("duration", "expression", "amount"))
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What the user wants.  name: as in the sentence templates.  args: worked out from its slots."""
+
+    name: str
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+class Reader:
+    """Understands sentences.  Any thread; one for the process, since loading the templates takes a moment."""
+
+    def __init__(self, folder: Path = SENTENCES):
+        number = Slot(numbers.is_number_word, numbers.is_number_word, 0, joint="and")
+        slots = {
+            "number": number,
+            "name": Slot(_is_name, _is_name, 3),
+            "thing": Slot(_is_any, _is_any, 10),
+            "unit": Slot(_is_unit, _is_unit, 1),
+        }
+        self.grammar = Grammar(sorted(folder.glob("*.yaml")), slots, _CAPTURED, "polite", "ending")
+
+    def read(self, text: str) -> Intent | None:
+        """The intent of a sentence, or None.  text: from any recognizer, with or without punctuation."""
+        for words in _spellings(text):
+            matches, _ = self.grammar.read(words)
+            for match in matches:
+                args = _WORKED_OUT.get(match.intent, _plain)(match)
+                if args is not None:
+                    return Intent(match.intent, args)
+        return Intent("CalculateUnclear") if _is_sum(split_words(text)) else None
+
+    def completeness(self, text: str) -> Literal["complete", "prefix", "none"]:
+        """Whether `text` is all of a sentence Nod understands, may be the beginning of one, or neither."""
+        begins = False
+        for words in _spellings(text):
+            matches, could_go_on = self.grammar.read(words)
+            begins = begins or could_go_on
+            for match in matches:
+                if not match.unfinished and _WORKED_OUT.get(match.intent, _plain)(match) is not None:
+                    return "complete"
+        return "prefix" if begins else "none"
+
+
+def _spellings(text: str) -> list[list[str]]:
+    """The words, without hesitations; and once more without words said twice, where that differs."""
+    said = [word for word in split_words(text) if word not in _HESITATIONS]
+    once = [w for i, w in enumerate(said) if i == 0 or w != said[i - 1] or numbers.is_number_word(w)]
+    return [said] if len(once) == len(said) else [said, once]
+
+
+def _is_sum(words: list[str]) -> bool:
+    """Whether it asks for a computation in words no template knows: better to say so than to let the model guess."""
+    numerals = sum(numbers.is_number_word(word) for word in words)
+    pairs = set(zip(words, words[1:], strict=False))
+    signs = len(_SIGNS.intersection(words)) + len(_SIGN_PAIRS & pairs)
+    return numerals >= 1 and signs >= 1 and (numerals >= 2 or signs >= 2)
+
+
+_SIGNS = frozenset("plus minus times multiply divide subtract squared cubed percent".split())
+_SIGN_PAIRS = frozenset((("divided", "by"), ("square", "root"), ("cube", "root"), ("power", "of")))
+
+
+def _is_name(word: str) -> bool:
+    return word not in _NO_NAME and not numbers.is_number_word(word)
+
+
+def _is_any(word: str) -> bool:
+    return bool(word)
+
+
+def _is_unit(word: str) -> bool:
+    return arithmetic.unit(word) is not None
+
+
+# --- slots → arguments; None: the words don't mean anything, so the template doesn't fit ---
+
+
+def _plain(match: Match) -> dict[str, Any] | None:
+    thing = match.slots.get("thing")
+    return None if thing and thing[-1] in _NO_END else dict(match.fixed)
+
+
+def _timer(match: Match) -> dict[str, Any] | None:
+    args: dict[str, Any] = dict(match.fixed)
+    if "duration" in match.slots:
+        seconds = durations.parse(match.slots["duration"])
+        if seconds is None:
+            return None
+        args["seconds"] = float(seconds)
+    name = match.slots.get("thing") or match.slots.get("name")
+    if name and name[-1] in _NO_END:
+        return None
+    if name:
+        args["name"] = " ".join(_YOURS.get(word, word) for word in name)
+    return args
+
+
+_YOURS = {"my": "your", "me": "you", "i": "you", "am": "are", "mine": "yours", "myself": "yourself"}
+
+
+def _calculate(match: Match) -> dict[str, Any] | None:
+    expression = match.slots.get("expression")
+    if expression is None:
+        sign = str(match.fixed["sign"]).split()
+        expression = [*match.slots["left"], *sign, *match.slots["right"]]
+    try:
+        if arithmetic.evaluate(expression) is None:
+            return None
+    except ToolError:
+        pass  # it is an expression; the tool will say why it has no value
+    return {"expression": " ".join(expression)}
+
+
+def _convert(match: Match) -> dict[str, Any] | None:
+    amount = match.slots["amount"]
+    source, target = arithmetic.unit(amount[-1]), arithmetic.unit(match.slots["target"][0])
+    count = amount[:-1]
+    if count[-1:] in (["a"], ["an"]):
+        count = count[:-1] or ["one"]
+    value = numbers.parse(count)
+    if value is None or source is None or target is None:
+        return None
+    return {"amount": str(value), "source": source, "target": target}
+
+
+_WORKED_OUT: dict[str, Callable[[Match], dict[str, Any] | None]] = {
+    "TimerSet": _timer,
+    "TimerLength": _timer,
+    "TimerOpen": _timer,
+    "TimerCancel": _timer,
+    "TimerList": _timer,
+    "Calculate": _calculate,
+    "Convert": _convert,
+}

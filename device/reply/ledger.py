@@ -1,0 +1,179 @@
+"""Every tool call, written down before it acts and after; and how long each tool takes.
+
+A call that has begun and has no outcome when the ledger is opened was cut short by a power failure: it is spoken about
+and never repeated blindly.
+"""
+
+import json
+import math
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Outcome = Literal["done", "failed", "cancelled", "unknown"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS calls (
+    id INTEGER PRIMARY KEY, turn INTEGER NOT NULL, draft INTEGER NOT NULL, tool TEXT NOT NULL, acts INTEGER NOT NULL,
+    args TEXT NOT NULL, began_s REAL NOT NULL, ended_s REAL, outcome TEXT, result TEXT, owed INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS open_calls ON calls (id) WHERE outcome IS NULL OR owed;
+CREATE TABLE IF NOT EXISTS latency (tool TEXT, bucket INTEGER, count INTEGER NOT NULL, PRIMARY KEY (tool, bucket));
+CREATE TABLE IF NOT EXISTS longest (tool TEXT PRIMARY KEY, max_ms REAL NOT NULL);
+"""
+_KEPT_CALLS = 10_000
+_BUCKET_RATIO = 1.05  # each bucket of the histogram is 5 % wider than the one before: quantiles are good to 2.5 %
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One row: a call of `tool`.  began_s: wall clock.  result: sentence, or why it failed."""
+
+    id: int
+    tool: str
+    args: Mapping[str, Any]
+    began_s: float
+    outcome: Outcome | None
+    result: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long a tool has taken over all its calls, in milliseconds."""
+
+    count: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+class Ledger:
+    """The file of all calls.  Any thread; each write blocks for a disk flush (5 to 50 ms) only where `acts`.
+
+    path: SQLite file, made when missing.  wall_clock: seconds since 1970.
+    """
+
+    def __init__(self, path: Path, wall_clock: Callable[[], float] = time.time):
+        self._wall_clock = wall_clock
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+        self._db.execute(
+            "DELETE FROM calls WHERE outcome IS NOT NULL AND NOT owed AND id <= (SELECT max(id) FROM calls) - ?",
+            (_KEPT_CALLS,),
+        )
+        self._latency: dict[str, Latency] = {}
+
+    def close(self) -> None:
+        """No use of it after this."""
+        with self._lock:
+            self._db.close()
+
+    def begin(self, turn: int, draft: int, tool: str, args: Mapping[str, Any], acts: bool) -> int:
+        """Write that a call is about to run; its number.  On the disk before this returns, if it acts."""
+        row = (turn, draft, tool, int(acts), json.dumps(dict(args)), self._wall_clock())
+        with self._lock:
+            self._flush(acts)
+            cursor = self._db.execute(
+                "INSERT INTO calls (turn, draft, tool, acts, args, began_s) VALUES (?, ?, ?, ?, ?, ?)", row
+            )
+            return int(cursor.lastrowid or 0)
+
+    def end(self, call: int, outcome: Outcome, result: str, owed: bool = False) -> bool:
+        """Write how a call ended.  False when it has an outcome already: the first one counts.
+
+        owed: the user has not been told, and will be in the next turn.  Not flushed: should power fail before it is on
+        the disk, the call counts as unfinished, which errs on the side of asking.
+        """
+        row = (outcome, result, self._wall_clock(), int(owed), call)
+        with self._lock:
+            self._flush(False)
+            cursor = self._db.execute(
+                "UPDATE calls SET outcome = ?, result = ?, ended_s = ?, owed = ? WHERE id = ? AND outcome IS NULL", row
+            )
+            return cursor.rowcount == 1
+
+    def unfinished(self) -> list[Call]:
+        """Acting calls that began and have no outcome.  Ask at the start, before anything calls a tool."""
+        with self._lock:
+            self._db.execute("UPDATE calls SET outcome = 'cancelled' WHERE outcome IS NULL AND NOT acts")
+        return self._calls("outcome IS NULL")
+
+    def owed(self) -> list[Call]:
+        """Calls that ended after their reply was given up: the user is to be told."""
+        return self._calls("owed")
+
+    def told(self, calls: list[Call]) -> None:
+        """The user knows about these now."""
+        with self._lock:
+            self._flush(True)
+            self._db.executemany("UPDATE calls SET owed = 0 WHERE id = ?", [(call.id,) for call in calls])
+
+    def _calls(self, where: str) -> list[Call]:
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT id, tool, args, began_s, outcome, result FROM calls WHERE {where} ORDER BY id"
+            ).fetchall()
+        return [Call(row[0], row[1], json.loads(row[2]), *row[3:]) for row in rows]
+
+    def _flush(self, durable: bool) -> None:
+        """Whether the next commit waits for the disk.  In WAL mode NORMAL can lose the last commits, never the order."""
+        self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+
+    # --- how long tools take ---
+
+    def took(self, tool: str, duration_ms: float) -> None:
+        """Count one call's duration."""
+        bucket = math.ceil(math.log(max(duration_ms, 0.01), _BUCKET_RATIO))
+        with self._lock:
+            self._flush(False)
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(
+                "INSERT INTO latency VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1", (tool, bucket)
+            )
+            self._db.execute(
+                "INSERT INTO longest VALUES (?1, ?2) ON CONFLICT DO UPDATE SET max_ms = max(max_ms, ?2)",
+                (tool, duration_ms),
+            )
+            self._db.execute("COMMIT")
+            self._latency.pop(tool, None)
+
+    def latency(self, tool: str) -> Latency | None:
+        """All calls of `tool` so far, restarts included; None when it was never called."""
+        with self._lock:
+            if tool not in self._latency:
+                rows = self._db.execute(
+                    "SELECT bucket, count FROM latency WHERE tool = ? ORDER BY bucket", (tool,)
+                ).fetchall()
+                if not rows:
+                    return None
+                (longest_ms,) = self._db.execute("SELECT max_ms FROM longest WHERE tool = ?", (tool,)).fetchone()
+                self._latency[tool] = _summary(rows, longest_ms)
+            return self._latency[tool]
+
+    def latencies(self) -> dict[str, Latency]:
+        """`latency` of every tool that was ever called, by name."""
+        with self._lock:
+            names = [name for (name,) in self._db.execute("SELECT tool FROM longest ORDER BY tool")]
+        return {name: latency for name in names if (latency := self.latency(name)) is not None}
+
+
+def _summary(rows: list[tuple[int, int]], longest_ms: float) -> Latency:
+    count = sum(n for _, n in rows)
+
+    def quantile(share: float) -> float:
+        left = math.ceil(share * count)
+        for bucket, n in rows:
+            left -= n
+            if left <= 0:
+                return min(_BUCKET_RATIO**bucket, longest_ms)
+        return longest_ms
+
+    return Latency(count, quantile(0.5), quantile(0.95), quantile(0.99), longest_ms)

@@ -1,0 +1,128 @@
+"""The timers that are running: they survive a restart, and the main thread asks which are due."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.errors import ToolError
+from device.reply.durations import adjective, spoken
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS timers (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, reminder INTEGER NOT NULL, seconds REAL NOT NULL, due_s REAL NOT NULL
+)
+"""
+MOST_TIMERS = 32
+LONGEST_S = 7 * 86_400.0
+_LATE_S = 5.0  # due longer ago than that: it ended while nobody was there to ring it
+_LOOK_S = 1.0  # another process (`nod ask`) may have changed the file: looked at that often
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """name: "pasta", or what a reminder is about, or "".  seconds: as it was set.  due_s: wall clock."""
+
+    id: int
+    name: str
+    reminder: bool
+    seconds: float
+    due_s: float
+
+    def called(self) -> str:
+        """How to speak of it: "pasta timer", "5 minute timer", "reminder to call mom"."""
+        if self.reminder:
+            return f"reminder to {self.name}" if self.name else f"{adjective(self.seconds)} reminder"
+        return f"{self.name} timer" if self.name else f"{adjective(self.seconds)} timer"
+
+    def ringing(self, now_s: float) -> str:
+        """What to say when it rings."""
+        if now_s - self.due_s > _LATE_S:
+            return f"Your {self.called()} ended {spoken(max(60, round(now_s - self.due_s, -1)))} ago, while I was off."
+        if self.reminder:
+            return f"Here's your reminder: {self.name}." if self.name else f"Here's your {self.called()}."
+        return f"Your {self.called()} is done."
+
+
+class TimerBook:
+    """All running timers, in a SQLite file.  Any thread; `next_due_s` is cheap enough to ask every block.
+
+    wall_clock: seconds since 1970.  set and cancel block for a disk flush.
+    """
+
+    def __init__(self, path: Path, wall_clock: Callable[[], float] = time.time):
+        self._wall_clock = wall_clock
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute(_SCHEMA)
+        self._timers: tuple[Timer, ...] = ()
+        self._looked_s = -1.0
+        self._read()
+
+    def close(self) -> None:
+        """No use of it after this."""
+        with self._lock:
+            self._db.close()
+
+    def set(self, seconds: float, name: str = "", reminder: bool = False) -> Timer:
+        """Start a timer.  Raises ToolError, to be spoken, where `check` does."""
+        self.check(seconds)
+        with self._lock:
+            due_s = self._wall_clock() + seconds
+            cursor = self._db.execute(
+                "INSERT INTO timers (name, reminder, seconds, due_s) VALUES (?, ?, ?, ?)",
+                (name, int(reminder), seconds, due_s),
+            )
+            self._read()
+            return Timer(int(cursor.lastrowid or 0), name, reminder, seconds, due_s)
+
+    def check(self, seconds: float) -> None:
+        """Raise ToolError when a timer of that length can't be set."""
+        if not 1 <= seconds <= LONGEST_S:
+            raise ToolError("A timer can run from one second to seven days.")
+        if len(self._timers) >= MOST_TIMERS:
+            raise ToolError(f"There are {MOST_TIMERS} timers already. Please cancel one first.")
+
+    def cancel(self, timers: tuple[Timer, ...]) -> None:
+        """Stop these; ToolError when one of them isn't there any more."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            gone = [t for t in timers if self._db.execute("DELETE FROM timers WHERE id = ?", (t.id,)).rowcount == 0]
+            self._db.execute("ROLLBACK" if gone else "COMMIT")
+            self._read()
+        if gone:
+            raise ToolError(f"The {gone[0].called()} has just ended.")
+
+    def list(self) -> tuple[Timer, ...]:
+        """The running timers, the next one first."""
+        return self._timers
+
+    def now_s(self) -> float:
+        """The wall clock the timers go by."""
+        return self._wall_clock()
+
+    def next_due_s(self) -> float | None:
+        """Wall clock at which the next one rings; None when there is none.  No lock."""
+        timers = self._timers
+        return timers[0].due_s if timers else None
+
+    def take_due(self, now_s: float) -> tuple[Timer, ...]:
+        """The timers due at `now_s` (wall clock), which are running no longer.  Main thread; cheap when there are none."""
+        if abs(now_s - self._looked_s) >= _LOOK_S:
+            self._looked_s = now_s
+            with self._lock:
+                self._read()
+        due = tuple(timer for timer in self._timers if timer.due_s <= now_s)
+        if due:
+            with self._lock:
+                self._db.executemany("DELETE FROM timers WHERE id = ?", [(timer.id,) for timer in due])
+                self._read()
+        return due
+
+    def _read(self) -> None:
+        rows = self._db.execute("SELECT id, name, reminder, seconds, due_s FROM timers ORDER BY due_s, id").fetchall()
+        self._timers = tuple(Timer(row[0], row[1], bool(row[2]), row[3], row[4]) for row in rows)

@@ -1,0 +1,168 @@
+"""The built-in tools: clock, timers, calculator, self-check."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+from device.errors import ToolError
+from device.reply import arithmetic, durations, numbers
+from device.reply.timers import Timer, TimerBook
+from device.reply.tool import Args, Tool, ToolResult
+
+Clock = Callable[[], float]
+
+
+def build_tools(timers: TimerBook, self_check: Callable[[], str], wall_clock: Clock = time.time) -> dict[str, Tool]:
+    """The tools by name.
+
+    self_check: looks the machine over and returns what to say; may take seconds.  wall_clock: seconds since 1970.
+    """
+    tools = (
+        Tool("clock", "read", lambda args: ToolResult(_clock(args, wall_clock))),
+        Tool("calculate", "read", lambda args: ToolResult(_calculate(args))),
+        Tool("convert", "read", lambda args: ToolResult(_convert(args))),
+        Tool("timer_list", "read", lambda args: ToolResult(_left(timers, args))),
+        _timer_set(timers),
+        _timer_cancel(timers),
+        Tool("self_check", "read", lambda args: ToolResult(self_check()), leaves_process=True),
+    )
+    return {tool.name: tool for tool in tools}
+
+
+# --- clock ---
+
+
+def _clock(args: Args, wall_clock: Clock) -> str:
+    """args: what = "time", "date" or "month"; offset_days counts from today."""
+    now = datetime.fromtimestamp(wall_clock(), UTC).astimezone()
+    match args.get("what"):
+        case "date":
+            offset = int(args.get("offset_days", 0))
+            day = now + timedelta(days=offset)
+            name = {0: "Today is", 1: "Tomorrow is", -1: "Yesterday was"}[offset]
+            return f"{name} {day:%A}, {day:%B} {_ordinal(day.day)}."
+        case "month":
+            return f"It's {now:%B} {now.year}."
+        case _:
+            return f"It's {clock_time(now)}."
+
+
+def clock_time(moment: datetime) -> str:
+    """"4:05 PM", "4 PM"."""
+    hour, half = moment.hour % 12 or 12, "AM" if moment.hour < 12 else "PM"
+    return f"{hour}:{moment.minute:02d} {half}" if moment.minute else f"{hour} {half}"
+
+
+def _ordinal(day: int) -> str:
+    ending = "th" if 10 < day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+    return f"{day}{ending}"
+
+
+# --- calculator ---
+
+
+def _calculate(args: Args) -> str:
+    """args: expression, in words or numerals, as `device.reply.words.words` writes them."""
+    value = arithmetic.evaluate(str(args["expression"]).split())
+    if value is None:
+        raise ToolError("Sorry, I couldn't work that out.")
+    return f"That's {numbers.spoken(value)}."
+
+
+def _convert(args: Args) -> str:
+    """args: amount (a fraction as text), source and target (units, singular)."""
+    source, target = str(args["source"]), str(args["target"])
+    value = arithmetic.convert(Fraction(str(args["amount"])), source, target)
+    return f"That's {numbers.spoken(value)} {target if value == 1 else arithmetic.plural(target)}."
+
+
+# --- timers ---
+
+
+def _timer_set(timers: TimerBook) -> Tool:
+    """args: seconds; name may be missing; reminder says it is one."""
+
+    def preview(args: Args) -> str:
+        timers.check(float(args["seconds"]))
+        length, name = durations.spoken(float(args["seconds"])), str(args.get("name", ""))
+        if args.get("reminder"):
+            return f"I'll remind you {f'to {name} ' if name else ''}in {length}."
+        return f"{length} for {name}, starting now." if name else f"{length}, starting now."
+
+    def run(args: Args) -> ToolResult:
+        timer = timers.set(float(args["seconds"]), str(args.get("name", "")), bool(args.get("reminder")))
+        return ToolResult(f"Your {timer.called()} is set.")
+
+    def describe(args: Args) -> str:
+        return f"set a timer for {durations.spoken(float(args['seconds']))}"
+
+    return Tool("timer_set", "reversible", run, preview, describe, on_interrupt="complete")
+
+
+def _timer_cancel(timers: TimerBook) -> Tool:
+    """args: name, or seconds (as it was set), or all; nothing means the only one."""
+
+    def preview(args: Args) -> str:
+        chosen = _chosen(timers, args)
+        if len(chosen) > 1:
+            return f"All {len(chosen)} timers are cancelled."
+        return f"Your {chosen[0].called()} is cancelled."
+
+    def run(args: Args) -> ToolResult:
+        text = preview(args)
+        timers.cancel(_chosen(timers, args))
+        return ToolResult(text)
+
+    def describe(args: Args) -> str:
+        return "cancel a timer"
+
+    return Tool("timer_cancel", "reversible", run, preview, describe, on_interrupt="complete")
+
+
+def _chosen(timers: TimerBook, args: Args) -> tuple[Timer, ...]:
+    """The timers meant by `args`; ToolError when it is none or not clear which."""
+    running = _named(timers, args)
+    if len(running) > 1 and not args.get("all"):
+        raise ToolError(f"There are {len(running)} of them: {_enumerated([_length(t) for t in running])}. Which one?")
+    return running
+
+
+def _named(timers: TimerBook, args: Args) -> tuple[Timer, ...]:
+    running = timers.list()
+    if not running:
+        raise ToolError("There are no timers.")
+    if args.get("all"):
+        return running
+    if args.get("name"):
+        found = tuple(t for t in running if t.name == args["name"])
+        if not found:
+            raise ToolError(f"There is no {args['name']} timer.")
+        return found
+    if "seconds" in args:
+        found = tuple(t for t in running if t.seconds == args["seconds"])
+        if not found:
+            raise ToolError(f"There is no {durations.adjective(float(args['seconds']))} timer.")
+        return found
+    return running
+
+
+def _left(timers: TimerBook, args: Args) -> str:
+    """args: name may choose one."""
+    try:
+        running = _named(timers, args)
+    except ToolError as error:
+        return str(error)
+    left = [durations.spoken(max(1, timer.due_s - timers.now_s())) for timer in running]
+    if len(running) == 1:
+        return f"{left[0]} left on your {running[0].called()}."
+    told = [f"{length} on the {timer.called()}" for timer, length in zip(running, left, strict=True)]
+    return f"There are {len(running)} timers: {_enumerated(told)}."
+
+
+def _length(timer: Timer) -> str:
+    return f"the {timer.called()}"
+
+
+def _enumerated(items: list[str]) -> str:
+    return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else items[0]
