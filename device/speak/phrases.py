@@ -1,0 +1,123 @@
+"""Where a reply is cut into phrases while its words still arrive.
+
+Pure.  The first phrase is short, so that the voice can begin; later ones are sentences or clauses, so that they sound right.
+"""
+
+import re
+from typing import NamedTuple
+
+from device.speak.words import ABBREVIATIONS
+
+_FEW_WORDS = 3  # a first phrase ends no sooner in the middle of a clause
+_CLAUSE_WORDS = 7  # a later phrase of so many words may end at a comma
+_MOST_WORDS = 24  # and of so many it ends wherever it can
+_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*$")
+_CLAUSE_END = re.compile(r"(?:[,;:—–]+[\"'”’)\]*_]*|--)$")
+_ENDLESS = re.compile(r"^[\"'“‘(\[]*(?:[A-Za-z]\.)+$")  # initials: "J.", "U.S."
+# After these a phrase doesn't end: the voice would stop in the middle of a breath.
+_CLINGING = frozenset(
+    "a an the to of in on at by for with from and or but nor so as than that if is are was were am be been being has have had "
+    "will would can could should may might must do does did not no my your his her its our their this these those very too "
+    "i you he she it we they who which what when where how there here's it's i'm you're that's mr. mrs. ms. dr. st. no. about "
+    "into over under between through per plus minus times".split()
+)
+# Before these it ends best.
+_OPENING = frozenset(
+    "and or but so because if when while which who that then than with without from to in on at for by after before until "
+    "through between during about into over under since where as".split()
+)
+
+
+class Phrase(NamedTuple):
+    """text: at least one word, single spaces.  ends_sentence: a pause belongs after it."""
+
+    text: str
+    ends_sentence: bool
+
+
+class Phrases:
+    """One reply.  first_words: the most words of its first phrase (at least 1).
+
+    No word is lost, changed or moved: the texts of all phrases joined by spaces are the words that were added.
+    """
+
+    def __init__(self, first_words: int):
+        self._first_words = max(1, first_words)
+        self._words: list[str] = []
+        self._unfinished = ""  # a word that may go on
+        self._is_first = True
+
+    def add(self, text: str, last: bool = False) -> list[Phrase]:
+        """More of the reply, cut anywhere; returns the phrases that can be said now.  last: nothing follows, so all of it."""
+        words = (self._unfinished + text).split()
+        is_finished = last or not words or text[-1:].isspace()
+        self._unfinished = "" if is_finished else words.pop()
+        self._words += words
+        ready = []
+        while (count := self._length()) is not None:
+            ready.append(self._take(count))
+        if last:
+            if self._words:
+                ready.append(self._take(len(self._words)))
+            self._is_first = True
+        return ready
+
+    def _length(self) -> int | None:
+        """How many of the waiting words are a phrase, or None when that can't be said yet."""
+        most = self._first_words if self._is_first else _MOST_WORDS
+        ends = [i + 1 for i in range(len(self._words)) if self._ends_sentence(i)]
+        if ends and ends[0] <= most:
+            return ends[0]
+        clauses = [i + 1 for i, word in enumerate(self._words[:most]) if _CLAUSE_END.search(word)]
+        if self._is_first and clauses:
+            return clauses[-1]
+        late = [count for count in clauses if count >= _CLAUSE_WORDS]
+        if late:
+            return late[-1]
+        if len(self._words) > most:
+            return clauses[-1] if clauses else self._best_cut(most)  # so at most `most` words ever wait
+        if self._is_first:
+            return self._early_cut()
+        return None
+
+    def _ends_sentence(self, i: int) -> bool:
+        word = self._words[i]
+        if not _SENTENCE_END.search(word):
+            return False
+        if word in ABBREVIATIONS or word.lower() in ABBREVIATIONS or _ENDLESS.match(word) or word.lower() in ("a.m.", "p.m."):
+            follower = self._words[i + 1] if i + 1 < len(self._words) else ""
+            return word.lower() in ("etc.", "a.m.", "p.m.") and follower[:1].isupper()
+        return not (len(word) <= 3 and word[:-1].isdigit())  # "1." numbers an item
+
+    def _early_cut(self) -> int | None:
+        """A first phrase before a word that opens a new group, once there are a few words."""
+        for count in range(_FEW_WORDS, len(self._words)):
+            if self._is_good_cut(count) and _plain(self._words[count]) in _OPENING:
+                return count
+        return None
+
+    def _best_cut(self, most: int) -> int:
+        """The last good place among the first `most` words: before an opening word, else not after a clinging one."""
+        low = min(_FEW_WORDS, most)
+        good = [count for count in range(low, most + 1) if self._is_good_cut(count)]
+        opening = [count for count in good if _plain(self._words[count]) in _OPENING]
+        return (opening or good or [most])[-1]
+
+    def _is_good_cut(self, count: int) -> bool:
+        return _plain(self._words[count - 1]) not in _CLINGING and not _is_open_number(self._words[count - 1])
+
+    def _take(self, count: int) -> Phrase:
+        ends_sentence = self._ends_sentence(count - 1)
+        text = " ".join(self._words[:count])
+        del self._words[:count]
+        self._is_first = False
+        return Phrase(text, ends_sentence)
+
+
+def _plain(word: str) -> str:
+    return word.lower().strip("\"'“”‘’()[]*_,;:!?")
+
+
+def _is_open_number(word: str) -> bool:
+    """A number takes its unit along."""
+    return word[-1:].isdigit()
