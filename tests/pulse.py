@@ -5,8 +5,8 @@ A private PulseAudio daemon holds one null sink, `card`, with two channels on on
     left    the room: what `play` puts there is what the microphone hears
     right   the loudspeaker: what the program under test plays
 
-ALSA's default device is led to it, so PortAudio sees an ordinary full-duplex card.  The monitor of `card` is a tape of both sides that
-is aligned to the sample, because both channels are one stream.
+ALSA's default device is led to it, so PortAudio sees an ordinary full-duplex card.  The monitor of `card` is a tape of
+both sides that is aligned to the sample, because both channels are one stream.
 
 Needs the Debian packages pulseaudio, pulseaudio-utils and libasound2-plugins; no session, no D-Bus, no systemd.
 """
@@ -30,16 +30,18 @@ _SCRIPT = """\
 .fail
 load-module module-native-protocol-unix socket={socket} auth-anonymous=1
 load-module module-null-sink sink_name=card rate=16000 channels=2 channel_map=front-left,front-right
-load-module module-remap-sink sink_name=room master=card channels=1 channel_map=mono master_channel_map=front-left remix=no
-load-module module-remap-sink sink_name=loudspeaker master=card channels=1 channel_map=mono master_channel_map=front-right remix=no
-load-module module-remap-source source_name=microphone master=card.monitor channels=1 channel_map=mono master_channel_map=front-left remix=no
+load-module module-remap-sink sink_name=room master=card {mono} master_channel_map=front-left
+load-module module-remap-sink sink_name=loudspeaker master=card {mono} master_channel_map=front-right
+load-module module-remap-source source_name=microphone master=card.monitor {mono} master_channel_map=front-left
 load-module module-null-sink sink_name=nowhere
 set-default-sink loudspeaker
 set-default-source microphone
 """
 
-# Only these two definitions, in place of the whole of ALSA's own file: PortAudio then probes no card that isn't there, which is also what
-# keeps its complaints off stderr.
+_MONO = "channels=1 channel_map=mono remix=no"
+
+# Only these two definitions, in place of the whole of ALSA's own file: PortAudio then probes no card that isn't there,
+# which is also what keeps most of its complaints off stderr.
 _ALSA = """\
 pcm.!default {{ type pulse server "{server}" hint {{ show on description "Null card" }} }}
 ctl.!default {{ type pulse server "{server}" }}
@@ -56,8 +58,16 @@ class Tape:
 
     def __init__(self, server: str):
         self._recorder = subprocess.Popen(
-            ["parec", f"--server={server}", "--device=card.monitor", "--rate=16000", "--channels=2",
-             "--format=s16le", "--latency-msec=20", "--raw"],
+            [
+                "parec",
+                f"--server={server}",
+                "--device=card.monitor",
+                "--rate=16000",
+                "--channels=2",
+                "--format=s16le",
+                "--latency-msec=20",
+                "--raw",
+            ],
             stdout=subprocess.PIPE,
         )
         self._bytes = bytearray()
@@ -105,9 +115,20 @@ class SoundCard:
         """Let the microphone hear float32 [-1, 1] mono 16 kHz samples; returns when they have been played."""
         pcm = (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
         subprocess.run(
-            ["pacat", "--playback", f"--server={self.server}", "--device=room", "--rate=16000", "--channels=1",
-             "--format=s16le", "--latency-msec=50", "--raw"],
-            input=pcm, check=True, timeout=len(samples) / SAMPLE_RATE_HZ + 20,
+            [
+                "pacat",
+                "--playback",
+                f"--server={self.server}",
+                "--device=room",
+                "--rate=16000",
+                "--channels=1",
+                "--format=s16le",
+                "--latency-msec=50",
+                "--raw",
+            ],
+            input=pcm,
+            check=True,
+            timeout=len(samples) / SAMPLE_RATE_HZ + 20,
         )
 
 
@@ -122,11 +143,15 @@ def sound_card() -> Iterator[SoundCard]:
     with tempfile.TemporaryDirectory(prefix="nod-card-") as name:
         folder = Path(name)
         server = f"unix:{folder}/socket"
-        (folder / "card.pa").write_text(_SCRIPT.format(socket=folder / "socket"))
+        (folder / "card.pa").write_text(_SCRIPT.format(socket=folder / "socket", mono=_MONO))
         (folder / "alsa.conf").write_text(_ALSA.format(server=server))
         environment = {
-            "HOME": name, "XDG_RUNTIME_DIR": name, "XDG_CONFIG_HOME": name, "PULSE_RUNTIME_PATH": name,
-            "PULSE_SERVER": server, "ALSA_CONFIG_PATH": str(folder / "alsa.conf"),
+            "HOME": name,
+            "XDG_RUNTIME_DIR": name,
+            "XDG_CONFIG_HOME": name,
+            "PULSE_RUNTIME_PATH": name,
+            "PULSE_SERVER": server,
+            "ALSA_CONFIG_PATH": str(folder / "alsa.conf"),
         }
         daemon = _start(folder, environment)
         before = {key: os.environ.get(key) for key in ("PULSE_SERVER", "ALSA_CONFIG_PATH")}
@@ -145,14 +170,30 @@ def _start(folder: Path, environment: dict[str, str]) -> subprocess.Popen:
     log = folder / "log"
     with log.open("wb") as stderr:
         daemon = subprocess.Popen(
-            ["pulseaudio", "-n", "-F", str(folder / "card.pa"), "--daemonize=no", "--system=no", "--use-pid-file=no",
-             "--exit-idle-time=-1", "--disable-shm=yes", "--realtime=no", "--high-priority=no", "--log-target=stderr"],
-            env={**os.environ, **environment}, stdout=stderr, stderr=stderr,
+            [
+                "pulseaudio",
+                "-n",
+                "-F",
+                str(folder / "card.pa"),
+                "--daemonize=no",
+                "--system=no",
+                "--use-pid-file=no",
+                "--exit-idle-time=-1",
+                "--disable-shm=yes",
+                "--realtime=no",
+                "--high-priority=no",
+                "--log-target=stderr",
+            ],
+            env={**os.environ, **environment},
+            stdout=stderr,
+            stderr=stderr,
         )
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline and daemon.poll() is None:
         # The source comes last in the script: when it answers, everything is there.
-        asked = subprocess.run(["pactl", "--server", environment["PULSE_SERVER"], "get-default-source"], capture_output=True)
+        asked = subprocess.run(
+            ["pactl", "--server", environment["PULSE_SERVER"], "get-default-source"], capture_output=True
+        )
         if asked.stdout.strip() == b"microphone":
             return daemon
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The software sound card itself: what goes in at one side comes out at the other, through a real PyAudio duplex stream."""
+"""The software sound card itself: what goes in at one side comes out at the other, through a real PyAudio stream."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def loudest_hz(samples: np.ndarray) -> float:
 
 
 def exchange(play: np.ndarray) -> tuple[np.ndarray, list[float]]:
-    """Play `play` in 10 ms blocks through PyAudio: what was captured meanwhile, and how long each exchange took in ms."""
+    """Play in 10 ms blocks through PyAudio: what was captured meanwhile, and how long each exchange took in ms."""
     audio = pyaudio.PyAudio()
     stream = audio.open(RATE_HZ, 1, pyaudio.paInt16, input=True, output=True, frames_per_buffer=320)
     captured, periods_ms = [], []

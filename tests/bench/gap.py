@@ -1,9 +1,11 @@
-"""An outside scorer: how long after the user did the agent sound?  Knows nothing of Nod but two WAV files on one timeline.
+"""An outside scorer: how long after the user did the agent sound?
+
+Knows nothing of Nod but two WAV files on one timeline.
 
     python tests/bench/gap.py user.wav agent.wav [--start-s S]
 
-Speech is found as a person with an oscilloscope would: 150 Hz high-pass, RMS over 20 ms, 10 dB above the recording's own floor; the
-edges are then looked up at 2.5 ms.  Prints JSON.
+Speech is found as a person with an oscilloscope would: 150 Hz high-pass, RMS over 20 ms, 10 dB above the recording's
+own floor; the edges are then looked up at 2.5 ms.  Prints JSON.
 """
 
 import argparse
@@ -21,7 +23,8 @@ WINDOW_S = 0.02
 HOP_S = 0.005
 EDGE_S = 0.0025
 ABOVE_FLOOR_DB = 10
-# A floor is never taken lower than this (digital silence has none) nor nearer to the loudest window than 35 dB (a recording without pauses).
+# A floor is never taken lower than this (digital silence has none) nor nearer to the loudest window than 35 dB (a
+# recording without pauses).
 LOWEST_FLOOR_DB = -65
 FLOOR_BELOW_PEAK_DB = 35
 SHORTEST_S = 0.04
@@ -43,9 +46,9 @@ class Answer:
     """What followed one utterance of the user.
 
     gap_ms: from its end to the next sound the agent began before the user's next utterance; None where there was none.
-    cut_in_s: where the agent began to sound inside the utterance.  stop_ms: from the utterance's start to the end of the agent's sound
-    that was under way, None where none was.  silence_ms: the longest time without an agent's sound from the end of the utterance to the
-    agent's last sound before the next one.
+    cut_in_s: where the agent began to sound inside the utterance.  stop_ms: from the utterance's start to the end of
+    the agent's sound that was under way, None where none was.  silence_ms: the longest time without an agent's sound
+    from the end of the utterance to the agent's last sound before the next one.
     """
 
     user: Span
@@ -91,7 +94,7 @@ def _level_db(samples: np.ndarray, window: int, hop: int) -> np.ndarray:
 
 
 def _floor_db(level_db: np.ndarray) -> float:
-    """The recording's own noise: the 10th percentile of the windows that aren't digital silence, within the stated limits."""
+    """The recording's own noise: 10th percentile of the windows that aren't digital silence, within the limits."""
     live = level_db[level_db > LOWEST_FLOOR_DB - ABOVE_FLOOR_DB]
     if live.size == 0:
         return LOWEST_FLOOR_DB
@@ -141,7 +144,9 @@ def score(user_wav: Path, agent_wav: Path, start_s: float = 0.0) -> dict:
     return {
         "utterances": len(answers),
         "answered": len(gaps),
-        "gap_ms": {name: float(np.percentile(gaps, at)) for name, at in (("p50", 50), ("p95", 95), ("max", 100))} if gaps else None,
+        "gap_ms": {name: float(np.percentile(gaps, at)) for name, at in (("p50", 50), ("p95", 95), ("max", 100))}
+        if gaps
+        else None,
         "false_cut_ins": sum(len(answer.cut_in_s) for answer in answers),
         "dead_air": sum(gap > DEAD_AIR_MS for gap in gaps),
         "agent_sounds": [asdict(sound) for sound in agent],
@@ -150,7 +155,9 @@ def score(user_wav: Path, agent_wav: Path, start_s: float = 0.0) -> dict:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Gap between the user's speech and the agent's first sound, from two WAV files.")
+    parser = argparse.ArgumentParser(
+        description="Gap between the user's speech and the agent's first sound, from two WAV files."
+    )
     parser.add_argument("user", type=Path, help="what the user said (16-bit WAV)")
     parser.add_argument("agent", type=Path, help="what the agent said, on the same timeline")
     parser.add_argument("--start-s", type=float, default=0.0, help="ignore utterances that end before this time")
