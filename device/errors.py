@@ -39,3 +39,7 @@ class ToolError(NodError):
 
 class StaleDraft(NodError):
     """The draft being worked on is no longer wanted (the user went on or interrupted); unwinds the work, never shown."""
+
+
+class EndOfRecording(NodError):
+    """A file-backed device was told to stop; not an error."""

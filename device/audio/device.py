@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from device.audio.echo import to_float, to_int16
-from device.errors import AudioError
+from device.errors import AudioError, EndOfRecording
 from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ
 
 
@@ -30,10 +30,6 @@ class AudioDevice(Protocol):
     def close(self) -> None:
         """Give the device back."""
         ...
-
-
-class EndOfRecording(Exception):
-    """A file-backed device was told to stop; not an error."""
 
 
 class PyAudioDevice:
