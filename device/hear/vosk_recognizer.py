@@ -117,7 +117,7 @@ class _Decoder:
         return True
 
     def partial(self) -> str:
-        return json.loads(self._kaldi.PartialResult())["partial"]
+        return json.loads(self._kaldi.PartialResult()).get("partial", "")  # a decoder that heard nothing has none
 
     def finish(self) -> str:
         """Text up to the last sample heard.  Spends the decoder: it must hear the segment again from its beginning."""

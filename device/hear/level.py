@@ -1,0 +1,56 @@
+"""How loud it is, every 10 ms, and where in that the user's voice ended.
+
+The VAD knows that it was speech, to 32 ms and a little late; the level knows when it ended, to 10 ms.
+"""
+
+from collections import deque
+
+import numpy as np
+
+from device.events import SAMPLE_RATE_HZ
+
+HOP_SAMPLES = 160
+WINDOW_SAMPLES = 320  # 20 ms
+_REMEMBERED_HOPS = 1000  # 10 s: long enough to hold a breath, from which the floor is read
+_LOWEST_BIN = 150 * WINDOW_SAMPLES // SAMPLE_RATE_HZ  # below 150 Hz: hum, wind, knocks on the table
+_ABOVE_FLOOR_DB = 10.0
+
+
+class Level:
+    """Level above 150 Hz of a continuous signal.  Hear thread only; about 0.1 ms a frame."""
+
+    def __init__(self) -> None:
+        self._levels_db: deque[float] = deque(maxlen=_REMEMBERED_HOPS)
+        self._rest = np.zeros(0, np.float32)
+        self._rest_t = 0
+
+    def add(self, t: int, samples: np.ndarray) -> None:
+        """Take the next samples, the first of them at sample index `t`.  A gap in time starts anew."""
+        if t != self._rest_t + len(self._rest):
+            self._rest, self._rest_t = np.zeros(0, np.float32), t
+            self._levels_db.clear()
+        signal = np.concatenate([self._rest, samples])
+        hops = max(0, (len(signal) - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
+        if hops:
+            windows = np.lib.stride_tricks.sliding_window_view(signal, WINDOW_SAMPLES)[::HOP_SAMPLES]
+            spectrum = np.fft.rfft(windows)[:, _LOWEST_BIN:]
+            power = 2 * (spectrum.real**2 + spectrum.imag**2).sum(axis=1) / WINDOW_SAMPLES**2
+            self._levels_db.extend(10 * np.log10(power + 1e-12))
+        self._rest, self._rest_t = signal[hops * HOP_SAMPLES :], self._rest_t + hops * HOP_SAMPLES
+
+    def voice_end(self, low_t: int, high_t: int) -> int | None:
+        """The sample after the last loud one between `low_t` and `high_t`; None when all of that was quiet.
+
+        Loud: three hops in a row 10 dB above the floor, which is the quietest tenth of the last 10 s.
+        """
+        levels = np.array(self._levels_db)
+        first = max(0, len(levels) - (self._rest_t - low_t) // HOP_SAMPLES)
+        last = len(levels) - max(0, self._rest_t - high_t) // HOP_SAMPLES
+        if last - first < 3:
+            return None
+        loud = levels > np.percentile(levels, 10) + _ABOVE_FLOOR_DB
+        runs = np.flatnonzero(loud[first : last - 2] & loud[first + 1 : last - 1] & loud[first + 2 : last])
+        if not len(runs):
+            return None
+        hop = first + int(runs[-1]) + 2
+        return self._rest_t - (len(levels) - hop) * HOP_SAMPLES + WINDOW_SAMPLES

@@ -1,0 +1,286 @@
+"""The hear thread: sound to text, and how certain it is that the user has finished.
+
+`Listener` is the whole of it without thread and clock: messages in, events out.  Its `receive` only stores and looks; everything
+that computes is a piece of `work`, so that the mailbox is looked at between any two pieces and frames never back up.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from device.config import Turn as TurnSettings
+from device.events import (
+    FRAME_SAMPLES,
+    EndEvidence,
+    Fault,
+    Frame,
+    Listen,
+    Partial,
+    Pause,
+    Resumed,
+    StopListening,
+    milliseconds,
+    samples,
+)
+from device.hear.level import Level
+from device.hear.prosody import WINDOW_SAMPLES, Prosody
+from device.hear.recognizer import Recognizer, without_noise
+from device.hear.turn import Completeness, Evidence, TurnModel, wait_ms
+from device.hear.wake_text import without_wake_word
+from device.mailbox import Mailbox
+
+RING_FRAMES = 1000  # 32 s: a turn may be asked for after it began
+LEAD_SAMPLES = samples(300)  # heard before the first speech frame: the VAD is late, the recognizer wants a run-up
+SHORTEST_SPEECH_MS = 90.0  # shorter is a click
+SHORT_NOISE_MS = 300.0  # shorter speech that adds no word was a breath or a click
+WAKE_WORD_MS = 1100.0  # about the longest "hey jarvis"
+PAUSE_MS = 60.0  # silence from which it counts as a pause
+LOUD_PAUSE_MS = 200.0  # the same where the VAD hears silence but the level hasn't fallen: noise, or a very soft last syllable
+LONG_SILENCE_SAMPLES = samples(600)  # of a longer pause the recognizer only hears the beginning and the end
+PARTIAL_EVERY_SAMPLES = samples(100)
+ASK_AGAIN_MS = (200.0, 400.0, 800.0)  # of silence: what the witnesses say changes with the pause
+
+
+@dataclass
+class _Turn:
+    """What is known of the turn being listened to."""
+
+    number: int
+    from_t: int
+    wake_word: str | None
+    start_t: int | None = None  # from where the recognizer has heard
+    speech_t: int = 0  # first frame of the run of speech now or last
+    partial: str = ""
+    partial_t: int = 0
+    text: str = ""  # at the last pause
+    end_t: int = 0  # of that text
+
+
+@dataclass
+class _Silence:
+    """The user isn't speaking: since `end_t`, perhaps only between two words."""
+
+    end_t: int
+    frames: list[Frame] = field(default_factory=list)  # what the recognizer hasn't heard yet
+    text: str | None = None  # None until settled
+    prosody: float | None = None
+    asked: int = 0  # times the voice was judged
+
+
+class Listener:
+    """The hear thread's mind.  One thread at a time."""
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        prosody: Prosody,
+        completeness: Callable[[str], Completeness],
+        settings: TurnSettings,
+        model: TurnModel | None = None,
+    ):
+        """completeness: what the agent's intent templates say of a text ("complete", "prefix", "none"); called once a pause."""
+        self._recognizer = recognizer
+        self._prosody = prosody
+        self._completeness = completeness
+        self._settings = settings
+        self._model = model or TurnModel.load()
+        self._ring: deque[Frame] = deque(maxlen=RING_FRAMES)
+        self._level = Level()
+        self._turn: _Turn | None = None
+        self._silence: _Silence | None = None
+        self._class: Completeness = "none"
+
+    # --- messages ----------------------------------------------------------------------------------------------------
+
+    def receive(self, message: object) -> list[object]:
+        """Take a message from the mailbox.  Quick.  Returns events for the main thread."""
+        match message:
+            case Frame():
+                self._ring.append(message)
+                self._level.add(message.t, message.samples)
+                return self._hear(message) if self._turn else []
+            case Listen():
+                return self._listen(message)
+            case StopListening() if self._turn and self._turn.number == message.turn:
+                self.give_up()
+        return []
+
+    def give_up(self) -> None:
+        """Forget the turn listened to."""
+        self._turn = self._silence = None
+        self._recognizer.start()
+
+    def _listen(self, message: Listen) -> list[object]:
+        self._recognizer.start()
+        self._turn = _Turn(message.turn, message.from_t, message.wake_word)
+        self._silence = None
+        events: list[object] = []
+        for frame in [f for f in self._ring if f.t + FRAME_SAMPLES > message.from_t]:
+            events += self._hear(frame)
+        return events
+
+    def _hear(self, frame: Frame) -> list[object]:
+        """Where a frame goes: nowhere, to the recognizer, or aside while the user pauses."""
+        turn, silence = self._turn, self._silence
+        if turn.start_t is None:
+            if frame.in_speech:
+                self._begin(frame)
+            return []
+        if silence is None:
+            self._recognizer.accept(frame.samples)
+            end_t = self._paused_since(frame)
+            if end_t is not None:
+                self._silence = _Silence(end_t)
+            return []
+        silence.frames.append(frame)
+        if frame.in_speech:
+            return self._go_on(frame)
+        return []
+
+    def _begin(self, frame: Frame) -> None:
+        turn = self._turn
+        turn.speech_t = max(turn.from_t, frame.t - FRAME_SAMPLES)
+        turn.start_t = max(turn.from_t, turn.speech_t - LEAD_SAMPLES)
+        heard = [f for f in self._ring if turn.start_t < f.t + FRAME_SAMPLES and f.t <= frame.t]
+        self._recognizer.accept(np.concatenate([f.samples for f in heard])[max(0, turn.start_t - heard[0].t) :])
+
+    def _go_on(self, frame: Frame) -> list[object]:
+        turn, silence = self._turn, self._silence
+        self._silence = None
+        if silence.text is not None:
+            self._recognizer.resume(milliseconds(frame.t - silence.end_t))
+        turn.speech_t = frame.t - FRAME_SAMPLES
+        skipped = np.concatenate([f.samples for f in silence.frames])
+        if len(skipped) > LONG_SILENCE_SAMPLES:
+            half = LONG_SILENCE_SAMPLES // 2
+            skipped = np.concatenate([skipped[:half], skipped[-half:]])
+        self._recognizer.accept(skipped)
+        return [Resumed(self._now_t(), turn.number)] if silence.text is not None else []
+
+    def _paused_since(self, frame: Frame) -> int | None:
+        """The last speech sample, when the user has stopped speaking for long enough to call it a pause."""
+        now_t = frame.t + FRAME_SAMPLES
+        if frame.in_speech:
+            return None
+        loud_t = self._level.voice_end(frame.end_t - samples(160), now_t)
+        end_t = min(loud_t or frame.end_t, now_t)
+        if milliseconds(now_t - end_t) >= PAUSE_MS:
+            return end_t
+        return frame.end_t if milliseconds(now_t - frame.end_t) >= LOUD_PAUSE_MS else None
+
+    def _now_t(self) -> int:
+        return self._ring[-1].t + FRAME_SAMPLES
+
+    # --- work --------------------------------------------------------------------------------------------------------
+
+    def work(self) -> list[object] | None:
+        """Do the most urgent piece of work, some 10 to 50 ms.  None when there is nothing to do until the next message."""
+        if self._turn is None or self._turn.start_t is None:
+            return None
+        if self._recognizer.decode():
+            return self._partial()
+        if self._silence is None:
+            return [] if self._recognizer.idle() else None
+        if self._silence.text is None:
+            return self._settle()
+        if self._silence.text and self._is_time_to_ask():
+            return self._judge_voice()
+        return [] if self._recognizer.idle() else None
+
+    def _partial(self) -> list[object]:
+        turn = self._turn
+        if self._now_t() - turn.partial_t < PARTIAL_EVERY_SAMPLES:
+            return []
+        text = self._said(self._recognizer.partial())
+        if not text or text == turn.partial:
+            return []
+        turn.partial, turn.partial_t = text, self._now_t()
+        return [Partial(turn.partial_t, turn.number, text)]
+
+    def _settle(self) -> list[object]:
+        """The text of the turn so far, as soon as the user pauses."""
+        turn, silence = self._turn, self._silence
+        spoken_ms = milliseconds(silence.end_t - turn.speech_t)
+        text = turn.text if spoken_ms < SHORTEST_SPEECH_MS else self._heard_until_now(spoken_ms)
+        if text and text == turn.text and spoken_ms < SHORT_NOISE_MS:
+            # A click or a breath after the last word: the user has been silent since before it.
+            silence.end_t = turn.end_t
+        turn.text = turn.partial = silence.text = text
+        turn.end_t = silence.end_t
+        pause = Pause(self._now_t(), turn.number, silence.end_t, text)
+        if not text:
+            self._forget_noise()
+            return [pause]
+        self._class = self._completeness(text)
+        return [pause, self._evidence()]
+
+    def _heard_until_now(self, spoken_ms: float) -> str:
+        turn = self._turn
+        recognized = self._recognizer.settle()
+        text = self._said(recognized)
+        if turn.wake_word and text == recognized and milliseconds(self._silence.end_t - turn.from_t) < WAKE_WORD_MS:
+            return ""  # too short for more than the wake word, however it was spelled
+        added = text.removeprefix(turn.text)
+        if turn.text and text.startswith(turn.text) and spoken_ms < SHORT_NOISE_MS and not without_noise(added):
+            return turn.text
+        return text
+
+    def _forget_noise(self) -> None:
+        """Noise or the wake word alone: the utterance begins with the next speech."""
+        self._recognizer.start()
+        self._turn.start_t = self._silence = None
+        self._turn.wake_word = None
+
+    def _said(self, recognized: str) -> str:
+        return without_noise(without_wake_word(recognized, self._turn.wake_word))
+
+    def _is_time_to_ask(self) -> bool:
+        silence = self._silence
+        if silence.asked == 0:
+            return True
+        paused_ms = milliseconds(self._now_t() - silence.end_t)
+        return sum(paused_ms >= at for at in ASK_AGAIN_MS) >= silence.asked
+
+    def _judge_voice(self) -> list[object]:
+        silence = self._silence
+        paused_ms = milliseconds(self._now_t() - silence.end_t)
+        silence.asked = 1 + sum(paused_ms >= at for at in ASK_AGAIN_MS)
+        silence.prosody = self._prosody.probability(self._recent())
+        return [self._evidence()]
+
+    def _recent(self) -> np.ndarray:
+        """The turn's sound, its last 8 s."""
+        from_t = max(self._turn.start_t, self._now_t() - WINDOW_SAMPLES)
+        count = math.ceil((self._now_t() - from_t) / FRAME_SAMPLES)
+        frames = list(self._ring)[-count:]
+        return np.concatenate([f.samples for f in frames])[-(self._now_t() - from_t) :]
+
+    def _evidence(self) -> EndEvidence:
+        silence = self._silence
+        paused_ms = milliseconds(self._now_t() - silence.end_t)
+        p_end = self._model.p_end(Evidence(paused_ms, silence.prosody, silence.text, self._class))
+        wait = wait_ms(p_end, self._settings.min_wait_ms, self._settings.max_wait_ms)
+        return EndEvidence(self._now_t(), self._turn.number, silence.end_t, p_end, wait)
+
+
+def run(mailbox: Mailbox, main: Mailbox, listener: Listener, stop: object = None) -> None:
+    """The hear thread: reads `mailbox` until the message `stop` comes, leaves events in `main`.
+
+    A fault of the recognizer or a model ends the turn it was in (main is told, and its deadlines lead on), not the thread.
+    """
+    is_busy = False
+    while True:
+        message = mailbox.get(timeout_s=0 if is_busy else 1.0)
+        if message is not None and message is stop:
+            return
+        try:
+            events = listener.receive(message) if message is not None else listener.work()
+        except Exception as error:  # anything a native library throws
+            events = [Fault("hear", f"{type(error).__name__}: {error}")]
+            listener.give_up()
+        is_busy = events is not None
+        for event in events or []:
+            main.put(event)

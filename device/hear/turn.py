@@ -1,0 +1,112 @@
+"""When does a turn end?  Three witnesses, one calibrated probability, one wait.
+
+The pause (how long), the voice (Smart Turn's probability) and the text (could this sentence be over?) are fused by a logistic
+regression.  Its weights are fitted by `tests/bench/fit_turn.py` and stand in `turn_weights.json`.  Pure: no clock, no model.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from importlib import resources
+from typing import Literal
+
+Completeness = Literal["complete", "prefix", "none"]
+
+WEIGHTS_VERSION = 1
+
+# Words a request doesn't end with when it is over.  A closed class of English, not the vocabulary of any one skill.
+_OPEN_WORDS = frozenset(
+    "a an the my your his her its our their some any every each no another this these those "
+    "and or but because if so than as that which who whose where when while until "
+    "of to in on at by for from with without about into between like per plus minus times versus "
+    "i we they he she you is are was were am be been do does did can could will would shall should may might must "
+    "i'd i'll i'm i've we'd we'll it's what's where's how's who's let's "
+    "have has had get make give set turn put add play call tell show very really more most "
+    "what how why please".split()
+)
+_CAN_END_ANYWAY = frozenset("i he she you they no that this please more".split())
+_FILLERS = frozenset("um uh er erm hmm hm mm well like so okay actually wait".split())
+_NUMBERS = frozenset(
+    "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+    "nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand half quarter point".split()
+)
+# Words that name the kind or amount of what comes next.
+_MODIFIERS = frozenset(
+    "big small large medium little long short new old next last first second other same dark light hot cold warm "
+    "single double triple quick whole few lot lots bit couple kind sort piece cup ounce".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known at a moment of a pause.
+
+    pause_ms: silence so far.  prosody: Smart Turn's probability 0..1, None while it hasn't been asked.
+    text: everything said in this turn, lower case.  completeness: what the intent templates say of the text.
+    """
+
+    pause_ms: float
+    prosody: float | None
+    text: str
+    completeness: Completeness = "none"
+
+
+def features(evidence: Evidence) -> dict[str, float]:
+    """The numbers the regression weighs, each about -3..3.  Order and names are part of the weights file."""
+    words = evidence.text.split()
+    last = words[-1] if words else ""
+    heard = evidence.prosody is not None
+    return {
+        "one": 1.0,
+        "pause": math.log2(max(evidence.pause_ms, 30.0) / 100.0),
+        "prosody": _logit(evidence.prosody, 4.0) if heard else 0.0,
+        "prosody_unknown": 0.0 if heard else 1.0,
+        "complete": float(evidence.completeness == "complete"),
+        "prefix": float(evidence.completeness == "prefix"),
+        "open_word": float(last in _OPEN_WORDS and not (last in _CAN_END_ANYWAY and len(words) > 1)),
+        "filler": float(last in _FILLERS),
+        "number": float(last in _NUMBERS or last.isdigit()),
+        "modifier": float(last in _MODIFIERS),
+        "short": max(0.0, 4.0 - len(words)) / 3.0,
+    }
+
+
+def _logit(probability: float, limit: float) -> float:
+    clipped = min(max(probability, 1e-6), 1 - 1e-6)
+    return min(max(math.log(clipped / (1 - clipped)), -limit), limit)
+
+
+class TurnModel:
+    """The fitted fusion.  Immutable; any thread."""
+
+    def __init__(self, weights: dict[str, float]):
+        self.weights = weights
+
+    @classmethod
+    def load(cls) -> "TurnModel":
+        """The weights that ship with Nod."""
+        data = json.loads(resources.files("device.hear").joinpath("turn_weights.json").read_text(encoding="utf-8"))
+        if data["version"] != WEIGHTS_VERSION:
+            raise ValueError(f"turn_weights.json has version {data['version']}, this code knows {WEIGHTS_VERSION}")
+        return cls(data["weights"])
+
+    def p_end(self, evidence: Evidence) -> float:
+        """Calibrated probability 0..1 that the turn is over, given what is known so far."""
+        score = sum(self.weights[name] * value for name, value in features(evidence).items())
+        return 1 / (1 + math.exp(-min(max(score, -30.0), 30.0)))
+
+
+# The wait falls from max to min while P(end) rises between these two, evenly in log-odds and in the logarithm of the wait:
+# what counts is how many times more likely an end becomes, and how many times longer one waits.
+SURELY_OPEN = 0.05
+SURELY_OVER = 0.90
+
+
+def wait_ms(p_end: float, min_wait_ms: float, max_wait_ms: float) -> float:
+    """Silence in ms after the last speech sample after which the turn counts as over.
+
+    Continuous and monotone (falling) in `p_end`, from `max_wait_ms` to `min_wait_ms`; no cliff.
+    """
+    low, high = _logit(SURELY_OPEN, 30), _logit(SURELY_OVER, 30)
+    certain = min(max((_logit(p_end, 30) - low) / (high - low), 0.0), 1.0)
+    return max_wait_ms * (min_wait_ms / max_wait_ms) ** certain
