@@ -1,7 +1,8 @@
 """Priorities, memory and the garbage collector: everything that keeps the audio thread on time, in one place.
 
-Why (measured, see docs/decisions/realtime.md): under inference load a plain Python thread ran 400 to 800 ms late, because whoever
-holds the GIL waits for a core itself.  With these priorities, no spinning native pools and one core left free: 4 ms at p99.9.
+Why (measured, see docs/decisions/realtime.md): under inference load a plain Python thread ran 400 to 800 ms late,
+because whoever holds the GIL waits for a core itself.  With these priorities, no spinning native pools and one core left
+free: 4 ms at p99.9.
 """
 
 import ctypes
@@ -11,8 +12,9 @@ import sys
 import threading
 
 # SCHED_FIFO priorities.  Every thread that runs Python has one, so that none holding the GIL waits behind native pools;
-# those stay at normal priority.  The sound server of a desktop runs at 20 or below.
-PRIORITY = {"audio": 60, "main": 50, "hear": 40, "speak": 40, "reply": 40, "tool": 30}
+# those stay at normal priority.  Among them what the user waits for comes first: hearing, then sound for words that are
+# there, then further words.  The sound server of a desktop runs at 20 or below.
+PRIORITY = {"audio": 60, "main": 50, "hear": 44, "speak": 43, "reply": 42, "tool": 30}
 
 _SWITCH_INTERVAL_S = 0.0005
 _MCL_CURRENT = 1

@@ -1,0 +1,190 @@
+"""The audio thread's parts on real sound, and the loop over a file-backed device."""
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from device.audio.device import EndOfRecording, FileDevice
+from device.audio.echo import NoCanceller, SpeexCanceller, to_float, to_int16
+from device.audio.loop import AudioLoop
+from device.audio.playout import Playout
+from device.audio.vad import Segmenter, SileroVad
+from device.audio.wake import STEP_SAMPLES, WakeDetector
+from device.events import BLOCK_SAMPLES, FRAME_SAMPLES, Frame, SpeechStarted, SpeechStopped, Tick, samples
+from device.mailbox import Mailbox
+from device.wave_file import read_wave
+
+
+@pytest.fixture(scope="module")
+def reading(store):
+    """20 s of a human voice reading."""
+    return read_wave(store.path("dev-speech") / "two_cities.wav")[: 20 * 16000]
+
+
+def vad_of(store):
+    return SileroVad(store.path("silero-vad") / "silero_vad.onnx")
+
+
+def test_vad_tells_speech_from_noise(store, reading):
+    vad = vad_of(store)
+    speech = [vad.probability(reading[i : i + FRAME_SAMPLES]) for i in range(0, 5 * 16000, FRAME_SAMPLES)]
+    vad = vad_of(store)
+    noise = np.random.default_rng(1).normal(0, 0.01, 5 * 16000).astype(np.float32)
+    quiet = [vad.probability(noise[i : i + FRAME_SAMPLES]) for i in range(0, noise.size - FRAME_SAMPLES, FRAME_SAMPLES)]
+    assert np.mean(np.array(speech) > 0.5) > 0.5
+    assert np.mean(np.array(quiet) > 0.5) < 0.02
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.floats(0, 1), max_size=80))
+def test_segments_alternate_and_lie_in_the_past(probabilities):
+    segmenter, edges = Segmenter(0.5, 0.35), []
+    for i, probability in enumerate(probabilities):
+        t = i * FRAME_SAMPLES
+        edge = segmenter.step(t, probability)
+        if edge == "started":
+            assert segmenter.start_t == t - FRAME_SAMPLES
+            assert probability >= 0.5 and probabilities[i - 1] >= 0.5
+        if edge == "stopped":
+            assert segmenter.end_t == t - FRAME_SAMPLES
+            assert max(probability, probabilities[i - 1]) < 0.35
+        edges += [edge] if edge else []
+    assert edges == [("started", "stopped")[i % 2] for i in range(len(edges))]
+
+
+def test_speex_takes_the_echo_out_and_leaves_silence_alone(reading):
+    canceller = SpeexCanceller(200)
+    room = np.zeros(1600, np.float32)
+    room[[480, 700, 1200]] = 0.5, 0.2, 0.1
+    echo = np.convolve(reading, room)[: reading.size].astype(np.float32)
+    clean = [
+        canceller.process(echo[i : i + BLOCK_SAMPLES], reading[i : i + BLOCK_SAMPLES])
+        for i in range(0, reading.size - BLOCK_SAMPLES, BLOCK_SAMPLES)
+    ]
+    settled = slice(8 * 16000, 20 * 16000 - BLOCK_SAMPLES)
+    erle_db = 10 * np.log10(np.mean(echo[settled] ** 2) / np.mean(np.concatenate(clean)[settled] ** 2))
+    assert erle_db > 20
+
+
+def test_int16_and_back_is_within_one_step():
+    block = np.linspace(-1, 1, BLOCK_SAMPLES, dtype=np.float32)
+    assert np.abs(to_float(to_int16(block)) - block).max() < 2 / 32768
+
+
+class Listening:
+    """A wake detector that hears one clip after the other, with silence between, on one clock."""
+
+    def __init__(self, store, word, threshold):
+        self.detector = WakeDetector(store.path("wake-words"), (word,), threshold)
+        self.t = 0
+
+    def hear(self, sound):
+        found = []
+        padded = np.concatenate((np.zeros(32000, np.float32), sound, np.zeros(16000, np.float32)))
+        for end in range(STEP_SAMPLES, padded.size, STEP_SAMPLES):
+            self.t += STEP_SAMPLES
+            found += [d for d in [self.detector.step(self.t, padded[end - STEP_SAMPLES : end])] if d]
+        return found
+
+
+def test_the_wake_word_is_heard_and_other_words_are_not(store, speech_dir):
+    import soundfile
+
+    listening = Listening(store, "alexa", 0.5)
+    clips = {
+        name: sorted((speech_dir / "words").glob(f"{name}_*.flac"))[:20] for name in ("alexa", "computer", "snowboy")
+    }
+    heard = {
+        name: sum(bool(listening.hear(soundfile.read(clip, dtype="float32")[0])) for clip in some)
+        for name, some in clips.items()
+    }
+    assert heard["alexa"] >= 19, heard
+    assert heard["computer"] + heard["snowboy"] == 0, heard
+
+
+def test_one_saying_of_the_wake_word_counts_once(store, speech_dir):
+    import soundfile
+
+    listening = Listening(store, "alexa", 0.3)
+    clip = sorted((speech_dir / "words").glob("alexa_*.flac"))[0]
+    assert len(listening.hear(soundfile.read(clip, dtype="float32")[0])) == 1
+
+
+def test_the_file_device_is_a_clock_and_keeps_both_sides_aligned():
+    microphone = np.arange(1600, dtype=np.float32) / 1600
+    device = FileDevice(microphone, 3200)
+    began = time.monotonic()
+    captured = [device.exchange(np.full(BLOCK_SAMPLES, i / 100, np.float32)) for i in range(20)]
+    took = time.monotonic() - began
+    with pytest.raises(EndOfRecording):
+        device.exchange(np.zeros(BLOCK_SAMPLES, np.float32))
+    assert 0.2 <= took < 0.6
+    assert np.array_equal(np.concatenate(captured)[:1600], microphone)
+    assert not np.concatenate(captured)[1600:].any()
+    # A block handed over in call i is heard from block i + 1 on: never before a real device could have played it.
+    if not device.xruns:
+        heard = device.recording().reshape(-1, BLOCK_SAMPLES)[:, 0]
+        assert np.allclose(heard[1:], np.arange(19) / 100)
+
+
+def test_a_late_block_is_heard_late():
+    device = FileDevice(np.zeros(160, np.float32), 16000)
+    device.exchange(np.zeros(BLOCK_SAMPLES, np.float32))
+    time.sleep(0.1)  # what is tested is what lateness does
+    device.exchange(np.ones(BLOCK_SAMPLES, np.float32))
+    device.exchange(np.zeros(BLOCK_SAMPLES, np.float32))
+    heard = np.flatnonzero(device._loudspeaker)
+    assert device.xruns >= 1 and heard[0] >= samples(100) and heard.size == BLOCK_SAMPLES
+
+
+class Memory:
+    """A device without a clock, for what must not depend on one."""
+
+    output_delay_samples = BLOCK_SAMPLES
+    xruns = 0
+
+    def __init__(self, microphone):
+        self.blocks = iter(
+            np.split(microphone[: microphone.size // BLOCK_SAMPLES * BLOCK_SAMPLES], microphone.size // BLOCK_SAMPLES)
+        )
+
+    def exchange(self, play):
+        block = next(self.blocks, None)
+        if block is None:
+            raise EndOfRecording
+        return block
+
+    def close(self):
+        pass
+
+
+def test_the_loop_hands_every_sample_on_once_and_reports_speech(store, reading):
+    silence = np.zeros(16000, np.float32)
+    sound = np.concatenate((silence, reading[19_200:64_000], silence))
+    hear, main = Mailbox("hear", 10_000), Mailbox("main", 10_000)
+    loop = AudioLoop(
+        Memory(sound),
+        NoCanceller(),
+        vad_of(store),
+        Segmenter(),
+        None,
+        Playout(15),
+        Mailbox("audio", 8),
+        hear,
+        main,
+    )
+    loop.run()
+    frames = [hear.get(0) for _ in range(len(hear))]
+    assert all(isinstance(f, Frame) for f in frames)
+    assert [f.t for f in frames] == list(range(0, len(frames) * FRAME_SAMPLES, FRAME_SAMPLES))
+    assert np.array_equal(np.concatenate([f.samples for f in frames]), sound[: len(frames) * FRAME_SAMPLES])
+    events = [main.get(0) for _ in range(len(main))]
+    ticks = [e.t for e in events if isinstance(e, Tick)]
+    assert ticks == list(range(BLOCK_SAMPLES, sound.size + 1, BLOCK_SAMPLES))
+    started = next(e for e in events if isinstance(e, SpeechStarted))
+    stopped = [e for e in events if isinstance(e, SpeechStopped)][-1]
+    assert samples(900) <= started.start_t <= samples(1200)
+    assert samples(3300) <= stopped.end_t <= samples(3900)
