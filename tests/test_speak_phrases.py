@@ -57,7 +57,9 @@ def test_the_first_phrase_ends_at_a_clause_when_there_is_one():
 
 
 def test_the_first_phrase_ends_in_a_place_where_a_speaker_could_breathe():
-    assert streamed("The tallest mountain on earth is called Mount Everest by most people.")[0] == "The tallest mountain"
+    assert (
+        streamed("The tallest mountain on earth is called Mount Everest by most people.")[0] == "The tallest mountain"
+    )
     assert streamed("Penguins eat fish the whole day long the whole year round every year.")[0] == (
         "Penguins eat fish the whole day long"
     )

@@ -84,9 +84,10 @@ class Phrases:
         word = self._words[i]
         if not _SENTENCE_END.search(word):
             return False
-        if word in ABBREVIATIONS or word.lower() in ABBREVIATIONS or _ENDLESS.match(word) or word.lower() in ("a.m.", "p.m."):
+        lower = word.lower()
+        if {word, lower} & ABBREVIATIONS.keys() or _ENDLESS.match(word):  # _ENDLESS holds for "a.m." too
             follower = self._words[i + 1] if i + 1 < len(self._words) else ""
-            return word.lower() in ("etc.", "a.m.", "p.m.") and follower[:1].isupper()
+            return lower in ("etc.", "a.m.", "p.m.") and follower[:1].isupper()
         return not (len(word) <= 3 and word[:-1].isdigit())  # "1." numbers an item
 
     def _early_cut(self) -> int | None:

@@ -40,6 +40,11 @@ def is_split(voice: Path) -> bool:
     return _stamp(voice).get("version") == _VERSION and encoder_path(voice).exists() and decoder_path(voice).exists()
 
 
+def digest_of(voice: Path) -> str:
+    """SHA-256 of the voice's file: as noted when it was split, else computed."""
+    return str(_stamp(voice).get("source_sha256") or hashlib.sha256(voice.read_bytes()).hexdigest())
+
+
 def split_voice(voice: Path) -> bool:
     """Split the Piper voice at `voice` (.onnx) into an encoder and a decoder beside it.  Takes seconds; installation only.
 
@@ -54,7 +59,9 @@ def split_voice(voice: Path) -> bool:
             stale.unlink(missing_ok=True)
         return _split(voice, digest)
     except OSError as error:
-        raise ModelError(f"{voice}: the voice can't be split ({error}); check the folder's permissions and space.") from error
+        raise ModelError(
+            f"{voice}: the voice can't be split ({error}); check the folder's permissions and space."
+        ) from error
 
 
 def _split(voice: Path, digest: str) -> bool:

@@ -1,6 +1,5 @@
 """A Piper voice that gives sound while it is still speaking, and tells when each word is said."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from device.speak.alignment import Span, align, groups_of
 from device.speak.graphs import Scales, SplitGraph, load_graph
 from device.speak.silence import Trimmer
 from device.speak.speakable import Token, speakable
+from device.speak.split import digest_of
 
 SENTENCE_PAUSE_MS = 150  # between sentences: what a brisk reader leaves
 LONGEST_CHUNK_SAMPLES = samples(450)
@@ -70,8 +70,8 @@ class Voice:
 
     @cached_property
     def identity(self) -> str:
-        """What its sound depends on: changes with the model's file, speed and pitch.  Reads the file once."""
-        return f"{self._name} {hashlib.sha256(self._path.read_bytes()).hexdigest()}"
+        """What its sound depends on: changes with the model's file, speed and pitch."""
+        return f"{self._name} {digest_of(self._path)}"
 
     def warm(self) -> None:
         """Touch all that is slow the first time, and measure how loud the voice is, for an even level.  About 200 ms."""

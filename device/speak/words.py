@@ -6,8 +6,8 @@ MONTH_NAMES = frozenset(MONTHS) | {"Jan", "Feb", "Mar", "Apr", "Jun", "Jul", "Au
 
 # Words after which a number like 1984 is a year.
 YEAR_PREPOSITIONS = frozenset(
-    "in since from until till by of year before after during around circa late early mid to spring summer autumn fall winter"
-    .split()
+    "in since from until till by of year before after during around circa late early mid to "
+    "spring summer autumn fall winter".split()
 )
 
 # A token of its own.  A hyphen or dash isn't here: it is a pause.

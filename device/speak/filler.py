@@ -1,0 +1,129 @@
+"""Small sounds that say "I heard you" while the answer isn't ready: rendered when Nod is installed, kept as WAV files.
+
+A filler is chosen by main and played by audio at once; no voice is needed then.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from device.errors import WaveError
+from device.events import SAMPLE_RATE_HZ
+from device.speak.voice import Voice
+from device.wave_file import read_wave, write_wave
+
+# What each kind says.  A tool may have its own kind, under its name.
+TEXTS: Mapping[str, Sequence[str]] = {
+    "acknowledge": ("Okay.", "Sure.", "All right."),
+    "thinking": ("Hmm.", "Let me think.", "Let me see.", "Good question."),
+    "still-working": ("Still working on it.", "One more moment.", "Almost there."),
+    "tool": ("Let me check that.", "I'll look that up.", "One moment."),
+}
+_LONGEST_S = 5.0  # of a user's own recording: a filler isn't a speech
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Filler:
+    """text: what is said.  kind: for what occasion.  samples: float32 [-1, 1] mono 16 kHz."""
+
+    text: str
+    kind: str
+    samples: np.ndarray = field(repr=False)
+
+
+class Fillers:
+    """All fillers, in memory.  Pure and immutable; any thread."""
+
+    def __init__(self, fillers: Sequence[Filler]):
+        self._of_kind: dict[str, list[Filler]] = {}
+        for filler in fillers:
+            self._of_kind.setdefault(filler.kind, []).append(filler)
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds there is at least one filler of."""
+        return frozenset(self._of_kind)
+
+    def choose(self, kind: str, last: str | None, n: int) -> Filler | None:
+        """The `n`-th filler of `kind`, never the one whose text is `last`; None when there is no other.
+
+        n: any counter, e.g. of fillers played.  A kind without fillers (a tool's name) falls back to "tool", then to "thinking".
+        """
+        for name in (kind, "tool", "thinking"):
+            fit = [filler for filler in self._of_kind.get(name, ()) if filler.text != last]
+            if fit:
+                return fit[n % len(fit)]
+        return None
+
+
+class FillerCache:
+    """The folder the rendered fillers are kept in.
+
+    own: a folder of the user's own WAVs, `KIND/WHAT IS SAID.wav`; a kind found there takes the place of the rendered ones.
+    """
+
+    def __init__(self, folder: Path, own: Path | None = None, texts: Mapping[str, Sequence[str]] = TEXTS):
+        self._folder = folder
+        self._own = own
+        self._texts = texts
+
+    def build(self, voice: Voice) -> int:
+        """Render what is missing or was rendered by another voice, speed or text, and remove the rest.  Returns how many.
+
+        Blocks for about 0.2 s a filler; main thread, at installation or start.  Raises OSError when the folder can't be written to.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        missing = [text for _, text in self._all() if not self._path(voice, text).exists()]
+        for text in missing:
+            path = self._path(voice, text)
+            partial = path.with_suffix(".partial")
+            write_wave(partial, voice.say(text)[0])
+            os.replace(partial, path)
+        wanted = {self._path(voice, text).name for _, text in self._all()}
+        for path in self._folder.glob("*.wav"):
+            if path.name not in wanted:
+                path.unlink()
+        return len(missing)
+
+    def load(self, voice: Voice) -> Fillers:
+        """The user's own fillers and the rendered ones, brought up to date first; main thread, before the first block.
+
+        Where the folder can't be written to, what is missing there is rendered for this run only.
+        Raises WaveError for a recording that can't be used.
+        """
+        own = [] if self._own is None else [_own(path) for path in sorted(self._own.glob("*/*.wav"))]
+        own_kinds = {filler.kind for filler in own}
+        try:
+            self.build(voice)
+        except OSError:
+            return Fillers(
+                own + [self._fresh(voice, kind, text) for kind, text in self._all() if kind not in own_kinds]
+            )
+        rendered = [
+            Filler(text, kind, read_wave(self._path(voice, text)))
+            for kind, text in self._all()
+            if kind not in own_kinds
+        ]
+        return Fillers(own + rendered)
+
+    def _fresh(self, voice: Voice, kind: str, text: str) -> Filler:
+        path = self._path(voice, text)
+        return Filler(text, kind, read_wave(path) if path.exists() else voice.say(text)[0])
+
+    def _all(self) -> list[tuple[str, str]]:
+        return [(kind, text) for kind, texts in self._texts.items() for text in texts]
+
+    def _path(self, voice: Voice, text: str) -> Path:
+        key = hashlib.sha256(f"{voice.identity}\n{text}".encode()).hexdigest()[:24]
+        return self._folder / f"{key}.wav"
+
+
+def _own(path: Path) -> Filler:
+    recording = read_wave(path)
+    if recording.size > _LONGEST_S * SAMPLE_RATE_HZ:
+        raise WaveError(f"{path}: a filler must not be longer than {_LONGEST_S:g} s; shorten the recording.")
+    return Filler(path.stem, path.parent.name, recording)

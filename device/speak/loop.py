@@ -1,0 +1,126 @@
+"""The speak thread: words in, chunks of sound out."""
+
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from device import config
+from device.errors import StaleDraft
+from device.events import SAMPLE_RATE_HZ, Fault, Say, Sound, Word, samples
+from device.floor import Floor
+from device.mailbox import Mailbox
+from device.speak.phrases import Phrase, Phrases
+from device.speak.voice import SENTENCE_PAUSE_MS, Voice
+
+_PHRASE_PAUSE_MS = 40  # inside a sentence: the end of a phrase is already drawn out
+_HELD_AHEAD_S = 4.0  # of a reply that may still be thrown away: enough to begin, and little work lost
+_AHEAD_S = 10.0  # of one that is being heard
+_LOOK_S = 0.02  # a stale draft stops waiting after at most this
+_KEEP_UP = 0.8  # waiting less than the chunk lasts, so that rendering too fits into its time
+
+
+def run(
+    mailbox: Mailbox, audio: Mailbox, main: Mailbox, floor: Floor, voice: Voice, settings: config.Voice, stop: object
+) -> None:
+    """Speak every `Say` of the live draft, until `stop` is in the mailbox.  The speak thread's function.
+
+    audio gets a `Sound` a chunk: in order, without a gap, the last one marked (it may be empty when others went before).
+    main gets a `Fault` when the voice fails; the draft then ends there, so nobody waits for its end.
+    Work for a draft that is no longer live stops before the next chunk and leaves no mark.
+    """
+    speaker = Speaker(audio, floor, voice, settings.phrase_words)
+    while (say := mailbox.get()) is not stop:
+        try:
+            speaker.say(say)
+        except StaleDraft:
+            continue
+        except Exception as error:  # whatever the voice does wrong, the conversation goes on without it
+            main.put(Fault("speak", _what(error)))
+            speaker.give_up(say)
+
+
+class Speaker:
+    """What the thread knows of the draft it is speaking."""
+
+    def __init__(self, audio: Mailbox, floor: Floor, voice: Voice, phrase_words: int):
+        self._audio, self._floor, self._voice = audio, floor, voice
+        self._phrase_words = phrase_words
+        self._draft = 0
+        self._begin(0)
+
+    def _begin(self, draft: int) -> None:
+        self._draft = draft
+        self._phrases = Phrases(self._phrase_words)
+        self._gated = False
+        self._pause_ms = 0  # owed before the next phrase
+        self._ahead_s = 0.0  # rendered; an upper bound of what isn't heard yet
+        self._is_over = False
+
+    def say(self, say: Say) -> None:
+        """Render what can be said now.  Raises StaleDraft as soon as the draft isn't live."""
+        self._floor.check(say.draft)
+        if say.draft != self._draft:
+            self._begin(say.draft)
+        if self._is_over:
+            return  # it failed before: the end is already out
+        if say.gated != self._gated:
+            self._speak(self._phrases.add(" ", last=True), say)  # a phrase is gated as a whole or not at all
+            self._gated = say.gated
+        self._speak(self._phrases.add(say.text, last=say.last), say)
+        if say.last:
+            self._end(say)
+
+    def give_up(self, say: Say) -> None:
+        """End the draft with what was said so far."""
+        if self._floor.is_live(say.draft) and not self._is_over:
+            self._end(say)
+
+    def _speak(self, phrases: list[Phrase], say: Say) -> None:
+        check = self._check(say.draft)
+        for phrase in phrases:
+            for chunk in self._voice.stream(phrase.text, check):
+                if self._pause_ms:
+                    self._send(np.zeros(samples(self._pause_ms), dtype=np.float32), (), say)
+                    self._pause_ms = 0
+                self._send(chunk.samples, chunk.words, say)
+            self._pause_ms = SENTENCE_PAUSE_MS if phrase.ends_sentence else _PHRASE_PAUSE_MS
+
+    def _end(self, say: Say) -> None:
+        self._is_over = True
+        self._put(Sound(say.turn, say.draft, "reply", np.zeros(0, dtype=np.float32), gated=self._gated, last=True))
+
+    def _send(self, chunk: np.ndarray, words: tuple[Word, ...], say: Say) -> None:
+        self._put(Sound(say.turn, say.draft, "reply", chunk, words, gated=self._gated))
+        self._ahead_s += chunk.size / SAMPLE_RATE_HZ
+
+    def _put(self, sound: Sound) -> None:
+        """Leave a sound, waiting while there is enough already.  Raises StaleDraft."""
+        duration_s = sound.samples.size / SAMPLE_RATE_HZ
+        waited_s = 0.0
+        # Past the look-ahead one chunk is rendered in the time of one chunk: that needs no clock and no word from the playout.
+        while waited_s < _KEEP_UP * duration_s and self._ahead_s > self._most_ahead_s(sound.draft):
+            waited_s += self._wait(sound.draft)
+        while len(self._audio) >= self._audio.size // 2:  # the rest is for releases and cuts
+            self._wait(sound.draft)
+        self._floor.check(sound.draft)
+        self._audio.put(sound)
+
+    def _most_ahead_s(self, draft: int) -> float:
+        return _AHEAD_S if self._floor.is_committed(draft) else _HELD_AHEAD_S
+
+    def _wait(self, draft: int) -> float:
+        self._floor.check(draft)
+        time.sleep(_LOOK_S)  # paces the work, decides nothing (contract 1)
+        return _LOOK_S
+
+    def _check(self, draft: int) -> Callable[[], None]:
+        return lambda: self._floor.check(draft)
+
+
+def _what(error: Exception) -> str:
+    """The kind of exception and where it was raised; its message might quote the reply."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
