@@ -1,0 +1,7 @@
+"""Nod: an on-device voice assistant.  `device.cli` is the way in; DESIGN is told in README.md and docs/."""
+
+import os
+
+# Before anything imports numpy: OpenBLAS would share each small product among threads at normal priority, and a realtime
+# thread would wait for them behind everything else on the machine (measured: 64 ms instead of 1.6 ms for 8 s of features).
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
