@@ -90,8 +90,7 @@ class Llm:
     context_tokens: int = _key(1024, 256, 8192)
     threads: int = _key(1, 1, 64)
     system_prompt: str = (
-        "You are Nod, a friendly voice assistant in the home. "
-        "Answer in one or two short spoken sentences. No lists, no markdown."
+        "You are Nod, a friendly voice assistant. You answer questions correctly in one or two short sentences."
     )
 
 

@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS timers (
 """
 MOST_TIMERS = 32
 LONGEST_S = 7 * 86_400.0
-_LATE_S = 5.0  # due longer ago than that: it ended while nobody was there to ring it
+_LATE_S = 30.0  # due longer ago than that: it ended while nobody was there to ring it
 _LOOK_S = 1.0  # another process (`nod ask`) may have changed the file: looked at that often
 
 

@@ -1,0 +1,126 @@
+"""Puts the built-in agent together from the configuration: for the daemon, and for one turn as text."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from device.config import Config
+from device.errors import ModelError, ToolError
+from device.events import Announcement
+from device.floor import Floor
+from device.models import ModelStore
+from device.reply.agent import Gated, TextAgent, Words
+from device.reply.builtin import BuiltinAgent
+from device.reply.check import self_check
+from device.reply.desk import Office
+from device.reply.intents import Reader
+from device.reply.ledger import Ledger
+from device.reply.llama import Llama
+from device.reply.llm import LocalModel
+from device.reply.timers import TimerBook
+from device.reply.tools import build_tools
+
+MODEL = "smollm2-135m"
+
+
+class Assistant:
+    """The agent with all it needs: tools, ledger, timers.  One for the process.
+
+    agent: who answers.  office: where drafts get their desks.
+    """
+
+    def __init__(self, agent: TextAgent, office: Office, ledger: Ledger, timers: TimerBook, reader: Reader):
+        self.agent = agent
+        self.office = office
+        self.ledger = ledger
+        self.timers = timers
+        self.reader = reader
+
+    @property
+    def name(self) -> str:
+        return self.agent.name
+
+    def completeness(self, text: str) -> Literal["complete", "prefix", "none"]:
+        """Whether `text` is a sentence Nod understands, may begin one, or neither.  Any thread, within milliseconds."""
+        return self.reader.completeness(text)
+
+    def take_due(self) -> list[str]:
+        """What to say about timers that ring now.  Main thread; cheap when there are none."""
+        now_s = self.timers.now_s()
+        return [timer.ringing(now_s) for timer in self.timers.take_due(now_s)]
+
+    def next_due_in_s(self) -> float | None:
+        """Seconds until a timer rings, negative when it is late; None when there is none.  Any thread."""
+        due_s = self.timers.next_due_s()
+        return None if due_s is None else due_s - self.timers.now_s()
+
+    def announce_unfinished(self, put: Callable[[Announcement], Any]) -> None:
+        """Speak about calls that a power failure cut short; they are not repeated.  Once, at the start."""
+        for call in self.ledger.unfinished():
+            tool = self.office.tools.get(call.tool)
+            what = tool.describe(call.args) if tool is not None and tool.describe is not None else f"use {call.tool}"
+            put(Announcement(f"Before I was switched off I had begun to {what}. I don't know whether that was done."))
+            self.ledger.end(call.id, "unknown", "cut short")
+
+    def close(self) -> None:
+        """Wait for acting tools to finish and close the files."""
+        self.office.close()
+        self.ledger.close()
+        self.timers.close()
+
+
+def build_agent(
+    config: Config,
+    store: ModelStore,
+    state_dir: Path,
+    floor: Floor,
+    post: Callable[[Any], Any],
+    wall_clock: Callable[[], float] = time.time,
+) -> Assistant:
+    """Load the language model and open the files in `state_dir`.  Takes about a second; raises ModelError.
+
+    post: where events of the tools go; must not block.
+    """
+    gguf = next(iter(sorted(store.path(MODEL).glob("*.gguf"))), None)
+    if gguf is None:
+        raise ModelError(f"{store.path(MODEL)}: there is no GGUF file; fetch it with `nod models fetch {MODEL}`.")
+    model = LocalModel(Llama(gguf, config.llm.context_tokens, config.llm.threads), config.llm)
+    state_dir.mkdir(parents=True, exist_ok=True)
+    timers = TimerBook(state_dir / "timers.sqlite", wall_clock)
+    ledger = Ledger(state_dir / "ledger.sqlite", wall_clock)
+    reader = Reader()
+    tools = build_tools(timers, lambda: self_check(lambda: _verify(store), state_dir), wall_clock)
+    office = Office(tools, ledger, floor, post, config.budget.turn)
+    return Assistant(BuiltinAgent(reader, model), office, ledger, timers, reader)
+
+
+def _verify(store: ModelStore) -> int:
+    """Number of installed model files, each compared with its checksum; ModelError about the first bad one."""
+    count = 0
+    for name in store.models:
+        if not store.has(name):
+            continue
+        for file, state in store.check(name):
+            if state != "ok":
+                raise ModelError(f"The file {Path(file.path).name} of the model {name} is {state}.")
+            count += 1
+    return count
+
+
+def ask(config: Config, store: ModelStore, text: str) -> str:
+    """The reply to one typed turn.  What it does is done: timers ring once the daemon runs."""
+    floor = Floor()
+    floor.advance(1)
+    floor.commit(1)
+    assistant = build_agent(config, store, config.paths.state_dir(), floor, lambda event: None)
+    desk = assistant.office.desk(1, 1)
+    said = ""
+    try:
+        for piece in assistant.agent.respond(text, (), desk):
+            said += piece.text if isinstance(piece, Words | Gated) else ""
+    except ToolError as error:
+        return str(error)  # in place of what was to be said when it succeeds
+    finally:
+        assistant.close()
+    return said

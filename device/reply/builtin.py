@@ -1,0 +1,115 @@
+"""The built-in agent: what a sentence template knows is answered by a tool at once, everything else by the local model."""
+
+import re
+from collections.abc import Callable, Iterator
+
+from device.events import Exchange
+from device.reply import durations
+from device.reply.agent import Desk, Piece, Silence, Words, use
+from device.reply.intents import Intent, Reader
+from device.reply.llm import LocalModel
+
+_HELP = (
+    "I can tell you the time and the date, and I can set timers, even several at once, and remind you of things. "
+    "I also do arithmetic, and I convert units such as miles and kilometers. "
+    "You can ask me anything else, and I'll answer as well as a small model can, all without the network. "
+    "And whenever I talk too long, just say stop, or simply ask the next question."
+)
+_NO_ANSWER = "I don't know what to say to that."
+
+
+class BuiltinAgent:
+    """Intents first, then the local model.  `device.reply.agent.TextAgent`; reply thread."""
+
+    name = "nod"
+
+    def __init__(self, reader: Reader, model: LocalModel):
+        self._reader = reader
+        self._model = model
+
+    def respond(self, text: str, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
+        """See `TextAgent.respond`."""
+        intent = self._reader.read(text)
+        if intent is None:
+            desk.source = "llm"
+            yield from self._ask_model(text, history, desk)
+            return
+        desk.source = f"intent:{_snake(intent.name)}"
+        yield from _ANSWERS[intent.name](self, intent, history, desk)
+
+    def warm(self, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
+        """See `TextAgent.warm`."""
+        self._model.warm(history, check)
+
+    def _ask_model(self, text: str, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
+        if not text.strip():
+            yield Silence()
+            return
+        said = False
+        for words in self._model.respond(text, history, desk.check):
+            said = True
+            yield Words(words)
+        if not said:
+            yield Words(_NO_ANSWER)
+
+    # --- one for each kind of intent ---
+
+    def _time_elsewhere(self, intent: Intent, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
+        here = desk.call("clock", {"what": "time"}).text
+        yield Words(f"I only know the time here. {here}")
+
+    def _timer_open(self, intent: Intent, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
+        yield Words("In how long should I remind you?" if intent.args.get("reminder") else "For how long?")
+
+    def _timer_length(self, intent: Intent, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
+        """A bare duration: the answer to "For how long?", if that was asked."""
+        asked = self._reader.read(history[-1].user) if history else None
+        if asked is not None and asked.name == "TimerOpen":
+            yield from use(desk, "timer_set", {**asked.args, **intent.args})
+            return
+        length = durations.spoken(float(intent.args["seconds"]))
+        yield Words(f"If you want a timer, say: set a timer for {length}.")
+
+    def _repeat(self, intent: Intent, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
+        heard = next((exchange.heard for exchange in reversed(history) if exchange.heard), None)
+        yield Words(heard or "I haven't said anything yet.")
+
+
+_Answer = Callable[[BuiltinAgent, Intent, tuple[Exchange, ...], Desk], Iterator[Piece]]
+
+
+def _tool(name: str) -> _Answer:
+    return lambda agent, intent, history, desk: use(desk, name, dict(intent.args))
+
+
+def _fixed(text: str) -> _Answer:
+    return lambda agent, intent, history, desk: iter((Words(text),))
+
+
+def _given(agent: BuiltinAgent, intent: Intent, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
+    yield Words(intent.args["say"])
+
+
+_ANSWERS: dict[str, _Answer] = {
+    "Time": _tool("clock"),
+    "Date": _tool("clock"),
+    "TimeElsewhere": BuiltinAgent._time_elsewhere,
+    "TimerSet": _tool("timer_set"),
+    "TimerOpen": BuiltinAgent._timer_open,
+    "TimerLength": BuiltinAgent._timer_length,
+    "TimerCancel": _tool("timer_cancel"),
+    "TimerList": _tool("timer_list"),
+    "Calculate": _tool("calculate"),
+    "Convert": _tool("convert"),
+    "CalculateUnclear": _fixed("Sorry, I couldn't work that out."),
+    "SelfCheck": _tool("self_check"),
+    "Stop": lambda agent, intent, history, desk: iter((Silence(),)),
+    "Help": _fixed(_HELP),
+    "Repeat": BuiltinAgent._repeat,
+    "Greeting": _given,
+    "CanNot": _given,
+}
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()

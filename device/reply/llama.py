@@ -1,0 +1,116 @@
+"""llama.cpp with a prompt that stays processed: only what is new in a prompt is computed.
+
+A thin loop over the C functions, because the high-level class copies logits and state that are not needed here.  A native
+decode can't be stopped half way, so prompts are processed in small batches with a look at the draft between them.
+"""
+
+import ctypes
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from device.errors import ModelError
+
+BATCH_TOKENS = 16  # some 30 ms on one core of a small computer: an interruption never waits longer than that
+_PIECE_BYTES = 128
+
+
+class Llama:
+    """A model and the tokens it has processed (its KV cache).  One thread at a time; every native call releases the GIL.
+
+    path: GGUF file.  context_tokens: window.  threads: of native code.  Raises ModelError when the file isn't usable.
+    `processed` counts all tokens ever computed, for tests and measurements.
+    """
+
+    def __init__(self, path: Path, context_tokens: int, threads: int):
+        # Its own logger decides whether the library writes to stderr, even while it loads.
+        logging.getLogger("llama-cpp-python").setLevel(logging.CRITICAL)
+        from llama_cpp import llama_cpp as c
+
+        self._c = c
+        c.llama_backend_init()
+        model_settings = c.llama_model_default_params()
+        model_settings.n_gpu_layers = 0
+        self._model = c.llama_model_load_from_file(str(path).encode(), model_settings)
+        if not self._model:
+            raise ModelError(f"{path}: llama.cpp can't load this file; fetch it again with `nod models fetch`.")
+        settings = c.llama_context_default_params()
+        settings.n_ctx = context_tokens
+        settings.n_batch = settings.n_ubatch = BATCH_TOKENS
+        settings.n_threads = settings.n_threads_batch = threads
+        settings.no_perf = True
+        self._context = c.llama_init_from_model(self._model, settings)
+        if not self._context:
+            raise ModelError(f"{path}: llama.cpp has no memory for a window of {context_tokens} tokens; make it smaller.")
+        self._memory = c.llama_get_memory(self._context)
+        self._vocabulary = c.llama_model_get_vocab(self._model)
+        self._words = c.llama_vocab_n_tokens(self._vocabulary)
+        self._piece = ctypes.create_string_buffer(_PIECE_BYTES)
+        self._cached: list[int] = []
+        self.context_tokens = context_tokens
+        self.processed = 0
+
+    def close(self) -> None:
+        """Free the memory.  No use of it after this."""
+        if self._model:
+            self._c.llama_free(self._context)
+            self._c.llama_model_free(self._model)
+            self._model = self._context = None
+
+    def tokens(self, text: str, markup: bool = False) -> list[int]:
+        """Text as token numbers.  markup: "<|im_start|>" and the like count as what they stand for, not as letters."""
+        raw = text.encode()
+        found = (self._c.llama_token * (len(raw) + 8))()
+        count = self._c.llama_tokenize(self._vocabulary, raw, len(raw), found, len(found), False, markup)
+        return list(found[:count])
+
+    def piece(self, token: int) -> bytes:
+        """The bytes a token stands for; a character may be spread over several.  Empty for markup."""
+        count = self._c.llama_token_to_piece(self._vocabulary, token, self._piece, _PIECE_BYTES, 0, False)
+        return self._piece.raw[: max(0, count)]
+
+    def is_end(self, token: int) -> bool:
+        """Whether the model says with this token that it is done."""
+        return bool(self._c.llama_vocab_is_eog(self._vocabulary, token))
+
+    def process(self, tokens: list[int], check: Callable[[], None]) -> int:
+        """Bring the model to where exactly `tokens` have been read; how many of them were computed.
+
+        The longest beginning in common with what it has read is kept.  check: called before each batch; may raise, and then
+        the batches computed so far stay.
+        """
+        kept = 0
+        for old, new in zip(self._cached, tokens, strict=False):
+            if old != new:
+                break
+            kept += 1
+        kept = min(kept, len(tokens) - 1)  # the last one is computed always: its logits are wanted
+        if kept < len(self._cached):
+            self._c.llama_memory_seq_rm(self._memory, 0, kept, -1)
+            del self._cached[kept:]
+        for start in range(kept, len(tokens), BATCH_TOKENS):
+            check()
+            self._decode(tokens[start : start + BATCH_TOKENS])
+        return len(tokens) - kept
+
+    def _decode(self, tokens: list[int]) -> None:
+        batch = (self._c.llama_token * len(tokens))(*tokens)
+        status = self._c.llama_decode(self._context, self._c.llama_batch_get_one(batch, len(tokens)))
+        if status != 0:
+            self._c.llama_memory_clear(self._memory, True)
+            self._cached.clear()
+            raise ModelError(f"llama.cpp could not process a prompt (status {status}); the next one starts afresh.")
+        self._cached.extend(tokens)
+        self.processed += len(tokens)
+
+    def likeliest(self, avoid: list[int], penalty: float) -> int:
+        """The token that follows most likely; those in `avoid` count less (Keskar et al. 2019, CTRL, section 4.1)."""
+        logits = np.ctypeslib.as_array(self._c.llama_get_logits_ith(self._context, -1), shape=(self._words,))
+        if avoid and penalty != 1:
+            logits = logits.copy()
+            used = np.unique(avoid)
+            scores = logits[used]
+            logits[used] = np.where(scores > 0, scores / penalty, scores * penalty)
+        return int(logits.argmax())

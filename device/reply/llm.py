@@ -1,0 +1,137 @@
+"""The local language model as the one who answers everything else: streamed, brief, interruptible."""
+
+import codecs
+import re
+from collections.abc import Callable, Iterator
+
+from device.config import Llm as Settings
+from device.events import Exchange
+from device.reply.llama import Llama
+
+# Chosen by reading the answers to some thirty questions (device/reply/questions.py prints them): without it the model loops.
+REPETITION_PENALTY = 1.1
+
+# Turns that never were, ahead of the real ones: a small model learns more from seeing what answers look like than from being
+# told.  Telling it the date made its answers worse (it brought it up everywhere), and who asks for it gets it from an intent.
+EXAMPLES = (
+    Exchange("Who painted the Sistine Chapel?", "Michelangelo painted the ceiling of the Sistine Chapel."),
+    Exchange("How far away is the sun?", "The sun is about 93 million miles away from Earth."),
+    Exchange("Tell me a joke.", "Why did the scarecrow win a prize? Because he was outstanding in his field."),
+    Exchange(
+        "Why do leaves change color?",
+        "Leaves lose their green chlorophyll in fall, so the yellow and red underneath can be seen.",
+    ),
+    Exchange("I feel tired.", "I'm sorry to hear that. A short rest might help."),
+    Exchange("What should I do this weekend?", "You could go for a walk in the park or visit a museum."),
+)
+_SENTENCES = 2
+_RESERVE_TOKENS = 8
+_ASKING = frozenset("what who why how where when which whose is are was were do does did can could will would should".split())
+
+
+class LocalModel:
+    """A chat model in the ChatML format.  Reply thread only."""
+
+    def __init__(self, llama: Llama, settings: Settings):
+        self._llama = llama
+        self._settings = settings
+        system = llama.tokens(f"<|im_start|>system\n{settings.system_prompt}<|im_end|>\n", markup=True)
+        self._head = [*system, *(token for example in EXAMPLES for token in self._turn(example))]
+
+    def warm(self, history: tuple[Exchange, ...], check: Callable[[], None]) -> int:
+        """Process the prompt up to where the user's next words begin; the number of tokens that took."""
+        return self._llama.process(self._prompt(history), check)
+
+    def respond(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> Iterator[str]:
+        """The answer, word by word: at most two sentences, whole ones where that is possible.
+
+        check: called before each batch of the prompt and each token; raises to end it.
+        """
+        head = self._prompt(history, len(text) // 2 + self._settings.max_tokens)
+        question = self._llama.tokens(written(text)) + self._llama.tokens("<|im_end|>\n<|im_start|>assistant\n", markup=True)
+        prompt = head + question
+        self._llama.process(prompt, check)
+        yield from whole_sentences(self._generate(prompt, check))
+
+    def _generate(self, prompt: list[int], check: Callable[[], None]) -> Iterator[str]:
+        """Text as it comes, cut anywhere between two characters."""
+        decoder = codecs.getincrementaldecoder("utf-8")("ignore")
+        reply: list[int] = []
+        for _ in range(self._settings.max_tokens):
+            token = self._llama.likeliest(reply, REPETITION_PENALTY)
+            if self._llama.is_end(token):
+                return
+            reply.append(token)
+            yield decoder.decode(self._llama.piece(token))
+            check()
+            self._llama.process(prompt + reply, check)
+
+    def _prompt(self, history: tuple[Exchange, ...], wanted_tokens: int = 0) -> list[int]:
+        """System prompt and as much of the newest history as fits, up to where the user's words begin."""
+        head = self._head
+        tail = self._llama.tokens("<|im_start|>user\n", markup=True)
+        turns = [self._turn(exchange) for exchange in history]
+        room = self._llama.context_tokens - len(head) - len(tail) - max(wanted_tokens, self._settings.max_tokens * 2)
+        while turns and sum(len(turn) for turn in turns) > room - _RESERVE_TOKENS:
+            turns.pop(0)
+        return [*head, *(token for turn in turns for token in turn), *tail]
+
+    def _turn(self, exchange: Exchange) -> list[int]:
+        """Words are tokenized apart from the markup, so that nobody can speak or write markup."""
+        llama = self._llama
+        return [
+            *llama.tokens("<|im_start|>user\n", markup=True),
+            *llama.tokens(written(exchange.user)),
+            *llama.tokens("<|im_end|>\n<|im_start|>assistant\n", markup=True),
+            *llama.tokens(exchange.heard),
+            *llama.tokens("<|im_end|>\n", markup=True),
+        ]
+
+
+def written(text: str) -> str:
+    """A heard sentence the way people write it: capital letters and a mark at the end.  The model answers better then."""
+    words = ["I" + w[1:] if w == "i" or w.startswith("i'") else w for w in text.split()]
+    line = " ".join(words)
+    if not line or line[-1] in ".?!":
+        return line
+    first = words[0].lower().removesuffix("'s")
+    return f"{line[0].upper()}{line[1:]}{'?' if first in _ASKING else '.'}"
+
+
+_END = re.compile(r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bvs)(?<!\b[A-Z])(?<!\d)[.!?][\"')]*(?=\s)|(?<=\d)\.(?=\s)")
+_MARKUP = re.compile(r"[*_`#]+")
+
+
+def whole_sentences(pieces: Iterator[str]) -> Iterator[str]:
+    """Words of the first sentence as they come; a further sentence only once it is whole.
+
+    A text that breaks off in its only sentence gets a full stop.
+    """
+    held, sentences, said = "", 0, ""
+    for piece in pieces:
+        held += _MARKUP.sub("", piece.replace("\n", " \n "))
+        if sentences and "\n" in held.lstrip():
+            held = held[: held.index("\n", len(held) - len(held.lstrip()))]
+            break
+        held = held.replace("\n", " ") if held.strip() else held.replace("\n", "")
+        while (end := _END.search(held)) is not None:
+            yield _joined(said, held[: end.end()])
+            said, held, sentences = "x", held[end.end() :], sentences + 1
+            if sentences == _SENTENCES:
+                return
+        if sentences == 0 and " " in held.strip():
+            cut = held.rindex(" ")
+            if held[:cut].strip():
+                yield _joined(said, held[:cut])
+                said, held = "x", held[cut:]
+    if sentences == 0 and (held.strip() or said):
+        rest = held.rstrip()
+        yield _joined(said, rest if rest.endswith((".", "!", "?")) else f"{rest.rstrip(',;:-')}.")
+    elif held.rstrip().endswith((".", "!", "?")):
+        yield _joined(said, held.rstrip())
+
+
+def _joined(said: str, text: str) -> str:
+    """One space between what was said and what follows, none before the first word."""
+    plain = " ".join(text.split())
+    return f" {plain}" if said and plain and not plain[0] in ".,!?;:" else plain

@@ -1,0 +1,115 @@
+"""The reply thread: takes a draft to prepare, asks the agent, hands its words to the voice as they come."""
+
+import traceback
+from typing import Any
+
+from device.errors import StaleDraft, ToolError
+from device.events import ActFailed, Fault, Prepare, ReplyEnded, ReplyWords, Say, Warm
+from device.floor import Floor
+from device.mailbox import Mailbox
+from device.reply.agent import Gated, Piece, Silence, Words
+from device.reply.build import Assistant
+
+_APOLOGY = "Sorry, something went wrong with that."
+_NOTHING = "Sorry, I have no answer to that."
+
+
+def run(mailbox: Mailbox, speak: Mailbox, main: Mailbox, floor: Floor, assistant: Assistant, stop: Any = None) -> None:
+    """Answer every `Prepare` that is still wanted and do every `Warm` there is time for, until `stop` comes.
+
+    Runs as the reply thread.  speak: gets `Say`.  main: gets `ReplyWords`, `ReplyEnded`, `ActFailed`, `Fault`, and through
+    the assistant's tools `ToolStarted`, `ToolEnded`, `Acted`.  Never raises.
+    """
+    while True:
+        message = mailbox.get()
+        if message is None or message is stop:
+            return
+        try:
+            if isinstance(message, Prepare):
+                if floor.is_live(message.draft):
+                    _Reply(message, speak, main, floor, assistant).prepare()
+            elif isinstance(message, Warm):
+                assistant.agent.warm(message.history, lambda: _go_on_if_idle(mailbox))
+        except StaleDraft:
+            continue  # nobody wants it any more: that is all there is to know
+        except Exception as error:
+            main.put(Fault("reply", _where(error)))
+
+
+def _go_on_if_idle(mailbox: Mailbox) -> None:
+    if len(mailbox):
+        raise StaleDraft("warming up stops: there is something to answer")
+
+
+def _where(error: Exception) -> str:
+    """Kind and place of an error; not its message, which may quote what somebody said."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {frame.filename}, line {frame.lineno}"
+
+
+class _Reply:
+    """One draft on its way from the agent to the voice."""
+
+    def __init__(self, asked: Prepare, speak: Mailbox, main: Mailbox, floor: Floor, assistant: Assistant):
+        self._asked = asked
+        self._turn, self._draft = asked.turn, asked.draft
+        self._speak = speak
+        self._main = main
+        self._floor = floor
+        self._assistant = assistant
+        self._text = ""
+        self._gated = False
+
+    def prepare(self) -> None:
+        """Ask the agent and pass on what it says.  Raises StaleDraft when the draft is given up."""
+        desk = self._assistant.office.desk(self._turn, self._draft)
+        desk.source = self._assistant.agent.name
+        owed = self._assistant.ledger.owed()
+        stop = False
+        try:
+            for piece in self._assistant.agent.respond(self._asked.text, self._asked.history, desk):
+                self._floor.check(self._draft)
+                if isinstance(piece, Silence):
+                    stop, owed = True, []
+                    break
+                if owed and not self._text:
+                    self._say(" ".join(call.result or "" for call in owed) + " ", False)
+                self._pass_on(piece)
+        except StaleDraft:
+            raise
+        except ToolError as error:
+            if self._failed(str(error)):
+                return
+        except Exception as error:
+            self._main.put(Fault("reply", _where(error)))
+            if self._failed(_APOLOGY):
+                return
+        self._floor.check(self._draft)
+        if not self._text and not stop:
+            self._say(_NOTHING, False)
+        self._speak.put(Say(self._turn, self._draft, "", last=True))
+        self._main.put(ReplyEnded(self._turn, self._draft, self._text, desk.source, stop))
+        if owed:
+            self._floor.wait_for_commit(self._draft)
+            self._assistant.ledger.told(owed)
+
+    def _pass_on(self, piece: Piece) -> None:
+        match piece:
+            case Words(text):
+                self._say(text, False)
+            case Gated(text):
+                self._gated = True
+                self._say(text, True)
+
+    def _say(self, text: str, gated: bool) -> None:
+        self._text += text
+        self._speak.put(Say(self._turn, self._draft, text, gated))
+        self._main.put(ReplyWords(self._turn, self._draft, text))
+
+    def _failed(self, apology: str) -> bool:
+        """Say that it went wrong.  True when main does it, because what is prepared must not be heard."""
+        if self._gated:
+            self._main.put(ActFailed(self._turn, self._draft, apology))
+            return True
+        self._say(f" {apology}" if self._text else apology, False)
+        return False
