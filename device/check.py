@@ -1,0 +1,134 @@
+"""`nod check`: in plain sentences, what is right and what is wrong."""
+
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+from device import service
+from device.audio.device import find_device
+from device.config import Config
+from device.errors import NodError
+from device.models import ModelStore
+
+# (severity, sentence): "ok" is right, "warn" works but could be better, "fail" would stop the daemon.
+Finding = tuple[str, str]
+_MARKS = {"ok": " ok ", "warn": "warn", "fail": "FAIL"}
+
+
+def check(config_path: Path | None) -> int:
+    """Print what is found; 1 when something would stop the daemon, else 0."""
+    from device.cli import load_config
+
+    try:
+        config = load_config(config_path)
+    except NodError as error:
+        return _print([("fail", str(error))])
+    where = config_path or ("config.toml" if Path("config.toml").is_file() else None)
+    findings = [
+        ("ok", f"The settings in {where} are right." if where else "There is no config.toml; the defaults hold.")
+    ]
+    for part in (_models, _sound, _state, _permissions):
+        findings += part(config)
+    return _print(findings)
+
+
+def _print(findings: list[Finding]) -> int:
+    for severity, sentence in findings:
+        print(f"[{_MARKS[severity]}] {sentence}")
+    failed = sum(severity == "fail" for severity, _ in findings)
+    print("Nod can run." if not failed else f"Nod can't run yet: {failed} thing{'s' * (failed > 1)} to put right.")
+    return 1 if failed else 0
+
+
+def _models(config: Config) -> Iterator[Finding]:
+    try:
+        store = ModelStore(config.paths.models_dir())
+        yield from (_model(store, name, role, needed) for name, role, needed in _wanted(config, store))
+    except NodError as error:
+        yield "fail", str(error)
+
+
+def _wanted(config: Config, store: ModelStore) -> list[tuple[str, str, bool]]:
+    """Models that this configuration uses: name, what for, and whether Nod can't run without it."""
+    engine = config.recognizer.engine
+    use_vosk = engine == "vosk" or (engine == "auto" and store.has("vosk-small-en"))
+    recognizer = "vosk-small-en" if use_vosk else "whisper-tiny-en"
+    return [
+        ("wake-words", "wake word", True),
+        ("silero-vad", "voice activity", True),
+        ("smart-turn", "end of turn", True),
+        (recognizer, "recognizer", True),
+        ("smollm2-135m", "language model", True),
+        (config.voice.model, "voice", True),
+    ]
+
+
+def _model(store: ModelStore, name: str, role: str, needed: bool) -> Finding:
+    try:
+        store.path(name)
+    except NodError as error:
+        return ("fail" if needed else "warn"), f"The {role} isn't there: {error}"
+    return "ok", f"The {role} is {name}, and every file of it is the right one."
+
+
+def _sound(config: Config) -> Iterator[Finding]:
+    import pyaudio
+
+    port = pyaudio.PyAudio()
+    try:
+        if port.get_device_count() == 0:
+            yield "fail", "No sound card was found; connect one, or add the user to the group 'audio'."
+            return
+        for side, name in (("input", config.audio.input), ("output", config.audio.output)):
+            index = find_device(port, name, side)
+            info = port.get_device_info_by_index(index) if index is not None else _default(port, side)
+            if info is None:
+                yield (
+                    "fail",
+                    f"There is no {side} device; connect a {'microphone' if side == 'input' else 'loudspeaker'}.",
+                )
+            else:
+                yield "ok", f"The {side} device is '{info['name']}'."
+    except NodError as error:
+        yield "fail", str(error)
+    finally:
+        port.terminate()
+
+
+def _default(port, side: str) -> dict | None:
+    try:
+        return port.get_default_input_device_info() if side == "input" else port.get_default_output_device_info()
+    except OSError:
+        return None
+
+
+def _state(config: Config) -> Iterator[Finding]:
+    folder = config.paths.state_dir()
+    try:
+        service.lock_state(folder).close()
+    except NodError as error:
+        yield "fail", str(error)
+    else:
+        yield "ok", f"History, timers and ledger are kept in {folder}."
+
+
+def _permissions(config: Config) -> Iterator[Finding]:
+    soft, _ = resource.getrlimit(resource.RLIMIT_RTPRIO)
+    try:
+        before = os.sched_getscheduler(0), os.sched_getparam(0)
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(60))
+        os.sched_setscheduler(0, *before)
+    except PermissionError:
+        yield (
+            "warn",
+            f"Realtime priority isn't allowed (rtprio limit {soft}): sound may stutter under load; "
+            "use the systemd service, or allow rtprio 60 in /etc/security/limits.d.",
+        )
+    else:
+        yield "ok", "Realtime priority is allowed."
+    if config.led.enabled and not os.access("/dev/gpiomem", os.R_OK | os.W_OK):
+        yield (
+            "fail",
+            "[led] is enabled but /dev/gpiomem can't be used; add the user to the group 'gpio', or disable it.",
+        )

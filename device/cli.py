@@ -1,0 +1,174 @@
+"""The command line, `nod`.  Parses, calls, prints errors as one sentence; what is done stands elsewhere."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from device import config as config_file
+from device.config import Config
+from device.errors import NodError
+
+_EPILOG = """\
+The usual way:
+  nod models fetch        get the models (once; nothing is downloaded later)
+  nod check               is everything there that the daemon needs?
+  nod run                 talk to it: say "hey Jarvis", then what you want
+
+Without a sound card:
+  nod ask "what time is it"
+  nod simulate question.wav --out out/question --no-wake
+
+Settings are in config.toml; 'nod check' says what is wrong with an edited one.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status.  A NodError is one sentence on stderr and its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except NodError as error:
+        print(f"nod: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nod",
+        description="Nod, a voice assistant that lives on one small computer and needs no network.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, function, summary: str, more: str = "") -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.  {more}".strip(),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.set_defaults(command=function)
+        command.add_argument(
+            "--config",
+            type=Path,
+            metavar="FILE",
+            help="settings (default: config.toml in this folder, if there is one)",
+        )
+        return command
+
+    add("run", _run, "the daemon on the sound card", "Ends with Ctrl-C.  Latencies are printed, what is said is not.")
+
+    simulate = add(
+        "simulate",
+        _simulate,
+        "the same daemon with a recording for a microphone",
+        "In real time.\nWrites agent.wav (its sample 0 is sample 0 of USER.wav) and events.jsonl.",
+    )
+    simulate.add_argument("user_wav", type=Path, metavar="USER.wav", help="PCM WAV, any rate; the first channel counts")
+    simulate.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for what it writes")
+    simulate.add_argument("--no-wake", action="store_true", help="start in conversation: no wake word is needed")
+
+    ask = add("ask", _ask, "one turn as text, with the same agent and tools, no audio")
+    ask.add_argument("text", metavar="TEXT", help='what you would say, e.g. "set a timer for five minutes"')
+
+    add("check", _check, "what is right and wrong with config, models, sound card and permissions")
+
+    demo = add("demo", _demo, "a recorded conversation with the full daemon, and a report of it")
+    demo.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="default: out/demo")
+
+    _add_models(commands)
+    return parser
+
+
+def _add_models(commands) -> None:
+    models = commands.add_parser("models", help="the model store: fetch, list, verify", description="The model store.")
+    actions = models.add_subparsers(title="actions", metavar="ACTION", required=True)
+    for name, function, summary in (
+        ("fetch", _fetch, "get the models that aren't there yet, and verify each file"),
+        ("list", _list, "which models there are, what they are for, their licences"),
+        ("verify", _verify, "read every file again and compare it with the manifest"),
+    ):
+        action = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        action.set_defaults(command=function)
+        action.add_argument(
+            "--config", type=Path, metavar="FILE", help="settings; [paths] models names the store's folder"
+        )
+        if name == "fetch":
+            action.add_argument("names", nargs="*", metavar="NAME", help="only these (default: all)")
+            action.add_argument(
+                "--from", dest="from_dir", type=Path, metavar="DIR", help="take files from DIR, offline"
+            )
+            action.add_argument("--dev", action="store_true", help="also the recordings for tests")
+
+
+def load_config(path: Path | None) -> Config:
+    """Settings from `path`, else from `config.toml` in the current folder, else the defaults."""
+    if path is None and Path("config.toml").is_file():
+        path = Path("config.toml")
+    return config_file.load(path)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from device.run import run
+
+    return run(load_config(options.config))
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    config = load_config(options.config)
+    from device.report import print_table
+    from device.simulate import simulate
+
+    records = simulate(options.user_wav, options.out, config, options.no_wake)
+    print_table(records, sys.stdout)
+    print(f"{options.out / 'agent.wav'} and {options.out / 'events.jsonl'} are written.")
+    return 0
+
+
+def _ask(options: argparse.Namespace) -> int:
+    config = load_config(options.config)
+    from device.models import ModelStore
+    from device.reply.build import ask
+
+    print(ask(config, ModelStore(config.paths.models_dir()), options.text))
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from device.check import check
+
+    return check(options.config)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    config = load_config(options.config)
+    from device.demo import run_demo
+    from device.models import ModelStore
+
+    # The demo is the same every time: no history or timers of the user's.
+    config = replace(config, paths=replace(config.paths, state=""))
+    return run_demo(config, ModelStore(config.paths.models_dir()), options.out)
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from device.models import fetch_command
+
+    folder = load_config(options.config).paths.models_dir()
+    return fetch_command(folder, options.names, options.from_dir, options.dev)
+
+
+def _list(options: argparse.Namespace) -> int:
+    from device.models import list_command
+
+    return list_command(load_config(options.config).paths.models_dir())
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from device.models import verify_command
+
+    return verify_command(load_config(options.config).paths.models_dir())

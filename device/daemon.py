@@ -1,0 +1,281 @@
+"""The daemon: the threads, the mailboxes between them, and the main loop that carries out what the conversation decides.
+
+thread   runs                     mailbox it reads
+audio    device.audio.loop        audio   (sounds, release, duck, cut)
+hear     device.hear.loop         hear    (frames, listen)
+reply    device.reply.loop        reply   (prepare)
+speak    device.speak.loop        speak   (words to say)
+main     Daemon.run               main    (events)
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from device import events as ev
+from device import realtime, service
+from device.audio.device import AudioDevice
+from device.audio.echo import load_canceller
+from device.audio.loop import AudioLoop
+from device.audio.playout import Playout
+from device.audio.vad import Segmenter, SileroVad
+from device.audio.wake import WakeDetector
+from device.config import Config
+from device.conversation import start, step
+from device.conversation_state import State, rules_from
+from device.errors import NodError
+from device.floor import Floor
+from device.hear import loop as hear_loop
+from device.hear.loop import Listener
+from device.hear.prosody import Prosody
+from device.hear.recognizer import load_recognizer
+from device.history import History
+from device.indicator import Indicator
+from device.mailbox import Mailbox
+from device.models import ModelStore
+from device.reply import loop as reply_loop
+from device.reply.build import build_agent
+from device.speak import loop as speak_loop
+from device.speak.chime import chime
+from device.speak.filler import FillerCache
+from device.speak.voice import Voice
+from device.turn_log import TurnLog
+
+STOP = object()  # the last message of every mailbox
+_POLL_TIMERS = ev.samples(100)
+_JOIN_S = 5.0
+
+# Called with each step of the conversation: event, state before, state after, commands.  Main thread; must not block.
+Observer = Callable[[object, State, State, list[object]], None]
+
+
+class Models:
+    """Everything that is loaded before the first block: recognizer, end of turn, agent, voice, fillers, VAD, wake word.
+
+    state_dir: where the agent keeps timers and its ledger.  Raises ModelError.  Takes some seconds.
+    """
+
+    def __init__(
+        self, config: Config, store: ModelStore, state_dir: Path, floor: Floor, post: Callable[[object], object]
+    ):
+        self.vad = SileroVad(store.path("silero-vad") / "silero_vad.onnx")
+        self.wake = WakeDetector(store.path("wake-words"), config.wake.words, config.wake.threshold)
+        self.recognizer = load_recognizer(config.recognizer.engine, store)
+        self.prosody = Prosody(store.path("smart-turn"))
+        self.voice = Voice(store.path(config.voice.model), config.voice.model, config.voice.speed)
+        self.fillers = FillerCache(fillers_dir(store)).load(self.voice)
+        self.chime = chime()
+        self.agent = build_agent(config, store, state_dir, floor, post)
+
+
+def fillers_dir(store: ModelStore) -> Path:
+    """Where the pre-rendered fillers are kept: beside the models, since both are made at install time."""
+    return store.folder / "fillers"
+
+
+class Daemon:
+    """One Nod.  Made and run by the main thread.
+
+    device: the sound card, or a file-backed one.  always_open: no wake word is ever needed.  observer: see `Observer`.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        store: ModelStore,
+        state_dir: Path,
+        device: AudioDevice,
+        always_open: bool = False,
+        observer: Observer | None = None,
+    ):
+        self.config = config
+        self.device = device
+        self.floor = Floor()
+        self.boxes = {
+            # A second of ticks is more than main may ever be behind; sounds wait in the playout, not here.
+            "main": Mailbox("main", 2048),
+            "audio": Mailbox("audio", 512),
+            "hear": Mailbox("hear", 1200, drops="oldest"),
+            "reply": Mailbox("reply", 16, drops="oldest"),
+            "speak": Mailbox("speak", 1024),
+        }
+        self.models = Models(config, store, state_dir, self.floor, self.boxes["main"].put)
+        self.history = History(state_dir / "history.sqlite")
+        self.indicator = Indicator(config.led)
+        self.rules = rules_from(config, always_open)
+        self.turn_log = TurnLog(config.budget)
+        self.faults: list[str] = []
+        self.warnings: list[str] = []
+        self.state = State()
+        self._observer = observer
+        self._fillers_played = 0
+        self._last_filler: str | None = None
+        self._next_timer_look = 0
+        self._stopping = False
+        self.audio = AudioLoop(
+            device,
+            load_canceller(config.audio.echo_canceller, config.audio.echo_tail_ms),
+            self.models.vad,
+            Segmenter(config.vad.threshold, config.vad.release),
+            self.models.wake,
+            Playout(config.audio.duck_db),
+            self.boxes["audio"],
+            self.boxes["hear"],
+            self.boxes["main"],
+        )
+
+    # --- threads ------------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Hold conversations until `stop`, or the end of a file-backed device.  Raises AudioError when the card is gone."""
+        threads = [threading.Thread(target=self._thread, args=args, daemon=True) for args in self._parts()]
+        self._be("main")
+        self.warnings += [w for w in [realtime.settle()] if w]
+        self.state, commands = start(self.rules, self.history.latest(self.config.conversation.history_turns))
+        self._carry_out(commands)
+        self.models.agent.announce_unfinished(self.boxes["main"].put)
+        for thread in threads:
+            thread.start()
+        service.notify("READY=1")
+        try:
+            while not self._stopping:
+                event = self.boxes["main"].get(timeout_s=1.0)
+                if event is STOP:
+                    break
+                if event is not None:
+                    self._take(event)
+        finally:
+            self._end(threads)
+        if self._audio_error is not None:
+            raise self._audio_error
+
+    _audio_error: NodError | None = None
+
+    def _parts(self) -> list[tuple[str, Callable[[], None]]]:
+        boxes, models = self.boxes, self.models
+        listener = Listener(models.recognizer, models.prosody, models.agent.completeness, self.config.turn)
+        return [
+            ("hear", lambda: hear_loop.run(boxes["hear"], boxes["main"], listener, STOP)),
+            (
+                "reply",
+                lambda: reply_loop.run(boxes["reply"], boxes["speak"], boxes["main"], self.floor, models.agent, STOP),
+            ),
+            (
+                "speak",
+                lambda: speak_loop.run(
+                    boxes["speak"], boxes["audio"], boxes["main"], self.floor, models.voice, self.config.voice, STOP
+                ),
+            ),
+            ("audio", self._run_audio),
+        ]
+
+    def _thread(self, role: str, work: Callable[[], None]) -> None:
+        self._be(role)
+        work()
+
+    def _run_audio(self) -> None:
+        try:
+            self.audio.run()
+        except NodError as error:
+            self._audio_error = error
+        finally:
+            self.boxes["main"].put(STOP)
+
+    def _be(self, role: str) -> None:
+        why_not = realtime.name_thread(role)
+        if why_not:
+            self.warnings.append(why_not)
+
+    def stop(self) -> None:
+        """End `run` soon.  Any thread, also a signal handler."""
+        self._stopping = True
+
+    def _end(self, threads: list[threading.Thread]) -> None:
+        service.notify("STOPPING=1")
+        self.floor.advance(self.state.draft + 1)
+        self.audio.stop()
+        for name in ("hear", "reply", "speak"):
+            self.boxes[name].put(STOP)
+        for thread in threads:
+            thread.join(timeout=_JOIN_S)
+        self.device.close()
+        self.models.agent.close()
+        self.history.close()
+        self.indicator.close()
+
+    def describe(self) -> dict[str, str]:
+        """What it runs on: recognizer, voice, agent."""
+        models = self.models
+        return {"recognizer": models.recognizer.name, "voice": self.config.voice.model, "agent": models.agent.name}
+
+    def health(self) -> dict[str, object]:
+        """How well it kept time since the start: blocks, late ones, xruns, what the mailboxes dropped, faults."""
+        report = self.audio.report
+        return {
+            "blocks": report.blocks,
+            "late_blocks": report.late_blocks,
+            "worst_ms": round(report.worst_ms, 2),
+            "xruns": self.device.xruns,
+            "starved": self.audio.playout.starved,
+            "dropped": {box.name: box.dropped for box in self.boxes.values() if box.dropped},
+            "repairs": self.state.repairs,
+            "speculation": self.turn_log.speculation,
+            "faults": self.faults,
+            "warnings": self.warnings,
+        }
+
+    # --- the conversation ---------------------------------------------------------------------------------------------
+
+    def _take(self, event: object) -> None:
+        if isinstance(event, ev.Fault):
+            self.faults.append(f"{event.where}: {event.what}")
+            return
+        before = self.state
+        self.state, commands = step(before, event, self.rules)
+        self._carry_out(commands)
+        if isinstance(event, ev.Tick) and event.t >= self._next_timer_look:
+            self._look_at_timers(event.t)
+        if self._observer:
+            self._observer(event, before, self.state, commands)
+        late = self.state.filler_at is not None and self.state.t >= self.state.filler_at
+        self.indicator.show(self.state.phase, late)
+
+    def _look_at_timers(self, t: int) -> None:
+        self._next_timer_look = t + _POLL_TIMERS
+        for text in self.models.agent.take_due():
+            self.boxes["main"].put(ev.Announcement(text, rings=True))
+
+    def _carry_out(self, commands: list[object]) -> None:
+        for command in commands:
+            match command:
+                case ev.Advance():
+                    self.floor.advance(command.draft)
+                case ev.Commit():
+                    self.floor.commit(command.draft)
+                case ev.Prepare():
+                    self.boxes["reply"].put(command)
+                case ev.Listen() | ev.StopListening():
+                    self.boxes["hear"].put(command)
+                case ev.Release() | ev.Duck() | ev.Cut():
+                    self.boxes["audio"].put(command)
+                case ev.SayNow():
+                    self.boxes["speak"].put(ev.Say(command.turn, command.draft, command.text, last=True))
+                case ev.PlayFiller():
+                    self._play_filler(command)
+                case ev.PlayAlarm():
+                    sound = ev.Sound(command.turn, command.draft, "alarm", self.models.chime, last=True)
+                    self.boxes["audio"].put(sound)
+                case ev.Remember():
+                    self._remember(command.exchange)
+
+    def _play_filler(self, command: ev.PlayFiller) -> None:
+        filler = self.models.fillers.choose(command.kind, self._last_filler, self._fillers_played)
+        if filler is None:
+            return
+        self._fillers_played += 1
+        self._last_filler = filler.text
+        self.boxes["audio"].put(ev.Sound(command.turn, command.draft, "filler", filler.samples, last=True))
+
+    def _remember(self, exchange: ev.Exchange) -> None:
+        self.history.remember(exchange)
+        self.boxes["reply"].put(ev.Warm(self.state.history))

@@ -1,0 +1,56 @@
+"""What goes to the journal: latencies, states and faults.  Never a transcript, never audio: speech is private."""
+
+import sys
+from typing import TextIO
+
+from device.turn_log import TurnRecord
+
+# Severities of sd-daemon(3): systemd takes them off the front of a line.
+_INFO, _NOTICE, _WARNING, _ERROR = "<6>", "<5>", "<4>", "<3>"
+
+
+class Journal:
+    """Lines on stderr, which systemd's journal takes.  Main thread.
+
+    prefixes: with severities in front, for the journal; without on a terminal.
+    """
+
+    def __init__(self, out: TextIO = sys.stderr, prefixes: bool = False):
+        self._out = out
+        self._prefixes = prefixes
+
+    def _write(self, severity: str, line: str) -> None:
+        print(f"{severity if self._prefixes else ''}{line}", file=self._out, flush=True)
+
+    def info(self, line: str) -> None:
+        """Something went as it should."""
+        self._write(_INFO, line)
+
+    def warning(self, line: str) -> None:
+        """Nod runs, but not as well as it could."""
+        self._write(_WARNING, line)
+
+    def error(self, line: str) -> None:
+        """Something broke."""
+        self._write(_ERROR, line)
+
+    def turn(self, record: TurnRecord) -> None:
+        """One line a turn: gap, stages, what masked it."""
+        self._write(_INFO if record.within_budget else _NOTICE, turn_line(record))
+
+
+def turn_line(record: TurnRecord) -> str:
+    """A turn's latency in one line, without a word of what was said."""
+    if record.gap_ms is None:
+        return f"turn {record.turn}: no sound, {record.source or 'nothing to say'}"
+    stages = [("pause", record.pause_ms), ("recognize", record.recognize_ms)]
+    stages += [("think", record.think_ms), ("speak", record.speak_ms)]
+    parts = ", ".join(f"{name} {value:.0f}" for name, value in stages if value is not None)
+    notes = [
+        "speculated" if record.speculated else "",
+        "filler" if record.filler else "",
+        "interrupted" if record.interrupted else "",
+        "" if record.within_budget else f"over budget: {record.broke}",
+    ]
+    more = ", ".join(note for note in notes if note)
+    return f"turn {record.turn}: gap {record.gap_ms:.0f} ms ({parts}) {record.source}{'; ' + more if more else ''}"

@@ -1,0 +1,89 @@
+"""`nod run`: the daemon on the sound card."""
+
+import os
+import signal
+
+from device import events as ev
+from device import service
+from device.audio.device import PyAudioDevice
+from device.config import Config
+from device.conversation_state import State
+from device.daemon import Daemon
+from device.events import SAMPLE_RATE_HZ
+from device.journal import Journal
+from device.models import ModelStore
+
+_HEALTH_EVERY = 600 * SAMPLE_RATE_HZ
+
+
+class _Reporter:
+    """Turns, faults and the loop's health to the journal; the watchdog fed as long as blocks go by."""
+
+    def __init__(self, journal: Journal):
+        self.journal = journal
+        self.daemon: Daemon | None = None
+        self._faults = 0
+        self._next_health = _HEALTH_EVERY
+        interval_s = service.watchdog_interval_s()
+        self._watchdog = int(interval_s * SAMPLE_RATE_HZ) if interval_s else None
+        self._next_watchdog = 0
+
+    def observe(self, event: object, before: State, after: State, commands: list[object]) -> None:
+        daemon = self.daemon
+        daemon.turn_log.observe(event, before, after, commands)
+        for record in daemon.turn_log.take_records():
+            self.journal.turn(record)
+        for fault in daemon.faults[self._faults :]:
+            self.journal.error(fault)
+        self._faults = len(daemon.faults)
+        if not isinstance(event, ev.Tick):
+            return
+        if self._watchdog and event.t >= self._next_watchdog:
+            service.notify("WATCHDOG=1")
+            self._next_watchdog = event.t + self._watchdog
+        if event.t >= self._next_health:
+            self._next_health += _HEALTH_EVERY
+            self.journal.info(health_line(daemon))
+
+
+def health_line(daemon: Daemon) -> str:
+    """How well the audio loop kept time since the start."""
+    health = daemon.health()
+    dropped = ", ".join(f"{count} in {name}" for name, count in health["dropped"].items()) or "none"
+    return (
+        f"audio: {health['blocks']} blocks, {health['late_blocks']} late (worst {health['worst_ms']} ms), "
+        f"{health['xruns']} xruns, dropped messages: {dropped}"
+    )
+
+
+def run(config: Config) -> int:
+    """Hold conversations on the sound card until a signal.  Main thread.
+
+    Raises AlreadyRunning, ModelError, AudioError.  Returns 0.
+    """
+    journal = Journal(prefixes="JOURNAL_STREAM" in os.environ)
+    state_dir = config.paths.state_dir()
+    lock = service.lock_state(state_dir)
+    store = ModelStore(config.paths.models_dir())
+    audio = config.audio
+    device = PyAudioDevice(audio.input, audio.output, audio.buffer_ms)
+    reporter = _Reporter(journal)
+    try:
+        daemon = Daemon(config, store, state_dir, device, observer=reporter.observe)
+    except Exception:
+        device.close()
+        raise
+    reporter.daemon = daemon
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: daemon.stop())
+    ready = daemon.describe()
+    words = " or ".join(word.replace("_", " ") for word in config.wake.words)
+    journal.info(
+        f'listening for "{words}"; recognizer {ready["recognizer"]}, voice {ready["voice"]}, agent {ready["agent"]}'
+    )
+    with lock:
+        daemon.run()
+    for warning in daemon.warnings:
+        journal.warning(warning)
+    journal.info(health_line(daemon))
+    return 0

@@ -1,0 +1,84 @@
+"""`nod simulate`: the whole daemon, in real time, with a recording for a microphone.
+
+Nothing is mocked or sped up: the same threads, models and priorities as on the sound card.  Only the device is a file.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from device import events as ev
+from device.audio.device import FileDevice
+from device.config import Config
+from device.conversation_state import State
+from device.daemon import Daemon
+from device.events import SAMPLE_RATE_HZ, samples
+from device.models import ModelStore
+from device.turn_log import record_line
+from device.wave_file import read_wave, write_wave
+
+_LONGEST_TAIL = 20 * SAMPLE_RATE_HZ
+_QUIET_BEFORE_END = samples(1000)  # at rest that long after the recording's end: nothing more comes
+
+
+class _Watcher:
+    """Writes down every step, and ends the run when nothing more will be said."""
+
+    def __init__(self, length: int):
+        self.lines: list[dict[str, Any]] = []
+        self.daemon: Daemon | None = None
+        self._length = length
+        self._rest_t: int | None = None
+
+    def observe(self, event: object, before: State, after: State, commands: list[object]) -> None:
+        self.lines += self.daemon.turn_log.observe(event, before, after, commands)
+        self.lines += [record_line(record) for record in self.daemon.turn_log.take_records()]
+        if isinstance(event, ev.Tick) and self._is_over(after):
+            self.daemon.stop()
+
+    def _is_over(self, state: State) -> bool:
+        if state.t < self._length + _QUIET_BEFORE_END:
+            return False
+        at_rest = state.phase == "idle" or (state.phase == "listening" and not state.in_speech and not state.voice)
+        if not at_rest or not self.daemon.audio.playout.is_idle or self._rings_soon(state):
+            self._rest_t = None
+            return False
+        self._rest_t = state.t if self._rest_t is None else self._rest_t
+        return state.t - self._rest_t >= _QUIET_BEFORE_END
+
+    def _rings_soon(self, state: State) -> bool:
+        """A timer that ends within the time there is belongs to the conversation."""
+        left_s = self.daemon.models.agent.next_due_in_s()
+        return left_s is not None and state.t + left_s * SAMPLE_RATE_HZ < self._length + _LONGEST_TAIL
+
+
+def simulate(
+    user_wav: Path, out_dir: Path, config: Config, no_wake: bool = False, store: ModelStore | None = None
+) -> list[dict[str, Any]]:
+    """Play `user_wav` to Nod and record what it says.
+
+    Writes `agent.wav` (16 kHz, 16-bit mono; sample 0 is sample 0 of `user_wav`) and `events.jsonl` into `out_dir`.  State is
+    kept in a folder that is thrown away, unless `[paths] state` names one.  Returns the turns' records.
+    Raises WaveError, ModelError, NodError.  Takes as long as the recording, plus loading, plus up to 20 s.
+    """
+    user = read_wave(user_wav)
+    store = store or ModelStore(config.paths.models_dir())
+    out_dir.mkdir(parents=True, exist_ok=True)
+    device = FileDevice(user, user.size + _LONGEST_TAIL)
+    watcher = _Watcher(user.size)
+    with tempfile.TemporaryDirectory(prefix="nod-") as fresh:
+        state_dir = Path(config.paths.state or fresh)
+        state_dir.mkdir(parents=True, exist_ok=True)
+        daemon = Daemon(config, store, state_dir, device, always_open=no_wake, observer=watcher.observe)
+        watcher.daemon = daemon
+        daemon.run()
+    lines = [{"t_s": 0.0, "turn": 0, "kind": "ready"} | daemon.describe(), *watcher.lines]
+    lines.append(
+        {"t_s": round(daemon.state.t / SAMPLE_RATE_HZ, 4), "turn": daemon.state.turn, "kind": "audio"} | daemon.health()
+    )
+    write_wave(out_dir / "agent.wav", device.recording())
+    with open(out_dir / "events.jsonl", "w", encoding="utf-8") as target:
+        for line in lines:
+            target.write(json.dumps(line, ensure_ascii=False) + "\n")
+    return [line for line in lines if line["kind"] == "turn"]
