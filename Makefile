@@ -8,8 +8,10 @@ MAKEFLAGS += --no-print-directory
 
 # The first Python from 3.11 to 3.13; set PYTHON to choose another.  It is only asked when there is no .venv yet.
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
+endif
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -27,7 +29,7 @@ BUILD_TOOLS := setuptools|scikit-build-core|packaging|pathspec|cmake|ninja
 LLAMA := llama-cpp-python
 WHEELS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nod/wheels
 LLAMA_OPTIONS := -DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF \
-	-DLLAMA_BUILD_TESTS=OFF -DGGML_CCACHE=OFF
+	-DLLAMA_BUILD_TESTS=OFF -DGGML_CCACHE=OFF -DGGML_NATIVE=ON
 # $(call pins,NAMES): the pins of the packages NAMES (joined by |) in the lock;  $(call other_pins,NAMES): of all others.
 pins = awk '/^[a-z]/ {keep = /^($(1))==/} keep' requirements.lock
 other_pins = awk '/^[a-z]/ {keep = !/^($(1))==/} keep' requirements.lock
@@ -121,7 +123,7 @@ llama:
 		echo 'set(LLAMA_BUILD_COMMON OFF)' > .venv/llama.cmake
 		memory_gb=$$(awk '/MemAvailable/ {print int($$2 / 1e6)}' /proc/meminfo)
 		jobs=$$(nproc); [ "$$jobs" -le "$$memory_gb" ] || jobs=$$((memory_gb > 0 ? memory_gb : 1))
-		echo "Compiling llama.cpp for this processor, once: about $$((5 / jobs + 1)) minutes on $$jobs cores ..."
+		echo "Compiling llama.cpp for this processor, once: about $$((4 / jobs + 1)) minutes on $$jobs cores ..."
 		rm -rf .venv/wheel
 		CMAKE_ARGS="$(LLAMA_OPTIONS) -DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/.venv/llama.cmake" \
 		CMAKE_BUILD_PARALLEL_LEVEL=$$jobs \
