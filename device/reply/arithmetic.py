@@ -42,16 +42,19 @@ def _operand_is_plain(words: list[str]) -> bool:
 
 
 def _split(words: list[str]) -> tuple[list[Fraction], list[str]] | None:
-    """Operands and the operators between them.  A "minus" with nothing before it is a sign."""
+    """Operands and the operators between them.  A "minus" with no operand before it is a sign."""
     values: list[Fraction] = []
     operators: list[str] = []
     start = i = 0
     while i <= len(words):
-        found = _operator(words, i) if i > start else None
+        found = _operator(words, i)
         if i < len(words) and found is None:
             i += 1
             continue
         value = _operand(words[start:i])
+        if value is None and found is not None and found[0] == "-":
+            i += 1
+            continue
         if value is None:
             return None
         values.append(value)

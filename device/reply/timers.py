@@ -12,7 +12,7 @@ from device.reply.durations import adjective, spoken
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS timers (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL, reminder INTEGER NOT NULL, seconds REAL NOT NULL, due_s REAL NOT NULL
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, reminder INTEGER NOT NULL, seconds REAL NOT NULL, due_s REAL NOT NULL
 )
 """
 MOST_TIMERS = 32

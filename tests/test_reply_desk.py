@@ -1,0 +1,322 @@
+"""What tools may do when: effects, interruptions, outcomes; and that the reply thread survives whatever an agent does."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from device.errors import StaleDraft, ToolError
+from device.events import ActFailed, Acted, Exchange, Fault, Prepare, ReplyEnded, Say, ToolEnded, ToolStarted, Warm
+from device.floor import Floor
+from device.mailbox import Mailbox
+from device.reply import loop
+from device.reply.agent import Desk, Piece, Silence, Words, use
+from device.reply.build import Assistant
+from device.reply.desk import Office
+from device.reply.intents import Reader
+from device.reply.ledger import Ledger
+from device.reply.timers import TimerBook
+from device.reply.tool import Args, Tool, ToolResult
+
+
+class Scripted:
+    """An agent that does what the test says."""
+
+    name = "scripted"
+
+    def __init__(self, respond: Callable[[str, Desk], Iterator[Piece]]):
+        self._respond = respond
+        self.warmed: list[tuple[Exchange, ...]] = []
+
+    def respond(self, text: str, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
+        return self._respond(text, desk)
+
+    def warm(self, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
+        check()
+        self.warmed.append(history)
+
+
+class Room:
+    """A reply thread with its mailboxes, and tools that write down when they act."""
+
+    def __init__(self, folder: Path):
+        self.floor = Floor()
+        self.reply, self.speak, self.main = Mailbox("reply", 64), Mailbox("speak", 4096), Mailbox("main", 4096)
+        self.acts: list[tuple[int, bool]] = []
+        self.may_end = threading.Event()
+        self.may_end.set()
+        self.began = threading.Event()
+        self.fails = False
+        tools = (
+            Tool("look", "read", self._look),
+            Tool("door", "reversible", self._act, lambda args: "It's open.", lambda args: "open the door", "complete"),
+            Tool("bomb", "irreversible", self._act, lambda args: "Boom.", lambda args: "blow up", "complete"),
+            Tool("far", "read", self._look, leaves_process=True),
+        )
+        self.ledger = Ledger(folder / "ledger.sqlite")
+        self.office = Office({tool.name: tool for tool in tools}, self.ledger, self.floor, self.main.put, 200)
+        self.timers = TimerBook(folder / "timers.sqlite")
+        self._thread: threading.Thread | None = None
+
+    def _look(self, args: Args) -> ToolResult:
+        self.began.set()
+        assert self.may_end.wait(10)
+        return ToolResult("I see.")
+
+    def _act(self, args: Args) -> ToolResult:
+        draft = int(args["draft"])
+        self.acts.append((draft, self.floor.is_committed(draft)))
+        self.began.set()
+        assert self.may_end.wait(10)
+        if self.fails:
+            raise ToolError("The door is stuck.")
+        return ToolResult("The door is open.")
+
+    def start(self, respond: Callable[[str, Desk], Iterator[Piece]]) -> Scripted:
+        agent = Scripted(respond)
+        assistant = Assistant(agent, self.office, self.ledger, self.timers, READER)
+        arguments = (self.reply, self.speak, self.main, self.floor, assistant)
+        self._thread = threading.Thread(target=loop.run, args=arguments, daemon=True)
+        self._thread.start()
+        return agent
+
+    def prepare(self, draft: int, text: str = "") -> None:
+        self.floor.advance(draft)
+        self.reply.put(Prepare(draft, draft, text))
+
+    def until(self, kind: type) -> list[object]:
+        """What main gets, up to the first event of that kind."""
+        events = []
+        while True:
+            event = self.main.get(5)
+            assert event is not None, f"no {kind.__name__} came after {events}"
+            events.append(event)
+            if isinstance(event, kind):
+                return events
+
+    def said(self) -> list[Say]:
+        said = []
+        while (say := self.speak.get(0)) is not None:
+            said.append(say)
+        return said
+
+    def close(self) -> None:
+        self.may_end.set()
+        self.floor.advance(10_000)
+        if self._thread is not None:
+            self.reply.put(None)
+            self._thread.join(5)
+            assert not self._thread.is_alive()
+        self.office.close()
+        self.ledger.close()
+        self.timers.close()
+
+
+READER = Reader()
+
+
+@pytest.fixture
+def room(tmp_path: Path):
+    room = Room(tmp_path)
+    yield room
+    room.close()
+
+
+def _door(text: str, desk: Desk) -> Iterator[Piece]:
+    yield from use(desk, "door", {"draft": int(text)})
+
+
+def test_an_acting_tool_is_announced_at_once_and_acts_when_the_turn_is_over(room: Room) -> None:
+    room.start(_door)
+    room.prepare(1, "1")
+    time.sleep(0.1)
+    assert [(say.text, say.gated) for say in room.said()] == [("It's open.", True)]
+    assert room.acts == []
+    room.floor.commit(1)
+    kinds = [type(event) for event in room.until(ReplyEnded)]
+    assert kinds.index(ToolStarted) < kinds.index(Acted) < kinds.index(ReplyEnded)
+    assert room.acts == [(1, True)]
+    assert room.ledger.unfinished() == [] and room.ledger.owed() == []
+
+
+def test_a_reading_tool_runs_before_the_turn_is_over(room: Room) -> None:
+    room.start(lambda text, desk: use(desk, "look", {}))
+    room.prepare(1)
+    assert room.until(ReplyEnded)[-1].text == "I see."
+
+
+def test_a_failed_act_is_apologized_for_instead_of_what_was_prepared(room: Room) -> None:
+    room.fails = True
+    room.start(_door)
+    room.prepare(1, "1")
+    room.floor.commit(1)
+    assert room.until(ActFailed)[-1].apology == "The door is stuck."
+    assert not any(say.last for say in room.said())
+
+
+def test_what_cannot_be_undone_is_not_done(room: Room) -> None:
+    room.start(lambda text, desk: iter([Words(desk.call("bomb", {"draft": 1}).text)]))
+    room.prepare(1)
+    room.floor.commit(1)
+    room.until(ReplyEnded)
+    assert room.acts == []
+
+
+def test_a_stale_draft_does_not_wait_for_a_slow_reading_tool(room: Room) -> None:
+    room.may_end.clear()
+    room.start(lambda text, desk: use(desk, "look", {}) if text else iter([Words("Hello.")]))
+    room.prepare(1, "look")
+    assert room.began.wait(5)
+    room.prepare(2)
+    events = room.until(ReplyEnded)
+    assert events[-1].text == "Hello."
+    assert [event.outcome for event in events if isinstance(event, ToolEnded)] == ["cancelled"]
+    room.may_end.set()
+
+
+def test_an_act_that_was_interrupted_is_completed_and_told_in_the_next_turn_once(room: Room) -> None:
+    room.may_end.clear()
+    room.start(lambda text, desk: _door(text, desk) if text else iter([Words("Hello.")]))
+    room.prepare(1, "1")
+    room.floor.commit(1)
+    assert room.began.wait(5)
+    room.floor.advance(2)
+    room.may_end.set()
+    room.until(ToolEnded)
+    room.prepare(3)  # prepared and dropped: it wasn't heard
+    assert room.until(ReplyEnded)[-1].text == "The door is open. Hello."
+    room.prepare(4)
+    assert room.until(ReplyEnded)[-1].text == "The door is open. Hello."
+    room.floor.commit(4)
+    time.sleep(0.1)
+    room.prepare(5)
+    assert room.until(ReplyEnded)[-1].text == "Hello."
+    assert room.acts == [(1, True)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 0.004), st.booleans()), min_size=1, max_size=8))
+def test_whatever_the_order_nothing_acts_before_its_turn_is_over(steps: list[tuple[bool, float, bool]]) -> None:
+    """Steps: whether the draft is committed, how long after it was made, and whether by way of a tool call alone."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        room = Room(Path(folder))
+        room.start(lambda text, desk: _door(text, desk) if text[0] != "-" else _bare(text, desk))
+        for draft, (commits, pause_s, bare) in enumerate(steps, start=1):
+            room.prepare(draft, f"{'-' if bare else ''}{draft}")
+            time.sleep(pause_s)
+            if commits:
+                room.floor.commit(draft)
+                time.sleep(pause_s)
+        time.sleep(0.02)
+        committed = {draft for draft, step in enumerate(steps, start=1) if step[0]}
+        room.close()
+        acted = [draft for draft, _ in room.acts]
+        assert len(acted) == len(set(acted)) and set(acted) <= committed
+        ledger = Ledger(Path(folder) / "ledger.sqlite")
+        assert ledger.unfinished() == []
+        ledger.close()
+
+
+def _bare(text: str, desk: Desk) -> Iterator[Piece]:
+    yield Words(desk.call("door", {"draft": int(text[1:])}).text)
+
+
+def test_a_tool_is_slow_by_its_history_or_else_when_it_leaves_the_process(room: Room) -> None:
+    look, far = room.office.tools["look"], room.office.tools["far"]
+    assert not room.office.is_slow(look) and room.office.is_slow(far)
+    room.ledger.took("far", 3.0)
+    room.ledger.took("look", 900.0)
+    assert room.office.is_slow(look) and not room.office.is_slow(far)
+
+
+def test_a_defect_of_the_agent_is_apologized_for_and_reported_and_the_thread_lives_on(room: Room) -> None:
+    def respond(text: str, desk: Desk) -> Iterator[Piece]:
+        yield Words("Well")
+        raise ValueError("a secret somebody said")
+
+    room.start(respond)
+    for draft in (1, 2):
+        room.prepare(draft)
+        *_, fault, _, ended = room.until(ReplyEnded)
+        assert isinstance(fault, Fault) and "ValueError" in fault.what and "secret" not in fault.what
+        assert ended.text == "Well Sorry, something went wrong with that."
+        assert room.said()[-1].last
+
+
+def test_silence(room: Room) -> None:
+    room.start(lambda text, desk: iter([Silence()]))
+    room.prepare(1)
+    ended = room.until(ReplyEnded)[-1]
+    assert ended.stop and ended.text == ""
+
+
+def test_an_agent_that_says_nothing_is_covered_for(room: Room) -> None:
+    room.start(lambda text, desk: iter(()))
+    room.prepare(1)
+    ended = room.until(ReplyEnded)[-1]
+    assert not ended.stop and ended.text and ended.source == "scripted"
+
+
+def test_a_stale_draft_is_not_even_begun(room: Room) -> None:
+    asked = []
+    room.start(lambda text, desk: asked.append(text) or iter([Words("Yes.")]))
+    room.floor.advance(2)
+    room.reply.put(Prepare(1, 1, "old"))
+    room.prepare(3, "new")
+    room.until(ReplyEnded)
+    assert asked == ["new"]
+
+
+def test_warming_up_gives_way_to_a_draft(room: Room) -> None:
+    agent = room.start(lambda text, desk: iter([Words("Yes.")]))
+    room.floor.advance(1)
+    history = (Exchange("hi", "Hello."),)
+    room.reply.put(Warm(history))
+    room.prepare(1)
+    room.until(ReplyEnded)
+    assert agent.warmed in ([], [history])
+    room.reply.put(Warm(history))
+    time.sleep(0.1)
+    assert agent.warmed[-1] == history
+
+
+def test_a_tool_that_acts_declares_how_it_is_spoken_about() -> None:
+    with pytest.raises(ValueError, match="preview"):
+        Tool("door", "reversible", lambda args: ToolResult(""))
+    with pytest.raises(ValueError, match="half way"):
+        Tool("door", "reversible", lambda args: ToolResult(""), lambda args: "", lambda args: "")
+
+
+def test_an_unknown_tool_and_a_stale_desk(room: Room) -> None:
+    room.floor.advance(1)
+    with pytest.raises(ToolError):
+        room.office.desk(1, 1).call("nothing", {})
+    with pytest.raises(StaleDraft):
+        room.office.desk(1, 0).call("look", {})
+
+
+def test_workers_are_bounded(room: Room) -> None:
+    room.may_end.clear()
+    room.floor.advance(1)
+    futures = [room.office.start(lambda: room._look({})) for _ in range(4)]
+    with pytest.raises(ToolError):
+        room.office.start(lambda: room._look({}))
+    room.may_end.set()
+    assert [future.result(5).text for future in futures] == ["I see."] * 4
+
+
+def test_an_unfinished_act_is_announced_once(room: Room) -> None:
+    room.ledger.begin(1, 1, "door", {"draft": 1}, True)
+    assistant = Assistant(Scripted(lambda text, desk: iter(())), room.office, room.ledger, room.timers, READER)
+    for expected in (1, 0):
+        announced = []
+        assistant.announce_unfinished(announced.append)
+        assert len(announced) == expected
+        assert all("open the door" in announcement.text for announcement in announced)
+    assert room.acts == []

@@ -1,0 +1,85 @@
+"""The ledger keeps its promise when the power goes: what began is known, once."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from device.reply.ledger import Ledger
+
+_CUT_SHORT = """
+import os, signal, sys
+from pathlib import Path
+from device.reply.ledger import Ledger
+ledger = Ledger(Path(sys.argv[1]))
+done = ledger.begin(1, 1, "timer_set", {"seconds": 60}, True)
+ledger.end(done, "done", "Your 1 minute timer is set.")
+ledger.begin(1, 2, "clock", {"what": "time"}, False)
+ledger.begin(2, 3, "timer_set", {"seconds": 300}, True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def ledger(tmp_path: Path):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    yield ledger
+    ledger.close()
+
+
+def test_a_call_cut_short_is_found_at_the_next_start_and_spoken_about_once(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    killed = subprocess.run([sys.executable, "-c", _CUT_SHORT, str(path)], env={**os.environ, "PYTHONPATH": os.getcwd()})
+    assert killed.returncode == -signal.SIGKILL
+    ledger = Ledger(path)
+    (call,) = ledger.unfinished()
+    assert (call.tool, call.args, call.outcome) == ("timer_set", {"seconds": 300}, None)
+    assert ledger.end(call.id, "unknown", "cut short")
+    assert ledger.unfinished() == []
+    ledger.close()
+
+
+def test_the_first_outcome_of_a_call_counts(ledger: Ledger) -> None:
+    call = ledger.begin(1, 1, "clock", {}, False)
+    assert ledger.end(call, "cancelled", "interrupted")
+    assert not ledger.end(call, "done", "It's 4 PM.")
+
+
+def test_what_is_owed_is_told_once_also_after_a_restart(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.end(ledger.begin(1, 1, "timer_set", {}, True), "done", "Your 5 minute timer is set.", owed=True)
+    ledger.close()
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    owed = ledger.owed()
+    assert [call.result for call in owed] == ["Your 5 minute timer is set."]
+    ledger.told(owed)
+    assert ledger.owed() == []
+    ledger.close()
+
+
+@given(st.lists(st.floats(0.01, 60_000), min_size=1, max_size=60))
+@settings(deadline=None)
+def test_latency_is_right_to_a_few_percent_and_survives_a_restart(durations_ms: list[float]) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = Ledger(Path(folder) / "ledger.sqlite")
+        assert ledger.latency("slow") is None
+        for duration_ms in durations_ms:
+            ledger.took("slow", duration_ms)
+        ledger.close()
+        ledger = Ledger(Path(folder) / "ledger.sqlite")
+        latency = ledger.latency("slow")
+        assert latency is not None and latency == ledger.latencies()["slow"]
+        ledger.close()
+    ranked = sorted(durations_ms)
+    assert latency.count == len(ranked)
+    assert latency.max_ms == ranked[-1]
+    for share, found in ((0.5, latency.p50_ms), (0.95, latency.p95_ms), (0.99, latency.p99_ms)):
+        exact = ranked[-int(-share * len(ranked) // 1) - 1]
+        assert exact * 0.999 <= found <= exact * 1.051

@@ -1,0 +1,135 @@
+"""Spoken numbers, durations and sums: what is spoken must be understood as what was meant."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unicode_rbnf import RbnfEngine
+
+from device.errors import ToolError
+from device.reply import arithmetic, durations, numbers
+from device.reply.words import words
+
+ENGINE = RbnfEngine.for_language("en")
+
+
+def said(number: int) -> str:
+    """A whole number in words, by an independent library."""
+    return ENGINE.format_number(number).text
+
+
+@given(st.integers(0, 10**12))
+@settings(deadline=None)
+def test_a_spoken_number_is_understood(number: int) -> None:
+    assert numbers.parse(words(said(number))) == number
+
+
+@given(st.integers(0, 10**9))
+@settings(deadline=None)
+def test_digits_are_understood_with_and_without_commas(number: int) -> None:
+    assert numbers.parse(words(str(number))) == number
+    assert numbers.parse(words(f"{number:,}")) == number
+
+
+@given(st.integers(0, 999), st.text("0123456789", min_size=1, max_size=4))
+@settings(deadline=None)
+def test_spoken_decimals(whole: int, digits: str) -> None:
+    text = f"{said(whole)} point {' '.join(said(int(d)) for d in digits)}"
+    assert numbers.parse(words(text)) == Fraction(f"{whole}.{digits}")
+
+
+@given(st.integers(1, 200), st.sampled_from([("a half", 2), ("a quarter", 4), ("a third", 3)]))
+@settings(deadline=None)
+def test_a_part_after_a_number(whole: int, part: tuple[str, int]) -> None:
+    assert numbers.parse(words(f"{said(whole)} and {part[0]}")) == whole + Fraction(1, part[1])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "and", "five and", "two twenty", "twenty zero", "hundred and", "thousand million", "a", "point"]
+)
+def test_what_is_no_number(text: str) -> None:
+    assert numbers.parse(words(text)) is None
+
+
+@given(st.integers(0, 7), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
+@settings(deadline=None)
+def test_a_duration_survives_being_spoken(days: int, hours: int, minutes: int, seconds: int) -> None:
+    total = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    if total:
+        assert durations.parse(words(durations.spoken(total))) == total
+        assert durations.parse(words(f"{durations.adjective(total)}")) == total
+
+
+@given(st.integers(1, 59), st.integers(1, 59))
+@settings(deadline=None)
+def test_a_duration_in_words(minutes: int, seconds: int) -> None:
+    text = f"{said(minutes)} minutes and {said(seconds)} seconds"
+    assert durations.parse(words(text)) == minutes * 60 + seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("an hour and a half", 5400), ("half an hour", 1800), ("a quarter of an hour", 900), ("ten and a half minutes", 630),
+        ("a minute thirty", 90), ("1 minute 30", 90), ("an hour thirty", 5400), ("a couple of minutes", 120),
+        ("an hour and a quarter", 4500), ("two hours and thirty minutes", 9000), ("1.5 hours", 5400),
+        ("minutes", None), ("five", None), ("five minutes and", None), ("five seconds and two hours", None),
+        ("zero minutes", None), ("minus five minutes", None),
+    ],
+)  # fmt: skip
+def test_durations(text: str, seconds: int | None) -> None:
+    assert durations.parse(words(text)) == seconds
+
+
+_SIGNS = {"plus": "+", "minus": "-", "times": "*", "divided by": "/"}
+
+
+@given(st.integers(0, 999), st.lists(st.tuples(st.sampled_from(sorted(_SIGNS)), st.integers(1, 999)), min_size=1, max_size=4))
+@settings(deadline=None)
+def test_a_spoken_sum_has_the_value_python_gives_it(first: int, rest: list[tuple[str, int]]) -> None:
+    spoken = " ".join([said(first), *(f"{sign} {said(number)}" for sign, number in rest)])
+    written = " ".join([f"Fraction({first})", *(f"{_SIGNS[sign]} Fraction({number})" for sign, number in rest)])
+    assert arithmetic.evaluate(words(spoken)) == eval(written)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("20 percent of 50", 10), ("the square root of 144", 12), ("five squared plus two", 27), ("half of ninety", 45),
+        ("two to the power of ten", 1024), ("ten minus minus three", 13), ("2+3*4", 14), ("7 x 8", 56), ("15-7", 8),
+        ("one point five times two", 3), ("seven", None), ("", None), ("times two", None), ("two times", None),
+    ],
+)  # fmt: skip
+def test_sums(text: str, value: int | None) -> None:
+    assert arithmetic.evaluate(words(text)) == value
+
+
+@pytest.mark.parametrize("text", ["five divided by zero", "two to the power of one million", "square root of minus one"])
+def test_what_has_no_value_is_said_to_have_none(text: str) -> None:
+    with pytest.raises(ToolError):
+        arithmetic.evaluate(words(text))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Fraction(132), "132"), (Fraction(1, 3), "about 0.3333"), (Fraction(100, 7), "about 14.29"),
+        (Fraction(5, 2), "2.5"), (Fraction(-7), "-7"), (Fraction(1234567), "1,234,567"), (Fraction(1, 8), "0.125"),
+    ],
+)  # fmt: skip
+def test_a_number_is_spoken_exactly_or_as_about(value: Fraction, text: str) -> None:
+    assert numbers.spoken(value) == text
+
+
+def test_units() -> None:
+    assert arithmetic.convert(Fraction(2), "hour", "minute") == 120
+    assert arithmetic.convert(Fraction(1), "mile", "foot") == 5280
+    with pytest.raises(ToolError):
+        arithmetic.convert(Fraction(1), "mile", "gallon")
+
+
+@given(st.text())
+@settings(deadline=None)
+def test_any_text_becomes_plain_words(text: str) -> None:
+    assert all(word == word.lower() and " " not in word for word in words(text))

@@ -1,0 +1,133 @@
+"""Timers: several at once, kept over a restart, and nothing rings twice."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from device.errors import ToolError
+from device.reply.timers import MOST_TIMERS, TimerBook
+from device.reply.tools import build_tools
+
+
+class Clock:
+    """A wall clock that stands still until told."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def book(tmp_path: Path, clock: Clock):
+    book = TimerBook(tmp_path / "timers.sqlite", clock)
+    yield book
+    book.close()
+
+
+def test_timers_ring_in_order_and_once(book: TimerBook, clock: Clock) -> None:
+    book.set(300)
+    book.set(60, "pasta")
+    assert book.next_due_s() == clock.now_s + 60
+    assert book.take_due(clock.now_s + 59) == ()
+    (pasta,) = book.take_due(clock.now_s + 60)
+    assert pasta.ringing(clock.now_s + 60) == "Your pasta timer is done."
+    assert book.take_due(clock.now_s + 61) == ()
+    (other,) = book.take_due(clock.now_s + 1000)
+    assert other.ringing(other.due_s) == "Your 5 minute timer is done."
+    assert book.next_due_s() is None
+
+
+def test_a_timer_survives_a_restart_and_is_announced_late(tmp_path: Path, clock: Clock) -> None:
+    book = TimerBook(tmp_path / "timers.sqlite", clock)
+    book.set(60, "pasta")
+    book.close()
+    clock.now_s += 600
+    book = TimerBook(tmp_path / "timers.sqlite", clock)
+    (late,) = book.take_due(clock.now_s)
+    assert late.ringing(clock.now_s) == "Your pasta timer ended 9 minutes ago, while I was off."
+    book.close()
+
+
+def test_a_timer_set_by_another_process_is_noticed(tmp_path: Path, book: TimerBook, clock: Clock) -> None:
+    other = TimerBook(tmp_path / "timers.sqlite", clock)
+    other.set(10)
+    other.close()
+    assert len(book.take_due(clock.now_s + 11)) == 1
+
+
+def test_there_is_a_bound(book: TimerBook) -> None:
+    for _ in range(MOST_TIMERS):
+        book.set(60)
+    with pytest.raises(ToolError):
+        book.set(60)
+    with pytest.raises(ToolError):
+        book.check(0.5)
+
+
+def test_what_is_said_about_timers(book: TimerBook, clock: Clock) -> None:
+    tools = build_tools(book, lambda: "I'm fine.", clock)
+    setting, cancelling, listing = tools["timer_set"], tools["timer_cancel"], tools["timer_list"]
+    assert listing.run({}).text == "There are no timers."
+    assert setting.preview({"seconds": 300}) == "5 minutes, starting now."
+    assert book.list() == ()
+    setting.run({"seconds": 300})
+    assert listing.run({}).text == "5 minutes left on your 5 minute timer."
+    setting.run({"seconds": 600, "name": "pasta"})
+    assert "Which one?" in _refusal(cancelling.preview, {})
+    assert _refusal(cancelling.preview, {"name": "egg"}) == "There is no egg timer."
+    assert cancelling.preview({"name": "pasta"}) == cancelling.run({"name": "pasta"}).text == "Your pasta timer is cancelled."
+    assert cancelling.run({}).text == "Your 5 minute timer is cancelled."
+    setting.run({"seconds": 60})
+    setting.run({"seconds": 60})
+    assert cancelling.run({"all": True}).text == "All 2 timers are cancelled."
+    reminder = {"seconds": 600, "name": "call your mom", "reminder": True}
+    assert setting.preview(reminder) == "I'll remind you to call your mom in 10 minutes."
+    assert setting.run(reminder).text == "Your reminder to call your mom is set."
+
+
+def _refusal(preview, args) -> str:
+    with pytest.raises(ToolError) as refused:
+        preview(args)
+    return str(refused.value)
+
+
+@given(st.lists(st.tuples(st.integers(1, 100), st.integers(0, 50)), max_size=20))
+@settings(deadline=None)
+def test_every_timer_rings_exactly_once_whatever_the_order(steps: list[tuple[int, int]]) -> None:
+    clock = Clock()
+    book = TimerBook(Path(":memory:"), clock)
+    rung = []
+    for seconds, pause in steps:
+        book.set(seconds)
+        clock.now_s += pause
+        rung += book.take_due(clock.now_s)
+    rung += book.take_due(clock.now_s + 1000)
+    assert len(rung) == len(steps) == len({timer.id for timer in rung})
+    book.close()
+
+
+def test_the_clock(book: TimerBook, monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    try:
+        moment = Clock()
+        moment.now_s = 1_792_166_700.0  # 2026-10-16 16:05 UTC, a Friday
+        clock = build_tools(book, lambda: "", moment)["clock"]
+        assert clock.run({"what": "time"}).text == "It's 4:05 PM."
+        assert clock.run({"what": "date"}).text == "Today is Friday, October 16th."
+        assert clock.run({"what": "date", "offset_days": 1}).text == "Tomorrow is Saturday, October 17th."
+        assert clock.run({"what": "month"}).text == "It's October 2026."
+    finally:
+        monkeypatch.undo()
+        time.tzset()
