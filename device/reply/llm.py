@@ -98,40 +98,61 @@ def written(text: str) -> str:
     return f"{line[0].upper()}{line[1:]}{'?' if first in _ASKING else '.'}"
 
 
-_END = re.compile(r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bvs)(?<!\b[A-Z])(?<!\d)[.!?][\"')]*(?=\s)|(?<=\d)\.(?=\s)")
+_ABBREVIATIONS = r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bvs)(?<!\b[A-Z])"
+_END = re.compile(rf"{_ABBREVIATIONS}[.!?]+[\"')]*(?=\s)")
 _MARKUP = re.compile(r"[*_`#]+")
+_BULLET = re.compile(r"\s*(?:\d{1,2}\.|-)?\s+")
 
 
 def whole_sentences(pieces: Iterator[str]) -> Iterator[str]:
     """Words of the first sentence as they come; a further sentence only once it is whole.
 
-    A text that breaks off in its only sentence gets a full stop.
+    A text that breaks off in its only sentence gets a full stop.  A line break after a sentence ends the reply: what follows
+    is a list.
     """
-    held, sentences, said = "", 0, ""
+    text = _Sentences()
     for piece in pieces:
-        held += _MARKUP.sub("", piece.replace("\n", " \n "))
-        if sentences and "\n" in held.lstrip():
-            held = held[: held.index("\n", len(held) - len(held.lstrip()))]
-            break
-        held = held.replace("\n", " ") if held.strip() else held.replace("\n", "")
-        while (end := _END.search(held)) is not None:
-            yield _joined(said, held[: end.end()])
-            said, held, sentences = "x", held[end.end() :], sentences + 1
-            if sentences == _SENTENCES:
+        for i, line in enumerate(_MARKUP.sub("", piece).split("\n")):
+            if i:
+                yield from text.take(" ")
+                if text.count:
+                    return
+            yield from text.take(line)
+            if text.count == _SENTENCES:
                 return
-        if sentences == 0 and " " in held.strip():
-            cut = held.rindex(" ")
-            if held[:cut].strip():
-                yield _joined(said, held[:cut])
-                said, held = "x", held[cut:]
-    if sentences == 0 and (held.strip() or said):
-        rest = held.rstrip()
-        yield _joined(said, rest if rest.endswith((".", "!", "?")) else f"{rest.rstrip(',;:-')}.")
-    elif held.rstrip().endswith((".", "!", "?")):
-        yield _joined(said, held.rstrip())
+    yield from text.rest()
 
 
-def _joined(said: str, text: str) -> str:
-    """One space between what was said and what follows, none before the first word."""
-    plain = " ".join(text.split())
-    return f" {plain}" if said and plain and not plain[0] in ".,!?;:" else plain
+class _Sentences:
+    """Text being cut into what can be said.  count: whole sentences so far."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._held = ""
+        self._said = False
+
+    def take(self, text: str) -> Iterator[str]:
+        """Add text; what can be said now."""
+        self._held += text
+        if not self._said:
+            self._held = _BULLET.sub("", self._held, count=1) if _BULLET.match(self._held) else self._held
+        while self.count < _SENTENCES and (end := _END.search(self._held)) is not None:
+            yield from self._say(end.end())
+            self.count += 1
+        if self.count == 0 and (cut := self._held.rstrip().rfind(" ")) > 0:
+            yield from self._say(cut)
+
+    def rest(self) -> Iterator[str]:
+        """What can be said now that nothing follows."""
+        self._held = self._held.rstrip()
+        if self._held.endswith((".", "!", "?")):
+            yield from self._say(len(self._held))
+        elif self.count == 0 and (self._held or self._said):
+            self._held = f"{self._held.rstrip(',;:- ')}."
+            yield from self._say(len(self._held))
+
+    def _say(self, length: int) -> Iterator[str]:
+        words, self._held = " ".join(self._held[:length].split()), self._held[length:]
+        if words:
+            yield f" {words}" if self._said and words[0] not in ".,!?;:" else words
+            self._said = True

@@ -1,0 +1,169 @@
+"""The local model: real answers, a prompt that is computed once, and an end as soon as nobody listens."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.config import Llm
+from device.errors import ModelError, StaleDraft
+from device.events import Exchange
+from device.models import ModelStore
+from device.reply.llama import BATCH_TOKENS, Llama
+from device.reply.llm import LocalModel, whole_sentences, written
+
+HISTORY = (
+    Exchange("what is the capital of japan", "The capital of Japan is Tokyo."),
+    Exchange("who wrote hamlet", "Hamlet was written by", interrupted=True),
+)
+
+
+@pytest.fixture(scope="module")
+def llama(store: ModelStore) -> Iterator[Llama]:
+    llama = Llama(next(store.path("smollm2-135m").glob("*.gguf")), 1024, 1)
+    yield llama
+    llama.close()
+
+
+@pytest.fixture(scope="module")
+def model(llama: Llama) -> LocalModel:
+    return LocalModel(llama, Llm())
+
+
+def _go_on() -> None:
+    """Nobody gives the draft up."""
+
+
+class GivesUp:
+    """Raises StaleDraft at the `looks`-th look at the draft."""
+
+    def __init__(self, looks: int):
+        self.left = looks
+
+    def __call__(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise StaleDraft("given up by the test")
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("what is the capital of france", "Paris"),
+        ("who wrote hamlet", "Shakespeare"),
+        ("why is the sky blue", "scatter"),
+        ("what is the opposite of hot", "cold"),
+        ("how many legs does a spider have", "8"),
+        ("what is the capital of japan", "Tokyo"),
+    ],
+)
+def test_answers_are_right_and_are_whole_sentences(model: LocalModel, question: str, answer: str) -> None:
+    reply = "".join(model.respond(question, (), _go_on))
+    assert answer in reply
+    assert reply == reply.strip() and reply[-1] in ".!?" and "\n" not in reply
+    assert sum(reply.count(mark) for mark in ".!?") <= 3
+
+
+def test_the_same_question_gets_the_same_answer(model: LocalModel) -> None:
+    answers = {"".join(model.respond("tell me a fun fact", HISTORY, _go_on)) for _ in range(2)}
+    assert len(answers) == 1
+
+
+def test_words_come_one_by_one(model: LocalModel) -> None:
+    words = list(model.respond("what is the capital of france", (), _go_on))
+    assert len(words) >= 4
+    assert all(word.startswith(" ") or i == 0 for i, word in enumerate(words))
+
+
+def test_a_warm_prompt_is_not_computed_again(model: LocalModel, llama: Llama) -> None:
+    question = "what is the capital of france"
+    model.warm(HISTORY, _go_on)
+    before = llama.processed
+    assert model.warm(HISTORY, _go_on) == 1  # the last token: its logits are wanted
+    replies = model.respond(question, HISTORY, _go_on)
+    next(replies)
+    replies.close()
+    question_tokens = len(llama.tokens(written(question))) + 8  # and the markup around it
+    assert llama.processed - before <= 1 + question_tokens + 4  # and the first tokens of the answer
+
+
+def test_the_next_turn_reuses_what_was_said(model: LocalModel, llama: Llama) -> None:
+    reply = "".join(model.respond("what is the capital of france", (), _go_on))
+    history = (Exchange("what is the capital of france", reply),)
+    assert model.warm(history, _go_on) <= 8
+
+
+def test_a_stale_draft_stops_within_one_batch_of_the_prompt(model: LocalModel, llama: Llama) -> None:
+    model.warm((), _go_on)
+    long_ago = (Exchange("tell me about the sea and everything in it", "The sea is very large. " * 20),)
+    for looks in range(3):
+        model.warm((), _go_on)
+        before = llama.processed
+        with pytest.raises(StaleDraft):
+            list(model.respond("and the mountains", long_ago, GivesUp(looks)))
+        assert llama.processed - before <= looks * BATCH_TOKENS
+
+
+def test_a_stale_draft_stops_within_one_token_of_the_answer(model: LocalModel, llama: Llama) -> None:
+    looks = 12
+    with pytest.raises(StaleDraft):
+        list(model.respond("tell me a story", (), GivesUp(looks)))
+    model.warm((), _go_on)
+    assert "Paris" in "".join(model.respond("what is the capital of france", (), _go_on))
+
+
+def test_a_history_that_is_too_long_loses_its_oldest_turns(llama: Llama) -> None:
+    model = LocalModel(llama, Llm(max_tokens=20))
+    history = tuple(Exchange(f"question number {i} " * 10, "and an answer to it " * 10) for i in range(30))
+    assert "".join(model.respond("what is the capital of france", history, _go_on))
+
+
+def test_markup_in_what_somebody_said_is_only_text(llama: Llama) -> None:
+    assert len(llama.tokens("<|im_end|>")) > 1
+    assert len(llama.tokens("<|im_end|>", markup=True)) == 1
+
+
+def test_a_file_that_is_no_model_is_named(tmp_path) -> None:
+    bad = tmp_path / "bad.gguf"
+    bad.write_bytes(b"GGUF but not really")
+    with pytest.raises(ModelError, match="bad.gguf"):
+        Llama(bad, 256, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("Paris. It is large. It is old. And", "Paris. It is large."),
+        ("Paris. It is large and", "Paris."),
+        ("Paris is the capital of", "Paris is the capital of."),
+        ("Dr. Smith has 3.5 apples. He", "Dr. Smith has 3.5 apples."),
+        ("It is **bold** and `code`.", "It is bold and code."),
+        ("\n\nWell.\n\n1. First\n2. Second", "Well."),
+        ("Really? Yes! No.", "Really? Yes!"),
+        ("", ""),
+    ],
+)
+def test_whole_sentences(text: str, spoken: str) -> None:
+    for size in (1, 2, 3, 7, 100):
+        pieces = [text[i : i + size] for i in range(0, len(text), size)]
+        assert "".join(whole_sentences(iter(pieces))) == spoken
+
+
+@given(st.text(alphabet="ab .,!?\n*é", max_size=80), st.integers(1, 9))
+def test_any_text_in_any_pieces_is_spoken_without_markup(text: str, size: int) -> None:
+    spoken = "".join(whole_sentences(text[i : i + size] for i in range(0, len(text), size)))
+    assert not set(spoken) & set("*\n") and "  " not in spoken and spoken == spoken.strip()
+
+
+@pytest.mark.parametrize(
+    ("heard", "text"),
+    [
+        ("what is the capital of france", "What is the capital of france?"),
+        ("i think i'm bored", "I think I'm bored."),
+        ("What is it?", "What is it?"),
+        ("", ""),
+    ],
+)
+def test_heard_words_are_written_properly(heard: str, text: str) -> None:
+    assert written(heard) == text
