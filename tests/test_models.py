@@ -309,6 +309,48 @@ def test_two_models_of_one_archive_download_it_once(tmp_path, archive):
     assert first == second and requests == [0]
 
 
+# --- fetching by the registries' clients ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def local_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that pip takes wheels from instead of the network."""
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def test_a_wheel_is_fetched_by_pip_as_the_user_has_configured_it(tmp_path, local_registry):
+    about = "some_voice-1.0.dist-info/"
+    metadata = {
+        f"{about}METADATA": b"Metadata-Version: 2.1\nName: some-voice\nVersion: 1.0\n",
+        f"{about}WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}RECORD": b"",
+    }
+    content = {f"in/{name}": data for name, data in CONTENT.items()}
+    zipped(local_registry / "some_voice-1.0-py3-none-any.whl", "", content | metadata)
+    store = ModelStore(tmp_path / "store", manifest(tmp_path, WHEEL))
+    store.fetch()
+    assert store.path("voice")
+    assert {path.name for path in store.folder.iterdir()} == {".lock", "voice"}
+
+
+def test_what_pip_says_is_passed_on(tmp_path, local_registry):
+    store = ModelStore(tmp_path / "store", manifest(tmp_path, WHEEL))
+    with pytest.raises(ModelError, match="the wheel some-voice 1.0 can't be had: .*(some-voice==1.0|some-voice)"):
+        store.fetch()
+
+
+def test_maven_is_left_out_where_it_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    source = '{ type = "maven", artifact = "group:name:1.0:aar", prefix = "in/", bytes = 1 }'
+    store = ModelStore(tmp_path / "store", manifest(tmp_path, source))
+    with pytest.raises(ModelError, match="Maven .mvn. isn't installed"):
+        store.fetch()
+
+
 # --- the list itself --------------------------------------------------------------------------------------------------
 
 

@@ -19,9 +19,10 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Modules that a file imports anywhere, also within functions; `from a import b` gives both a and a.b."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imports(path: Path, inner: bool = True) -> Iterator[str]:
+    """Modules that a file imports, within functions too when `inner`; `from a import b` gives both a and a.b."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree) if inner else tree.body:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -30,10 +31,11 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def reached(path: Path, seen: set[Path] | None = None) -> set[Path]:
-    """Files of the package that a file imports, directly or through others, and itself."""
+    """Files of the package that come with a file when it is imported, those it imports itself in functions, and itself."""
+    inner = seen is None
     seen = set() if seen is None else seen
     seen.add(path)
-    for module in imports(path):
+    for module in imports(path, inner):
         base = ROOT.joinpath(*module.split("."))
         for file in (base.with_suffix(".py"), base / "__init__.py"):
             if module.startswith("device") and file.is_file() and file not in seen:
