@@ -1,4 +1,4 @@
-"""What tools may do when: effects, interruptions, outcomes; and that the reply thread survives whatever an agent does."""
+"""What tools may do when, that each call has one outcome, and that the reply thread survives whatever an agent does."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device.errors import StaleDraft, ToolError
-from device.events import ActFailed, Acted, Exchange, Fault, Prepare, ReplyEnded, Say, ToolEnded, ToolStarted, Warm
+from device.events import Acted, ActFailed, Exchange, Fault, Prepare, ReplyEnded, Say, ToolEnded, ToolStarted, Warm
 from device.floor import Floor
 from device.mailbox import Mailbox
 from device.reply import loop

@@ -295,7 +295,9 @@ def test_open_questions_match_nothing(reader: Reader, text: str) -> None:
     assert reader.completeness(text) != "complete"
 
 
-@pytest.mark.parametrize("text", [text for text, intent, _ in UNDERSTOOD if intent not in ("TimerOpen", "CalculateUnclear")])
+@pytest.mark.parametrize(
+    "text", [text for text, intent, _ in UNDERSTOOD if intent not in ("TimerOpen", "CalculateUnclear")]
+)
 def test_a_whole_sentence_is_complete_and_each_beginning_of_it_could_become_one(reader: Reader, text: str) -> None:
     words = text.rstrip("?.!").split()
     assert reader.completeness(text) == "complete"

@@ -34,7 +34,9 @@ def ledger(tmp_path: Path):
 
 def test_a_call_cut_short_is_found_at_the_next_start_and_spoken_about_once(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    killed = subprocess.run([sys.executable, "-c", _CUT_SHORT, str(path)], env={**os.environ, "PYTHONPATH": os.getcwd()})
+    killed = subprocess.run(
+        [sys.executable, "-c", _CUT_SHORT, str(path)], env={**os.environ, "PYTHONPATH": os.getcwd()}
+    )
     assert killed.returncode == -signal.SIGKILL
     ledger = Ledger(path)
     (call,) = ledger.unfinished()

@@ -113,10 +113,13 @@ def test_a_stale_draft_stops_within_one_token_of_the_answer(model: LocalModel, l
     assert "Paris" in "".join(model.respond("what is the capital of france", (), _go_on))
 
 
-def test_a_history_that_is_too_long_loses_its_oldest_turns(llama: Llama) -> None:
+def test_a_history_that_is_too_long_loses_its_oldest_turns(store: ModelStore) -> None:
+    llama = Llama(next(store.path("smollm2-135m").glob("*.gguf")), 384, 1)
     model = LocalModel(llama, Llm(max_tokens=20))
-    history = tuple(Exchange(f"question number {i} " * 10, "and an answer to it " * 10) for i in range(30))
+    history = tuple(Exchange(f"question number {i}", "and an answer to it") for i in range(60))
     assert "".join(model.respond("what is the capital of france", history, _go_on))
+    assert llama.processed <= 384
+    llama.close()
 
 
 def test_markup_in_what_somebody_said_is_only_text(llama: Llama) -> None:

@@ -71,8 +71,8 @@ def test_a_duration_in_words(minutes: int, seconds: int) -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("an hour and a half", 5400), ("half an hour", 1800), ("a quarter of an hour", 900), ("ten and a half minutes", 630),
-        ("a minute thirty", 90), ("1 minute 30", 90), ("an hour thirty", 5400), ("a couple of minutes", 120),
+        ("an hour and a half", 5400), ("half an hour", 1800), ("a quarter of an hour", 900), ("ten and a half minutes",
+        630), ("a minute thirty", 90), ("1 minute 30", 90), ("an hour thirty", 5400), ("a couple of minutes", 120),
         ("an hour and a quarter", 4500), ("two hours and thirty minutes", 9000), ("1.5 hours", 5400),
         ("minutes", None), ("five", None), ("five minutes and", None), ("five seconds and two hours", None),
         ("zero minutes", None), ("minus five minutes", None),
@@ -85,7 +85,10 @@ def test_durations(text: str, seconds: int | None) -> None:
 _SIGNS = {"plus": "+", "minus": "-", "times": "*", "divided by": "/"}
 
 
-@given(st.integers(0, 999), st.lists(st.tuples(st.sampled_from(sorted(_SIGNS)), st.integers(1, 999)), min_size=1, max_size=4))
+@given(
+    st.integers(0, 999),
+    st.lists(st.tuples(st.sampled_from(sorted(_SIGNS)), st.integers(1, 999)), min_size=1, max_size=4),
+)
 @settings(deadline=None)
 def test_a_spoken_sum_has_the_value_python_gives_it(first: int, rest: list[tuple[str, int]]) -> None:
     spoken = " ".join([said(first), *(f"{sign} {said(number)}" for sign, number in rest)])
@@ -105,7 +108,9 @@ def test_sums(text: str, value: int | None) -> None:
     assert arithmetic.evaluate(words(text)) == value
 
 
-@pytest.mark.parametrize("text", ["five divided by zero", "two to the power of one million", "square root of minus one"])
+@pytest.mark.parametrize(
+    "text", ["five divided by zero", "two to the power of one million", "square root of minus one"]
+)
 def test_what_has_no_value_is_said_to_have_none(text: str) -> None:
     with pytest.raises(ToolError):
         arithmetic.evaluate(words(text))

@@ -84,7 +84,11 @@ def test_what_is_said_about_timers(book: TimerBook, clock: Clock) -> None:
     setting.run({"seconds": 600, "name": "pasta"})
     assert "Which one?" in _refusal(cancelling.preview, {})
     assert _refusal(cancelling.preview, {"name": "egg"}) == "There is no egg timer."
-    assert cancelling.preview({"name": "pasta"}) == cancelling.run({"name": "pasta"}).text == "Your pasta timer is cancelled."
+    assert (
+        cancelling.preview({"name": "pasta"})
+        == cancelling.run({"name": "pasta"}).text
+        == "Your pasta timer is cancelled."
+    )
     assert cancelling.run({}).text == "Your 5 minute timer is cancelled."
     setting.run({"seconds": 60})
     setting.run({"seconds": 60})

@@ -1,7 +1,7 @@
 """The seam to the text agent: text in, a stream of words and tool calls out, cancellable by draft.
 
-The built-in agent (`device.reply.builtin`) is one implementation.  Another agent keeps its own tools and state; it only has to
-yield `Words` as they come and to look at `desk.check()` between two of them.
+The built-in agent (`device.reply.builtin`) is one implementation.  Another agent keeps its own tools and state; it only
+has to yield `Words` as they come and to look at `desk.check()` between two of them.
 """
 
 from collections.abc import Callable, Iterator, Mapping

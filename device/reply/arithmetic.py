@@ -137,7 +137,7 @@ def _root(value: Fraction, power: int) -> Fraction:
     return -found if value < 0 else found
 
 
-# --- units -------------------------------------------------------------------------------------------------------------
+# --- units ---
 
 _UNITS: dict[str, tuple[str, Fraction]] = {
     name: (kind, Fraction(size))
@@ -173,5 +173,5 @@ def convert(amount: Fraction, source: str, target: str) -> Fraction:
 
 
 def plural(name: str) -> str:
-    """"minutes", "feet"."""
+    """A unit's name for several: "minutes", "feet"."""
     return {"foot": "feet", "inch": "inches"}.get(name, f"{name}s")

@@ -1,4 +1,4 @@
-"""The built-in agent: what a sentence template knows is answered by a tool at once, everything else by the local model."""
+"""The built-in agent: what a sentence template knows is answered at once, everything else by the local model."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -47,7 +47,7 @@ class Office:
         self._workers.shutdown(wait=True, cancel_futures=True)
 
     def is_slow(self, tool: Tool) -> bool:
-        """Whether calling it will likely miss the budget: by its history, or, without any, when it leaves the process."""
+        """Whether it will likely miss the budget: by its history, or, without any, when it leaves the process."""
         latency = self.ledger.latency(tool.name)
         return tool.leaves_process if latency is None else latency.p95_ms > self._budget_ms
 

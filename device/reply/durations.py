@@ -57,7 +57,7 @@ def _tail(words: list[str], unit: int | None) -> Fraction | None:
 
 
 def spoken(seconds: float) -> str:
-    """"5 minutes", "1 hour and 30 minutes", to the second; the largest two units suffice above a day."""
+    """How to say it, to the second: "5 minutes", "1 hour and 30 minutes"."""
     parts = _parts(seconds)
     if len(parts) > 2:
         return f"{', '.join(parts[:-1])} and {parts[-1]}"

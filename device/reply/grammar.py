@@ -1,9 +1,10 @@
 """Sentence templates → one automaton over words that both matches whole sentences and knows beginnings of them.
 
-hassil reads and parses the templates (`sentences/*.yaml`); its own matcher works on whole sentences only, so the parsed trees
-are compiled here: each template becomes a chain of word tests, all of which are run side by side, word by word.  After any word
-it is known which templates are complete and whether any could still become so.  Threads of equal state are merged, the
-template listed first winning (R. Pike's construction, see R. Cox, "Regular Expression Matching: the Virtual Machine Approach").
+hassil reads and parses the templates (`sentences/*.yaml`); its own matcher works on whole sentences only, so the parsed
+trees are compiled here: each template becomes a chain of word tests, all of which are run side by side, word by word.
+After any word it is known which templates are complete and whether any could still become so.  Threads of equal state
+are merged, the template listed first winning (R. Pike's construction, see R. Cox, "Regular Expression Matching: the
+Virtual Machine Approach").
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,7 +36,8 @@ class Slot(NamedTuple):
 class Match:
     """A template that fits the whole sentence.
 
-    intent: its name.  slots: the words of each slot.  fixed: the template's own slot values.  unfinished: more may follow.
+    intent: its name.  slots: the words of each slot.  fixed: the template's own slot values.  unfinished: more may
+    follow.
     """
 
     intent: str
@@ -72,8 +74,8 @@ _Marks = tuple[tuple[str, bool, int], ...]
 class Grammar:
     """All templates of a folder.  Any thread; loading takes some 100 ms, `read` well below 5 ms a sentence.
 
-    files: YAML files in hassil's format.  slots: how {list} references are filled.  captured: names of <rules> whose words
-    are wanted as a slot.  before, after: names of rules that may surround every sentence.
+    files: YAML files in hassil's format.  slots: how {list} references are filled.  captured: names of <rules> whose
+    words are wanted as a slot.  before, after: names of rules that may surround every sentence.
     """
 
     def __init__(

@@ -124,7 +124,7 @@ class Ledger:
         return [Call(row[0], row[1], json.loads(row[2]), *row[3:]) for row in rows]
 
     def _flush(self, durable: bool) -> None:
-        """Whether the next commit waits for the disk.  In WAL mode NORMAL can lose the last commits, never the order."""
+        """Whether the next commit waits for the disk.  In WAL mode NORMAL may lose the last commits, never others."""
         self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
 
     # --- how long tools take ---

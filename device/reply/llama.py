@@ -1,7 +1,8 @@
 """llama.cpp with a prompt that stays processed: only what is new in a prompt is computed.
 
-A thin loop over the C functions, because the high-level class copies logits and state that are not needed here.  A native
-decode can't be stopped half way, so prompts are processed in small batches with a look at the draft between them.
+A thin loop over the C functions, because the high-level class copies logits and state that are not needed here.  A
+native decode can't be stopped half way, so prompts are processed in small batches with a look at the draft between
+them.
 """
 
 import ctypes
@@ -18,7 +19,8 @@ _PIECE_BYTES = 128
 
 
 class Llama:
-    """A model and the tokens it has processed (its KV cache).  One thread at a time; every native call releases the GIL.
+    """A model and the tokens it has processed (its KV cache).  One thread at a time; every native call releases the
+    GIL.
 
     path: GGUF file.  context_tokens: window.  threads: of native code.  Raises ModelError when the file isn't usable.
     `processed` counts all tokens ever computed, for tests and measurements.
@@ -43,7 +45,9 @@ class Llama:
         settings.no_perf = True
         self._context = c.llama_init_from_model(self._model, settings)
         if not self._context:
-            raise ModelError(f"{path}: llama.cpp has no memory for a window of {context_tokens} tokens; make it smaller.")
+            raise ModelError(
+                f"{path}: llama.cpp has no memory for a window of {context_tokens} tokens; make it smaller."
+            )
         self._memory = c.llama_get_memory(self._context)
         self._vocabulary = c.llama_model_get_vocab(self._model)
         self._words = c.llama_vocab_n_tokens(self._vocabulary)
@@ -78,8 +82,8 @@ class Llama:
     def process(self, tokens: list[int], check: Callable[[], None]) -> int:
         """Bring the model to where exactly `tokens` have been read; how many of them were computed.
 
-        The longest beginning in common with what it has read is kept.  check: called before each batch; may raise, and then
-        the batches computed so far stay.
+        The longest beginning in common with what it has read is kept.  check: called before each batch; may raise, and
+        then the batches computed so far stay.
         """
         kept = 0
         for old, new in zip(self._cached, tokens, strict=False):

@@ -8,11 +8,13 @@ from device.config import Llm as Settings
 from device.events import Exchange
 from device.reply.llama import Llama
 
-# Chosen by reading the answers to some thirty questions (device/reply/questions.py prints them): without it the model loops.
+# Chosen by reading the answers to some thirty questions (device/reply/questions.py prints them): without it the model
+# loops.
 REPETITION_PENALTY = 1.1
 
-# Turns that never were, ahead of the real ones: a small model learns more from seeing what answers look like than from being
-# told.  Telling it the date made its answers worse (it brought it up everywhere), and who asks for it gets it from an intent.
+# Turns that never were, ahead of the real ones: a small model learns more from seeing what answers look like than from
+# being told.  Telling it the date made its answers worse (it brought it up everywhere), and who asks for it gets it
+# from an intent.
 EXAMPLES = (
     Exchange("Who painted the Sistine Chapel?", "Michelangelo painted the ceiling of the Sistine Chapel."),
     Exchange("How far away is the sun?", "The sun is about 93 million miles away from Earth."),
@@ -26,7 +28,9 @@ EXAMPLES = (
 )
 _SENTENCES = 2
 _RESERVE_TOKENS = 8
-_ASKING = frozenset("what who why how where when which whose is are was were do does did can could will would should".split())
+_ASKING = frozenset(
+    "what who why how where when which whose is are was were do does did can could will would should".split()
+)
 
 
 class LocalModel:
@@ -48,7 +52,9 @@ class LocalModel:
         check: called before each batch of the prompt and each token; raises to end it.
         """
         head = self._prompt(history, len(text) // 2 + self._settings.max_tokens)
-        question = self._llama.tokens(written(text)) + self._llama.tokens("<|im_end|>\n<|im_start|>assistant\n", markup=True)
+        question = self._llama.tokens(written(text)) + self._llama.tokens(
+            "<|im_end|>\n<|im_start|>assistant\n", markup=True
+        )
         prompt = head + question
         self._llama.process(prompt, check)
         yield from whole_sentences(self._generate(prompt, check))
@@ -89,7 +95,7 @@ class LocalModel:
 
 
 def written(text: str) -> str:
-    """A heard sentence the way people write it: capital letters and a mark at the end.  The model answers better then."""
+    """A heard sentence the way people write it, with capital letters and a mark: the model answers it better."""
     words = ["I" + w[1:] if w == "i" or w.startswith("i'") else w for w in text.split()]
     line = " ".join(words)
     if not line or line[-1] in ".?!":
@@ -107,8 +113,8 @@ _BULLET = re.compile(r"\s*(?:\d{1,2}\.|-)?\s+")
 def whole_sentences(pieces: Iterator[str]) -> Iterator[str]:
     """Words of the first sentence as they come; a further sentence only once it is whole.
 
-    A text that breaks off in its only sentence gets a full stop.  A line break after a sentence ends the reply: what follows
-    is a list.
+    A text that breaks off in its only sentence gets a full stop.  A line break after a sentence ends the reply: what
+    follows is a list.
     """
     text = _Sentences()
     for piece in pieces:

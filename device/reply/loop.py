@@ -17,8 +17,8 @@ _NOTHING = "Sorry, I have no answer to that."
 def run(mailbox: Mailbox, speak: Mailbox, main: Mailbox, floor: Floor, assistant: Assistant, stop: Any = None) -> None:
     """Answer every `Prepare` that is still wanted and do every `Warm` there is time for, until `stop` comes.
 
-    Runs as the reply thread.  speak: gets `Say`.  main: gets `ReplyWords`, `ReplyEnded`, `ActFailed`, `Fault`, and through
-    the assistant's tools `ToolStarted`, `ToolEnded`, `Acted`.  Never raises.
+    Runs as the reply thread.  speak: gets `Say`.  main: gets `ReplyWords`, `ReplyEnded`, `ActFailed`, `Fault`, and
+    through the assistant's tools `ToolStarted`, `ToolEnded`, `Acted`.  Never raises.
     """
     while True:
         message = mailbox.get()

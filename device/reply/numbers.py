@@ -5,8 +5,8 @@ from fractions import Fraction
 _UNITS = {
     word: value
     for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-        "eighteen nineteen".split()
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+        "seventeen eighteen nineteen".split()
     )
 }
 _TENS = {w: 10 * i for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)}
@@ -17,7 +17,8 @@ _PARTS = {
     "fifth": Fraction(1, 5), "fifths": Fraction(1, 5), "tenth": Fraction(1, 10), "tenths": Fraction(1, 10),
 }  # fmt: skip
 
-# What a number is made of: a template's {number} is any run of these, and `parse` decides whether the run means something.
+# What a number is made of: a template's {number} is any run of these, and `parse` decides whether the run means
+# something.
 NUMBER_WORDS = frozenset(_UNITS) | frozenset(_TENS) | frozenset(_SCALES) | {"hundred"}
 PART_WORDS = frozenset(_PARTS)
 
@@ -48,7 +49,7 @@ def parse(words: list[str]) -> Fraction | None:
 
 
 def _with_part(words: list[str]) -> Fraction | None:
-    """"ten and a half", "two and three quarters", "a half", "half", "three quarters"."""
+    """Numbers with a part: "ten and a half", "two and three quarters", "a half", "half", "three quarters"."""
     part = _PARTS[words[-1]]
     rest = words[:-1]
     if "and" in rest:
@@ -69,7 +70,7 @@ def _part_count(words: list[str]) -> int | None:
 
 
 def _decimal(words: list[str]) -> Fraction | None:
-    """"three point one four", "point five"; digits one by one, or one numeral ("3 point 14")."""
+    """Decimals, "three point one four", "point five": digits one by one, or one numeral ("3 point 14")."""
     cut = words.index("point")
     whole = _scaled(words[:cut]) if cut else Fraction(0)
     digits = ""
@@ -107,7 +108,7 @@ def _scaled(words: list[str]) -> Fraction | None:
 
 
 def _below_thousand(words: list[str], alone: bool) -> Fraction | None:
-    """"three hundred and five", "25", "2.5".  alone: it is the whole number, so numerals may be of any size."""
+    """As in "three hundred and five", "25", "2.5".  alone: it is the whole number, so numerals may be of any size."""
     if len(words) == 1 and words[0][:1].isdigit():
         value = Fraction(words[0])
         return value if alone or value < 1000 else None

@@ -1,4 +1,7 @@
-"""Thirty open questions to read the local model's answers to, and how fast it is: `python -m device.reply.questions GGUF`."""
+"""Thirty open questions to read the local model's answers to, and how fast it is.
+
+Run with `python -m device.reply.questions FILE.gguf`.
+"""
 
 import statistics
 import sys

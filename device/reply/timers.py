@@ -12,7 +12,8 @@ from device.reply.durations import adjective, spoken
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS timers (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, reminder INTEGER NOT NULL, seconds REAL NOT NULL, due_s REAL NOT NULL
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, reminder INTEGER NOT NULL,
+    seconds REAL NOT NULL, due_s REAL NOT NULL
 )
 """
 MOST_TIMERS = 32
@@ -111,7 +112,7 @@ class TimerBook:
         return timers[0].due_s if timers else None
 
     def take_due(self, now_s: float) -> tuple[Timer, ...]:
-        """The timers due at `now_s` (wall clock), which are running no longer.  Main thread; cheap when there are none."""
+        """The timers due at `now_s` (wall clock), which run no longer.  Main thread; cheap when there are none."""
         if abs(now_s - self._looked_s) >= _LOOK_S:
             self._looked_s = now_s
             with self._lock:

@@ -19,13 +19,14 @@ class ToolResult:
 class Tool:
     """Something Nod can look up or do.
 
-    effect: "read" may be called for a reply that is only being prepared; the others act only when the user's turn is over.
+    effect: "read" may be called for a reply that is only being prepared; the others act only when the user's turn is
+    over.
     run: does it; any worker thread; raises ToolError with a sentence to be spoken.
-    preview: acting tools only: the sentence that will be true once `run(args)` has succeeded.  Without any effect; raises
-    ToolError where it is clear already that it can't be done.
+    preview: acting tools only: the sentence that will be true once `run(args)` has succeeded.  Without any effect;
+    raises ToolError where it is clear already that it can't be done.
     describe: what a call was for, to continue "I had begun to ..." after a power cut.  Acting tools only.
-    on_interrupt: "cancel": nobody waits for it when the user interrupts; "complete": it finishes, and what it did is said
-    in the next turn.  leaves_process: uses disk, network or a device, so without any history it counts as slow.
+    on_interrupt: "cancel": nobody waits for it when the user interrupts; "complete": it finishes, and what it did is
+    said in the next turn.  leaves_process: uses disk, network or a device, so without any history it counts as slow.
     """
 
     name: str
@@ -41,7 +42,9 @@ class Tool:
         if acts != (self.preview is not None) or acts != (self.describe is not None):
             raise ValueError(f"tool {self.name}: preview and describe belong to an acting tool, and to no other")
         if acts and self.on_interrupt != "complete":
-            raise ValueError(f"tool {self.name}: a tool that acts can't be cancelled half way; on_interrupt must be complete")
+            raise ValueError(
+                f"tool {self.name}: a tool that acts can't be cancelled half way; on_interrupt must be complete"
+            )
 
     @property
     def acts(self) -> bool:

@@ -49,7 +49,7 @@ def _clock(args: Args, wall_clock: Clock) -> str:
 
 
 def clock_time(moment: datetime) -> str:
-    """"4:05 PM", "4 PM"."""
+    """The time of day as it is spoken: "4:05 PM", "4 PM"."""
     hour, half = moment.hour % 12 or 12, "AM" if moment.hour < 12 else "PM"
     return f"{hour}:{moment.minute:02d} {half}" if moment.minute else f"{hour} {half}"
 

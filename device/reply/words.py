@@ -1,6 +1,7 @@
 """Text as any recognizer writes it → plain lower-case words, so that one template fits all of them.
 
-Vosk writes "what's twelve times eleven", Whisper "What's 12 × 11?": both become what, is, 12 or twelve, times, 11 or eleven.
+Vosk writes "what's twelve times eleven", Whisper "What's 12 × 11?": both become what, is, 12 or twelve, times, 11 or
+eleven.
 """
 
 import re
