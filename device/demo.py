@@ -1,0 +1,112 @@
+"""`nod demo`: a conversation with a recorded user, held by the whole daemon in real time, and a report of it.
+
+The user's side is spoken by the same voice model as Nod's, raised so far that it is plainly somebody else, and written to a file
+before the daemon starts: from then on nobody can help it along.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from device.config import Config
+from device.events import SAMPLE_RATE_HZ
+from device.models import ModelStore
+from device.report import print_table, write_report
+from device.simulate import simulate
+from device.speak.voice import Voice
+from device.wave_file import write_wave
+
+USER_PITCH = 1.3
+ROOM_NOISE_DB = -60.0
+TAIL_S = 3.0
+# The VAD's and the script's idea of where an utterance ends differ by the voice's last breath.
+END_TOLERANCE_S = 0.6
+FILES = ("user.wav", "agent.wav", "conversation.wav", "events.jsonl", "report.html")
+
+
+@dataclass(frozen=True)
+class Line:
+    """Something the user says.  at_s: when it begins.  shows: what is seen by it.  answered: whether Nod has to reply."""
+
+    at_s: float
+    text: str
+    shows: str
+    answered: bool = True
+    interrupted: bool = False
+
+
+# The follow-up window is 8 s: each line comes before it has passed, except the last.
+SCRIPT = (
+    Line(1.5, "Hey Jarvis, what time is it?", "wake word and command in one breath"),
+    Line(8.0, "What is twelve plus thirty?", "no wake word is needed for a follow-up"),
+    Line(14.5, "What is the capital of France?", "an open question, for the language model"),
+    Line(25.0, "Is everything working?", "a slow tool, masked by a filler"),
+    Line(37.0, "What can you do?", "a long answer ...", interrupted=True),
+    Line(41.0, "What is the date today?", "... interrupted three seconds into it"),
+    Line(56.0, "What time is it?", "after silence, without the wake word: no answer", answered=False),
+)
+
+
+def run_demo(config: Config, store: ModelStore, out_dir: Path) -> int:
+    """Hold the conversation of SCRIPT and leave FILES in `out_dir`.  Takes a little over a minute.
+
+    Prints what happens to stdout.  Returns 0 when Nod replied to what it had to, and to nothing else, else 1.
+    Raises ModelError when a model isn't there.
+    """
+    out_dir.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        (out_dir / name).unlink(missing_ok=True)
+    print("The user's side is being recorded:")
+    for line in SCRIPT:
+        print(f"  {line.at_s:5.1f} s  {line.text:32} {line.shows}")
+    voice = Voice(store.path(config.voice.model), config.voice.model, pitch=USER_PITCH)
+    user, ends_s = user_side(voice, SCRIPT)
+    del voice  # the daemon loads its own
+    write_wave(out_dir / "user.wav", user)
+    print(f"\nNod listens to it, live; that takes {user.size / SAMPLE_RATE_HZ:.0f} s after loading ...", flush=True)
+    records = simulate(out_dir / "user.wav", out_dir, config, store=store)
+    print()
+    print_table(records, sys.stdout)
+    page = write_report(out_dir, config.budget, "A conversation with Nod")
+    print(f"\nListen: {out_dir / 'conversation.wav'} (you left, Nod right).  Look: {page}")
+    wrong = faults(SCRIPT, ends_s, records)
+    for sentence in wrong:
+        print(f"NOT AS IT SHOULD BE: {sentence}")
+    return 1 if wrong else 0
+
+
+def user_side(voice: Voice, script: Sequence[Line]) -> tuple[np.ndarray, list[float]]:
+    """The recording (float32 [-1, 1], 16 kHz) with each line where the script wants it, and where each one ends in seconds.
+
+    A little room noise lies under all of it, since no microphone hears digital silence.
+    """
+    said = [voice.say(line.text)[0] for line in script]
+    starts = [round(line.at_s * SAMPLE_RATE_HZ) for line in script]
+    ends = [start + sound.size for start, sound in zip(starts, said, strict=True)]
+    for line, end, following in zip(script, ends, starts[1:], strict=False):
+        if end > following:
+            raise ValueError(f"{line.text!r} runs into the line after it; give it more time in SCRIPT")
+    size = ends[-1] + round(TAIL_S * SAMPLE_RATE_HZ)
+    recording = np.random.default_rng(0).standard_normal(size, dtype=np.float32) * np.float32(10 ** (ROOM_NOISE_DB / 20))
+    for start, sound in zip(starts, said, strict=True):
+        recording[start : start + sound.size] += sound
+    return recording, [end / SAMPLE_RATE_HZ for end in ends]
+
+
+def faults(script: Sequence[Line], ends_s: Sequence[float], records: Sequence[dict[str, Any]]) -> list[str]:
+    """What didn't go as the script wants, one sentence each.  ends_s: where each line ends in the recording."""
+    wrong = []
+    for line, end_s in zip(script, ends_s, strict=True):
+        record = next((r for r in records if line.at_s < r["user_end_s"] < end_s + END_TOLERANCE_S), None)
+        replied = record is not None and record["reply_start_s"] is not None
+        if line.answered and not replied:
+            wrong.append(f"{line.text!r} got no reply.")
+        elif not line.answered and replied:
+            wrong.append(f"{line.text!r} was said without the wake word and got a reply.")
+        elif line.interrupted and not record["interrupted"]:
+            wrong.append(f"The reply to {line.text!r} was not interrupted.")
+    return wrong
