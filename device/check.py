@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from device import service
-from device.audio.device import find_device
+from device.audio.device import find_device, open_portaudio
 from device.config import Config
 from device.errors import NodError
 from device.models import ModelStore
@@ -44,38 +44,36 @@ def _print(findings: list[Finding]) -> int:
 def _models(config: Config) -> Iterator[Finding]:
     try:
         store = ModelStore(config.paths.models_dir())
-        yield from (_model(store, name, role, needed) for name, role, needed in _wanted(config, store))
+        yield from (_model(store, name, role) for name, role in _wanted(config, store))
     except NodError as error:
         yield "fail", str(error)
 
 
-def _wanted(config: Config, store: ModelStore) -> list[tuple[str, str, bool]]:
-    """Models that this configuration uses: name, what for, and whether Nod can't run without it."""
+def _wanted(config: Config, store: ModelStore) -> list[tuple[str, str]]:
+    """Models that this configuration uses: name, and what for."""
     engine = config.recognizer.engine
     use_vosk = engine == "vosk" or (engine == "auto" and store.has("vosk-small-en"))
     recognizer = "vosk-small-en" if use_vosk else "whisper-tiny-en"
     return [
-        ("wake-words", "wake word", True),
-        ("silero-vad", "voice activity", True),
-        ("smart-turn", "end of turn", True),
-        (recognizer, "recognizer", True),
-        ("smollm2-135m", "language model", True),
-        (config.voice.model, "voice", True),
+        ("wake-words", "wake word"),
+        ("silero-vad", "voice activity detector"),
+        ("smart-turn", "end of turn"),
+        (recognizer, "recognizer"),
+        ("smollm2-135m", "language model"),
+        (config.voice.model, "voice"),
     ]
 
 
-def _model(store: ModelStore, name: str, role: str, needed: bool) -> Finding:
+def _model(store: ModelStore, name: str, role: str) -> Finding:
     try:
         store.path(name)
     except NodError as error:
-        return ("fail" if needed else "warn"), f"The {role} isn't there: {error}"
-    return "ok", f"The {role} is {name}, and every file of it is the right one."
+        return "fail", f"The model for the {role} can't be used: {error}"
+    return "ok", f"The model for the {role}, {name}, is there, and every file of it is the right one."
 
 
 def _sound(config: Config) -> Iterator[Finding]:
-    import pyaudio
-
-    port = pyaudio.PyAudio()
+    port = open_portaudio()
     try:
         if port.get_device_count() == 0:
             yield "fail", "No sound card was found; connect one, or add the user to the group 'audio'."

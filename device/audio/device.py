@@ -1,6 +1,10 @@
 """The sound card as one call a block, which is also the clock (contract 1)."""
 
+import ctypes
+import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
@@ -43,19 +47,20 @@ class PyAudioDevice:
         import pyaudio
 
         self.xruns = 0
-        self._overflowed = pyaudio.paInputOverflowed
-        self._port = pyaudio.PyAudio()
+        self._port = open_portaudio()
         try:
-            self._stream = self._port.open(
-                rate=SAMPLE_RATE_HZ,
-                channels=1,
-                format=pyaudio.paInt16,
-                input=True,
-                output=True,
-                input_device_index=find_device(self._port, input_name, "input"),
-                output_device_index=find_device(self._port, output_name, "output"),
-                frames_per_buffer=BLOCK_SAMPLES,
-            )
+            with _native_stderr_closed():
+                self._stream = self._port.open(
+                    rate=SAMPLE_RATE_HZ,
+                    channels=1,
+                    format=pyaudio.paInt16,
+                    input=True,
+                    output=True,
+                    input_device_index=find_device(self._port, input_name, "input"),
+                    output_device_index=find_device(self._port, output_name, "output"),
+                    frames_per_buffer=BLOCK_SAMPLES,
+                    start=False,
+                )
         except OSError as error:
             self._port.terminate()
             raise AudioError(
@@ -65,24 +70,30 @@ class PyAudioDevice:
         except AudioError:
             self._port.terminate()
             raise
-        # A full output buffer at the start is what keeps a late block from being heard.
-        ahead = max(1, buffer_ms * SAMPLE_RATE_HZ // 1000 // BLOCK_SAMPLES)
-        self.output_delay_samples = ahead * BLOCK_SAMPLES
-        self._stream.write(bytes(2 * BLOCK_SAMPLES * ahead))
+        self.output_delay_samples = max(1, buffer_ms * SAMPLE_RATE_HZ // 1000 // BLOCK_SAMPLES) * BLOCK_SAMPLES
+        self._is_running = False
+        self._error_handler = _on_alsa_recovery(self._recovered)
 
     def exchange(self, play: np.ndarray) -> np.ndarray:
-        """See `AudioDevice.exchange`.  A captured overflow is counted as an xrun and the next block is read."""
+        """See `AudioDevice.exchange`.  The card starts with the first call."""
         try:
-            self._stream.write(to_int16(play).tobytes())
-            captured = self._stream.read(BLOCK_SAMPLES, exception_on_overflow=True)
-        except OSError as error:
-            if error.errno != self._overflowed:
-                raise AudioError(
-                    f"The sound card stopped working ({error}); check its cable and start Nod again."
-                ) from None
-            self.xruns += 1
+            if not self._is_running:
+                # Only when somebody reads: what a card captured before is a backlog that would never be caught up.
+                self._stream.start_stream()
+                # A full output buffer at the start is what keeps a late block from being heard.
+                self._stream.write(bytes(2 * self.output_delay_samples))
+                self._is_running = True
+            # PyAudio closes the stream when it raises about an over- or underflow, so it must not; ALSA reports them.
+            self._stream.write(to_int16(play).tobytes(), exception_on_underflow=False)
             captured = self._stream.read(BLOCK_SAMPLES, exception_on_overflow=False)
+        except OSError as error:
+            raise AudioError(
+                f"The sound card stopped working ({error}); check its cable and start Nod again."
+            ) from None
         return to_float(np.frombuffer(captured, dtype=np.int16))
+
+    def _recovered(self) -> None:
+        self.xruns += 1
 
     def close(self) -> None:
         """See `AudioDevice.close`."""
@@ -90,8 +101,51 @@ class PyAudioDevice:
         self._port.terminate()
 
 
+def open_portaudio():
+    """A `pyaudio.PyAudio`, without the pages that ALSA and JACK print about cards that aren't there."""
+    import pyaudio
+
+    with _native_stderr_closed():
+        return pyaudio.PyAudio()
+
+
+_ALSA_ERROR_HANDLER = ctypes.CFUNCTYPE(
+    None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p
+)
+
+
+def _on_alsa_recovery(count: Callable[[], None]) -> object | None:
+    """Call `count` whenever ALSA recovers a stream after an xrun, which it would otherwise only print.
+
+    PortAudio hides these from its blocking calls.  Returns what must be kept as long as the stream lives; None where there
+    is no ALSA.
+    """
+    try:
+        alsa = ctypes.CDLL("libasound.so.2")
+    except OSError:
+        return None
+    handler = _ALSA_ERROR_HANDLER(
+        lambda file, line, function, error, text: count() if function == b"snd_pcm_recover" else None
+    )
+    alsa.snd_lib_error_set_handler(handler)
+    return handler
+
+
+@contextmanager
+def _native_stderr_closed() -> Iterator[None]:
+    """Send file descriptor 2 nowhere for a moment: C libraries write there.  Only while nothing else runs."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def find_device(port: object, name: str, side: str) -> int | None:
-    """Index of the first PortAudio device whose name contains `name` and that has channels on `side` ("input"/"output").
+    """Index of the first PortAudio device with `name` in its name and channels on `side` ("input" or "output").
 
     "" gives None, PortAudio's default.  Raises AudioError with the names there are.
     """

@@ -1,0 +1,108 @@
+"""The daemon on a sound card: PortAudio, ALSA and a PulseAudio null device, real models, and a spoken question."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from device.audio.device import PyAudioDevice
+from device.errors import AudioError
+from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ
+from device.speak.voice import Voice
+from tests.pulse import sound_card
+
+
+@pytest.fixture(scope="module")
+def card():
+    with sound_card() as card:
+        yield card
+
+
+def test_the_stream_is_duplex_and_keeps_time(card):
+    device = PyAudioDevice("", "", 40)
+    tone = np.sin(2 * np.pi * 440 * np.arange(SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ).astype(np.float32) / 2
+    try:
+        with card.tape() as tape:
+            for i in range(100):
+                captured = device.exchange(tone[i * BLOCK_SAMPLES : (i + 1) * BLOCK_SAMPLES])
+                assert captured.shape == (BLOCK_SAMPLES,) and captured.dtype == np.float32
+            for _ in range(50):
+                device.exchange(np.zeros(BLOCK_SAMPLES, np.float32))
+    finally:
+        device.close()
+    _, loudspeaker = tape.sides
+    spectrum = np.abs(np.fft.rfft(loudspeaker))
+    peak_hz = np.argmax(spectrum) * SAMPLE_RATE_HZ / loudspeaker.size
+    assert peak_hz == pytest.approx(440, abs=5)
+    assert np.abs(loudspeaker).max() == pytest.approx(0.5, rel=0.05)
+
+
+def test_an_unknown_device_is_named_with_those_there_are(card):
+    with pytest.raises(AudioError, match=r"no input device has 'nowhere at all'.*there are: .*default"):
+        PyAudioDevice("nowhere at all", "", 40)
+
+
+@pytest.fixture(scope="module")
+def user(store):
+    folder = store.path("en_US-joe-medium")
+    return Voice(folder, "en_US-joe-medium", pitch=1.15)
+
+
+def test_a_conversation_on_the_card(card, store, user, tmp_path):
+    """Wake word, question and follow-up into the microphone; the answers are recognized from the loudspeaker's tape."""
+    daemon = subprocess.Popen(
+        [sys.executable, "-m", "device", "run"],
+        env={**card.environment, "NOD_STATE": str(tmp_path), "NOD_MODELS": str(store.folder)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    log = []
+    try:
+        for line in daemon.stderr:
+            log.append(line)
+            if "listening for" in line:
+                break
+        with card.tape() as tape:
+            for text, then_s in (("Hey Jarvis! What is twelve times eleven?", 4), ("What is seven plus eight?", 4)):
+                card.play(np.concatenate((user.say(text)[0], np.zeros(then_s * SAMPLE_RATE_HZ, np.float32))))
+    finally:
+        daemon.terminate()
+        log += daemon.communicate(timeout=20)[1].splitlines(keepends=True)
+    _, loudspeaker = tape.sides
+    heard = recognize(store, loudspeaker)
+    printed = "".join(log)
+    assert "hundred thirty two" in heard.replace(" and ", " ") and "fifteen" in heard, (heard, printed)
+    assert daemon.returncode == 0 and "gap" in printed
+    assert "twelve" not in printed and "132" not in printed, "speech is private"
+
+
+def recognize(store, sound):
+    from device.hear.recognizer import open_recognizer
+
+    if store.has("vosk-small-en"):
+        recognizer = open_recognizer("vosk", store.path("vosk-small-en"))
+    else:
+        recognizer = open_recognizer("whisper", store.path("whisper-tiny-en"))
+    recognizer.start()
+    recognizer.accept(sound)
+    while recognizer.decode():
+        pass
+    return recognizer.settle()
+
+
+def test_a_second_daemon_on_the_same_state_is_refused(store, tmp_path):
+    from device import service
+
+    environment = {"NOD_STATE": str(tmp_path), "NOD_MODELS": str(store.folder), "PATH": "/usr/bin:/bin"}
+    with service.lock_state(tmp_path):
+        second = subprocess.run([sys.executable, "-m", "device", "run"], env=environment, capture_output=True, text=True)
+    assert second.returncode == 1
+    assert len(second.stderr.strip().splitlines()) == 1 and "another Nod" in second.stderr
+
+
+def test_no_sound_card_is_one_clear_sentence(store, tmp_path):
+    environment = {"NOD_STATE": str(tmp_path), "NOD_MODELS": str(store.folder), "ALSA_CONFIG_PATH": "/dev/null"}
+    refused = subprocess.run([sys.executable, "-m", "device", "run"], env=environment, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert len(refused.stderr.strip().splitlines()) == 1 and "sound card" in refused.stderr
