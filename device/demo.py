@@ -1,7 +1,7 @@
 """`nod demo`: a conversation with a recorded user, held by the whole daemon in real time, and a report of it.
 
-The user's side is spoken by the same voice model as Nod's, raised so far that it is plainly somebody else, and written to a file
-before the daemon starts: from then on nobody can help it along.
+The user's side is spoken by the same voice model as Nod's, raised so far that it is plainly somebody else, and written to
+a file before the daemon starts: from then on nobody can help it along.
 """
 
 import sys
@@ -15,7 +15,7 @@ import numpy as np
 from device.config import Config
 from device.events import SAMPLE_RATE_HZ
 from device.models import ModelStore
-from device.report import print_table, write_report
+from device.report import print_table, split_reply, write_report
 from device.simulate import simulate
 from device.speak.voice import Voice
 from device.wave_file import write_wave
@@ -30,7 +30,11 @@ FILES = ("user.wav", "agent.wav", "conversation.wav", "events.jsonl", "report.ht
 
 @dataclass(frozen=True)
 class Line:
-    """Something the user says.  at_s: when it begins.  shows: what is seen by it.  answered: whether Nod has to reply."""
+    """Something the user says.
+
+    at_s: when it begins.  shows: what is seen by it.  answered: whether Nod has to reply (otherwise it must not).
+    interrupted: the line after it has to cut that reply.
+    """
 
     at_s: float
     text: str
@@ -67,8 +71,8 @@ def run_demo(config: Config, store: ModelStore, out_dir: Path) -> int:
     user, ends_s = user_side(voice, SCRIPT)
     del voice  # the daemon loads its own
     write_wave(out_dir / "user.wav", user)
-    print(f"\nNod listens to it, live; that takes {user.size / SAMPLE_RATE_HZ:.0f} s after loading ...", flush=True)
-    records = simulate(out_dir / "user.wav", out_dir, config, store=store)
+    print(f"\nNod now loads its models, then listens to it, live, for {user.size / SAMPLE_RATE_HZ:.0f} s:", flush=True)
+    records = simulate(out_dir / "user.wav", out_dir, config, store=store, on_line=_print_turn)
     print()
     print_table(records, sys.stdout)
     page = write_report(out_dir, config.budget, "A conversation with Nod")
@@ -79,8 +83,19 @@ def run_demo(config: Config, store: ModelStore, out_dir: Path) -> int:
     return 1 if wrong else 0
 
 
+def _print_turn(line: dict[str, Any]) -> None:
+    if line["kind"] != "turn":
+        return
+    heard, unheard = split_reply(line)
+    gap = "no reply" if line["gap_ms"] is None else f"{line['gap_ms']:.0f} ms"
+    print(
+        f"  {line['user_end_s']:5.1f} s  you: {line['user']}\n    {gap:>8}  Nod: {heard}{' …' if unheard else ''}",
+        flush=True,
+    )
+
+
 def user_side(voice: Voice, script: Sequence[Line]) -> tuple[np.ndarray, list[float]]:
-    """The recording (float32 [-1, 1], 16 kHz) with each line where the script wants it, and where each one ends in seconds.
+    """The recording (float32 [-1, 1], 16 kHz) with each line where the script wants it, and where each ends, in seconds.
 
     A little room noise lies under all of it, since no microphone hears digital silence.
     """
@@ -91,7 +106,9 @@ def user_side(voice: Voice, script: Sequence[Line]) -> tuple[np.ndarray, list[fl
         if end > following:
             raise ValueError(f"{line.text!r} runs into the line after it; give it more time in SCRIPT")
     size = ends[-1] + round(TAIL_S * SAMPLE_RATE_HZ)
-    recording = np.random.default_rng(0).standard_normal(size, dtype=np.float32) * np.float32(10 ** (ROOM_NOISE_DB / 20))
+    recording = np.random.default_rng(0).standard_normal(size, dtype=np.float32) * np.float32(
+        10 ** (ROOM_NOISE_DB / 20)
+    )
     for start, sound in zip(starts, said, strict=True):
         recording[start : start + sound.size] += sound
     return recording, [end / SAMPLE_RATE_HZ for end in ends]

@@ -235,13 +235,14 @@ def _equipment(events: Sequence[dict[str, Any]]) -> str:
     said = []
     for event in events:
         if event["kind"] == "ready":
-            said += [f"{name}: {event[name]}" for name in ("recognizer", "llm", "voice") if event.get(name)]
+            said += [f"{name}: {event[name]}" for name in ("recognizer", "voice", "agent") if event.get(name)]
         if event["kind"] == "audio":
             said.append(
                 f"audio loop: {event.get('blocks', 0)} blocks of 10 ms, {event.get('late_blocks', 0)} late, "
                 f"worst {event.get('worst_ms') or 0:.1f} ms, {event.get('xruns', 0)} xruns, "
-                f"{event.get('dropped', 0)} dropped"
+                f"{sum((event.get('dropped') or {}).values())} dropped"
             )
+            said += [*event.get("faults", ()), *event.get("warnings", ())]
     return html.escape(" · ".join(said))
 
 

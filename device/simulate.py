@@ -5,6 +5,7 @@ Nothing is mocked or sped up: the same threads, models and priorities as on the 
 
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,19 @@ _QUIET_BEFORE_END = samples(1000)  # at rest that long after the recording's end
 class _Watcher:
     """Writes down every step, and ends the run when nothing more will be said."""
 
-    def __init__(self, length: int):
+    def __init__(self, length: int, on_line: Callable[[dict[str, Any]], None] | None):
         self.lines: list[dict[str, Any]] = []
         self.daemon: Daemon | None = None
         self._length = length
+        self._on_line = on_line
         self._rest_t: int | None = None
 
     def observe(self, event: object, before: State, after: State, commands: list[object]) -> None:
-        self.lines += self.daemon.turn_log.observe(event, before, after, commands)
-        self.lines += [record_line(record) for record in self.daemon.turn_log.take_records()]
+        lines = self.daemon.turn_log.observe(event, before, after, commands)
+        lines += [record_line(record) for record in self.daemon.turn_log.take_records()]
+        self.lines += lines
+        for line in lines if self._on_line else ():
+            self._on_line(line)
         if isinstance(event, ev.Tick) and self._is_over(after):
             self.daemon.stop()
 
@@ -54,19 +59,25 @@ class _Watcher:
 
 
 def simulate(
-    user_wav: Path, out_dir: Path, config: Config, no_wake: bool = False, store: ModelStore | None = None
+    user_wav: Path,
+    out_dir: Path,
+    config: Config,
+    no_wake: bool = False,
+    store: ModelStore | None = None,
+    on_line: Callable[[dict[str, Any]], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Play `user_wav` to Nod and record what it says.
 
-    Writes `agent.wav` (16 kHz, 16-bit mono; sample 0 is sample 0 of `user_wav`) and `events.jsonl` into `out_dir`.  State is
-    kept in a folder that is thrown away, unless `[paths] state` names one.  Returns the turns' records.
+    Writes `agent.wav` (16 kHz, 16-bit mono; sample 0 is sample 0 of `user_wav`) and `events.jsonl` into `out_dir`.
+    State is kept in a folder that is thrown away, unless `[paths] state` names one.  on_line: called with each line of
+    `events.jsonl` as it comes, on the main thread; must not block.  Returns the turns' records.
     Raises WaveError, ModelError, NodError.  Takes as long as the recording, plus loading, plus up to 20 s.
     """
     user = read_wave(user_wav)
     store = store or ModelStore(config.paths.models_dir())
     out_dir.mkdir(parents=True, exist_ok=True)
     device = FileDevice(user, user.size + _LONGEST_TAIL)
-    watcher = _Watcher(user.size)
+    watcher = _Watcher(user.size, on_line)
     with tempfile.TemporaryDirectory(prefix="nod-") as fresh:
         state_dir = Path(config.paths.state or fresh)
         state_dir.mkdir(parents=True, exist_ok=True)

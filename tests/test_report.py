@@ -57,7 +57,7 @@ def write_run(folder: Path, events, user=None, agent=None, rate_hz=RATE_HZ) -> P
 @pytest.fixture
 def run(tmp_path):
     events = [
-        {"t_s": -2.0, "turn": 0, "kind": "ready", "recognizer": "vosk", "voice": "joe", "llm": "small"},
+        {"t_s": -2.0, "turn": 0, "kind": "ready", "recognizer": "vosk", "voice": "joe", "agent": "nod"},
         {"t_s": 1.0, "turn": 1, "kind": "wake", "word": "hey_jarvis", "score": 0.9},
         {"t_s": 1.1, "turn": 1, "kind": "speech_start", "start_s": 1.0},
         {"t_s": 1.1, "turn": 1, "kind": "state", "state": "hearing"},
@@ -76,7 +76,8 @@ def run(tmp_path):
             "late_blocks": 3,
             "xruns": 0,
             "worst_ms": 4.2,
-            "dropped": 0,
+            "dropped": {"hear": 2},
+            "faults": ["hear: <odd>"],
         },
     ]
     return write_run(tmp_path / "run", events, tone([(1, 2)]), tone([(2.15, 2.6), (3, 4)], 6))
@@ -159,6 +160,14 @@ def test_gap_sounds_and_states_stand_where_they_happened(run):
     assert states[1][1] == pytest.approx((1.1, 3.0), abs=0.001)
     ((said, text),) = page.of_class("text", "user")
     assert placed(said, 6)[0] == pytest.approx(1, abs=0.001) and text == "what time is it"
+
+
+def test_the_foot_tells_what_ran_and_how_punctually(run):
+    ((_, foot),) = page_of(run).of_tag("footer")
+    assert foot == (
+        "recognizer: vosk · voice: joe · agent: nod · audio loop: 500 blocks of 10 ms, 3 late, worst 4.2 ms, 0 xruns, "
+        "2 dropped · hear: <odd>"
+    )
 
 
 def test_a_turn_shows_what_was_heard_and_what_was_not(run):
