@@ -1,0 +1,93 @@
+"""The card image: what can be checked without building it (`make image` takes an hour; image/verify tries the result)."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+ROOT = Path(__file__).parent.parent
+IMAGE = ROOT / "image"
+SETUP = IMAGE / "rootfs" / "usr" / "local" / "sbin" / "nod-setup"
+EMPTY = IMAGE / "boot" / "nod-setup.txt"
+
+
+def shell(command: str, file: Path) -> subprocess.CompletedProcess:
+    """Run a command with the functions of nod-setup, `file` being the one on the boot partition."""
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "FILE": str(file), "EMPTY": str(EMPTY)}
+    return subprocess.run(
+        ["sh", "-c", f'. "$0"; {command}', str(SETUP), "--functions-only"], env=environment, capture_output=True
+    )
+
+
+@pytest.mark.parametrize("script", [IMAGE / "build", IMAGE / "verify", SETUP], ids=lambda path: path.name)
+def test_scripts_are_programs_the_shell_understands(script):
+    interpreter = script.read_text().splitlines()[0].removeprefix("#!")
+    assert script.stat().st_mode & 0o111
+    subprocess.run([interpreter, "-n", str(script)], check=True)
+
+
+def test_no_mirror_is_written_down():
+    for path in filter(Path.is_file, IMAGE.rglob("*")):
+        assert "://" not in path.read_text(), path
+
+
+def test_packages_are_named_once_and_come_from_the_suite():
+    lines = (IMAGE / "packages").read_text().splitlines()
+    named = [re.sub(r" *#.*", "", line) for line in lines if line and not line.startswith("#")]
+    suite = re.search(r"^SUITE=(\w+)$", (IMAGE / "build").read_text(), re.MULTILINE)[1]
+    assert all(re.fullmatch(rf"[a-z0-9][a-z0-9+.-]+(/{suite}-backports)?", name) for name in named), named
+    assert len(named) == len(set(named)) > 10
+    assert {"openssh-server", "alsa-utils", "libportaudio2"} <= set(named)
+
+
+@pytest.mark.parametrize("variable", ["BUILD_TOOLS", "SOURCE_ONLY", "NOT_ON_THE_CARD"])
+def test_python_packages_treated_apart_are_in_the_lock(variable):
+    names = re.search(rf'^{variable}="([^"]*)"', (IMAGE / "build").read_text(), re.MULTILINE)[1].split()
+    pinned = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    assert set(names) <= pinned
+
+
+def test_everything_a_unit_starts_is_on_the_card():
+    for unit in IMAGE.rglob("*.service"):
+        for program in re.findall(r"^ExecStart=(\S+)", unit.read_text(), re.MULTILINE):
+            assert (IMAGE / "rootfs").joinpath(program.lstrip("/")).is_file()
+    assert (ROOT / "systemd" / "nod.service").is_file() and (ROOT / "systemd" / "nod.sysusers").is_file()
+
+
+def test_an_untouched_setup_file_changes_nothing(tmp_path):
+    file = tmp_path / "nod-setup.txt"
+    file.write_bytes(EMPTY.read_bytes())
+    keys = re.findall(r"^(\w+) =$", EMPTY.read_text(), re.MULTILINE)
+    assert keys == ["password", "ssh_key", "wifi_name", "wifi_password", "wifi_country", "timezone"]
+    assert [shell(f"value {key}", file).stdout for key in keys] == [b""] * len(keys)
+    result = shell("carry_out", file)
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
+    assert file.read_bytes() == EMPTY.read_bytes()
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zs", "Zl", "Zp"]), min_size=1)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=st.lists(TEXT, min_size=1, max_size=3), end=st.sampled_from(["\n", "\r\n"]), mark=st.booleans())
+def test_values_are_read_as_typed_whatever_the_editor(tmp_path, words, end, mark):
+    value = " ".join(words)
+    file = tmp_path / "nod-setup.txt"
+    text = end.join([f"wifi_password = {value} ", "wifi_name=x", "# wifi_password = no", ""])
+    file.write_bytes(text.encode("utf-8-sig" if mark else "utf-8"))
+    assert shell("value wifi_password", file).stdout.decode() == value + "\n"
+    assert shell("value wifi_name", file).stdout == b"x\n"
+
+
+def test_what_could_not_be_done_is_said_and_secrets_do_not_stay(tmp_path):
+    file = tmp_path / "nod-setup.txt"
+    file.write_text("timezone = Europe/Atlantis\nother = secret\n")
+    said = b"there is no time zone 'Europe/Atlantis'; they are called such as Europe/London."
+    result = shell("carry_out", file)
+    assert result.returncode == 0 and said in result.stderr
+    assert file.read_bytes() == EMPTY.read_bytes() + b"\n# Not done: " + said + b"\n"
+    after = file.read_bytes()
+    assert shell("carry_out", file).returncode == 0 and file.read_bytes() == after
