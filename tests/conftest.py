@@ -6,6 +6,7 @@ import pytest
 
 from device.config import Paths
 from device.models import ModelStore
+from device.speak.voice import Voice
 
 ROOT = Path(__file__).parent.parent
 
@@ -35,3 +36,9 @@ def speech_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"There are no human recordings: {folder} doesn't exist.")
     return folder
+
+
+@pytest.fixture(scope="session")
+def voice(store: ModelStore) -> Voice:
+    """The real voice, split."""
+    return Voice(store.path("en_US-joe-medium"), "en_US-joe-medium")

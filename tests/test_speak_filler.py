@@ -1,0 +1,89 @@
+"""Fillers are rendered once, again when voice or text changes, and never said twice in a row."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.errors import WaveError
+from device.speak.chime import chime
+from device.speak.filler import TEXTS, Filler, FillerCache, Fillers
+from device.speak.voice import Voice
+from device.wave_file import write_wave
+
+FEW = {"thinking": ("Hmm.", "Let me see."), "still-working": ("One more moment.",)}
+
+
+def test_they_are_rendered_once_and_again_when_text_or_voice_changes(voice, store, tmp_path):
+    assert FillerCache(tmp_path, texts=FEW).build(voice) == 3
+    assert FillerCache(tmp_path, texts=FEW).build(voice) == 0
+    assert FillerCache(tmp_path, texts={"thinking": ("Hmm.", "Well.")}).build(voice) == 1
+    assert len(list(tmp_path.iterdir())) == 2, "what isn't wanted any more is removed"
+    faster = Voice(store.path("en_US-joe-medium"), "en_US-joe-medium", speed=1.3)
+    assert FillerCache(tmp_path, texts=FEW).build(faster) == 3
+
+
+def test_loading_brings_them_up_to_date(voice, tmp_path):
+    fillers = FillerCache(tmp_path, texts=FEW).load(voice)
+    assert fillers.kinds == set(FEW)
+    filler = fillers.choose("thinking", None, 0)
+    assert filler.text == "Hmm." and filler.samples.dtype == np.float32
+    assert 0.1 < filler.samples.size / 16_000 < 2
+    assert np.abs(filler.samples).max() > 0.1
+
+
+def test_a_folder_that_is_none_costs_the_cache_not_the_fillers(voice, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    fillers = FillerCache(blocked / "fillers", texts={"thinking": ("Hmm.",)}).load(voice)
+    assert fillers.choose("thinking", None, 0).text == "Hmm."
+
+
+def test_the_users_own_recordings_take_the_place_of_a_kind(voice, tmp_path):
+    own = tmp_path / "own"
+    (own / "thinking").mkdir(parents=True)
+    write_wave(own / "thinking" / "Just a second.wav", np.full(8000, 0.25, dtype=np.float32))
+    fillers = FillerCache(tmp_path / "cache", own, texts=FEW).load(voice)
+    assert fillers.choose("thinking", None, 5).text == "Just a second"
+    assert fillers.choose("thinking", None, 5).samples.size == 8000
+    assert fillers.choose("still-working", None, 0).text == "One more moment."
+
+
+def test_a_recording_that_can_not_be_used_is_named(voice, tmp_path):
+    (tmp_path / "own" / "thinking").mkdir(parents=True)
+    broken = tmp_path / "own" / "thinking" / "Hm.wav"
+    broken.write_bytes(b"no wave")
+    with pytest.raises(WaveError, match="Hm.wav"):
+        FillerCache(tmp_path / "cache", tmp_path / "own", texts={}).load(voice)
+    write_wave(broken, np.zeros(16_000 * 6, dtype=np.float32))
+    with pytest.raises(WaveError, match="5 s"):
+        FillerCache(tmp_path / "cache", tmp_path / "own", texts={}).load(voice)
+
+
+ALL = Fillers([Filler(text, kind, np.zeros(1)) for kind, texts in TEXTS.items() for text in texts])
+
+
+@given(st.lists(st.sampled_from([*TEXTS, "weather", "home_assistant"]), max_size=40), st.integers(0, 1000))
+def test_never_the_same_twice_in_a_row(kinds, begin):
+    last = None
+    for n, kind in enumerate(kinds, begin):
+        filler = ALL.choose(kind, last, n)
+        assert filler is not None and filler.text != last
+        assert filler.kind == (kind if kind in TEXTS else "tool")
+        assert ALL.choose(kind, last, n) is filler, "the same counter gives the same filler"
+        last = filler.text
+
+
+def test_without_another_filler_there_is_none():
+    only = Fillers([Filler("Hmm.", "thinking", np.zeros(1))])
+    assert only.choose("thinking", "Hmm.", 3) is None
+    assert Fillers([]).choose("thinking", None, 0) is None
+
+
+def test_the_chime_is_a_pleasant_bounded_sound():
+    sound = chime()
+    assert sound.dtype == np.float32 and sound.size == 32_000
+    assert 0.3 < np.abs(sound).max() <= 0.5
+    assert abs(sound[0]) < 1e-3 and abs(sound[-1]) < 1e-3, "it begins and ends without a click"
+    assert np.abs(np.diff(sound)).max() < 0.4
+    assert np.array_equal(sound, chime())

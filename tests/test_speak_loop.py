@@ -1,0 +1,186 @@
+"""The speak thread: words in, sounds out, and work for a stale draft stops between chunks."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from device.config import Voice as VoiceSettings
+from device.events import Fault, Say, Sound
+from device.floor import Floor
+from device.mailbox import Mailbox
+from device.speak import loop
+
+STOP = object()
+LONG = (
+    "A long time ago, in a village by the sea, there lived a fisherman who never caught a fish. "
+    "Every morning he rowed out before the sun was up, and every evening he came home with nothing at all. "
+    "His neighbours laughed at him, but he did not mind, because he loved the quiet of the water. "
+)
+
+
+class Bench:
+    """A speak thread with its mailboxes."""
+
+    def __init__(self, voice, audio_size: int = 512):
+        self.inbox, self.audio, self.main = Mailbox("speak", 64), Mailbox("audio", audio_size), Mailbox("main", 64)
+        self.floor = Floor()
+        self.thread = threading.Thread(
+            target=loop.run,
+            args=(self.inbox, self.audio, self.main, self.floor, voice, VoiceSettings(), STOP),
+            daemon=True,
+        )
+        self.thread.start()
+
+    def say(self, draft: int, *texts: str, gated: bool = False) -> None:
+        for i, text in enumerate(texts):
+            self.inbox.put(Say(1, draft, text, gated=gated, last=i == len(texts) - 1))
+
+    def sounds(self, timeout_s: float = 60) -> list[Sound]:
+        """All sounds up to a last one."""
+        found: list[Sound] = []
+        while not found or not found[-1].last:
+            sound = self.audio.get(timeout_s)
+            assert sound is not None, f"no last sound after {len(found)} others"
+            found.append(sound)
+        return found
+
+
+@pytest.fixture
+def bench(voice):
+    made = Bench(voice)
+    yield made
+    made.floor.advance(10**6)
+    made.inbox.put(STOP)
+    made.thread.join(timeout=30)
+    assert not made.thread.is_alive()
+
+
+def test_a_reply_comes_out_in_order_and_ends_once(bench):
+    bench.floor.advance(3)
+    bench.say(3, "It's 4:05", " PM. And ", "twenty", " one degrees.", "")
+    sounds = bench.sounds()
+    assert [word.text for sound in sounds for word in sound.words] == "It's 4:05 PM. And twenty one degrees.".split()
+    assert [sound.last for sound in sounds].count(True) == 1
+    assert all(sound.kind == "reply" and sound.draft == 3 and sound.turn == 1 for sound in sounds)
+    assert sounds[0].samples.size, "the first sound must be one"
+    assert all(sound.samples.dtype == np.float32 and sound.samples.size <= 8000 for sound in sounds)
+    total = sum(sound.samples.size for sound in sounds)
+    said = 0
+    for sound in sounds:
+        assert all(said + word.end <= total for word in sound.words), "a word that ends after the sound is never heard"
+        said += sound.samples.size
+
+
+def test_sentences_have_a_pause_between_them_and_none_after(bench):
+    bench.floor.advance(1)
+    bench.say(1, "One. Two.")
+    reply = np.concatenate([sound.samples for sound in bench.sounds()])
+    quiet = np.abs(reply) < 10 ** (-45 / 20)
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], quiet.astype(int), [0]))))
+    runs = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > 16 * 120]
+    assert len(runs) == 1, "one pause, in the middle"
+    assert 120 * 16 <= runs[0][1] - runs[0][0] <= 450 * 16
+
+
+def test_a_stale_draft_stops_between_chunks_and_leaves_no_end(bench):
+    bench.floor.advance(1)
+    bench.say(1, LONG * 3)
+    assert bench.audio.get(60) is not None
+    bench.floor.advance(2)
+    given_up = time.monotonic()
+    bench.say(2, "New.")
+    sounds = bench.sounds()
+    late = [sound for sound in sounds if sound.draft == 1]
+    assert [word.text for sound in sounds if sound.draft == 2 for word in sound.words] == ["New."]
+    assert not any(sound.last for sound in late)
+    assert time.monotonic() - given_up < 10
+    assert bench.main.get(0) is None, "giving up is no fault"
+
+
+def test_words_for_a_stale_draft_are_dropped_on_sight(bench):
+    bench.floor.advance(5)
+    bench.say(4, "Old.")
+    bench.say(5, "New.")
+    assert {sound.draft for sound in bench.sounds()} == {5}
+
+
+def test_an_empty_reply_ends_too(bench):
+    bench.floor.advance(1)
+    bench.say(1, "")
+    (only,) = bench.sounds()
+    assert only.last and only.samples.size == 0
+
+
+def test_gated_and_other_words_never_share_a_sound(bench):
+    bench.floor.advance(1)
+    bench.inbox.put(Say(1, 1, "One moment "))
+    bench.inbox.put(Say(1, 1, "the timer is set.", gated=True, last=True))
+    said = [(sound.gated, word.text) for sound in bench.sounds() for word in sound.words]
+    assert said == [(False, "One"), (False, "moment"), *((True, word) for word in "the timer is set.".split())]
+
+
+def test_an_uncommitted_reply_is_not_rendered_far_ahead(bench):
+    bench.floor.advance(1)
+    bench.say(1, LONG * 3)
+    deadline = time.monotonic() + 60
+    while rendered_s(bench.audio) < 3.5 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.5)
+    held = rendered_s(bench.audio)
+    assert 3.5 <= held <= 4.0 + 0.5 + 1.5 / 0.8 + 0.5  # the look-ahead, one chunk more, and one a chunk's time since
+    bench.floor.commit(1)
+    deadline = time.monotonic() + 60
+    while rendered_s(bench.audio) < held + 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert rendered_s(bench.audio) >= held + 3
+
+
+def rendered_s(box: Mailbox) -> float:
+    """Sound in the mailbox, without taking it out."""
+    kept = [box.get(0) for _ in range(len(box))]
+    for sound in kept:
+        box.put(sound)
+    return sum(sound.samples.size for sound in kept) / 16_000
+
+
+def test_a_full_mailbox_makes_it_wait_and_nothing_is_lost(voice):
+    bench = Bench(voice, audio_size=4)
+    bench.floor.advance(1)
+    bench.floor.commit(1)
+    bench.say(1, "One, two, three, four, five, six, seven, eight, nine, ten.")
+    time.sleep(2)
+    words = [word.text for sound in bench.sounds() for word in sound.words]
+    assert words == "One, two, three, four, five, six, seven, eight, nine, ten.".split()
+    assert bench.audio.dropped == 0
+    bench.inbox.put(STOP)
+    bench.thread.join(timeout=30)
+
+
+class Broken:
+    """A real voice whose network fails at a text with "fail" in it."""
+
+    def __init__(self, voice):
+        self._voice = voice
+
+    def stream(self, text, check):
+        if "fail" in text:
+            raise RuntimeError("secret words")
+        return self._voice.stream(text, check)
+
+
+def test_a_fault_is_reported_and_ends_the_draft(voice):
+    bench = Bench(Broken(voice))
+    bench.floor.advance(1)
+    bench.say(1, "This goes well. ", "This must fail. ", "Never said.")
+    sounds = bench.sounds()
+    assert [word.text for sound in sounds for word in sound.words] == ["This", "goes", "well."]
+    fault = bench.main.get(5)
+    assert isinstance(fault, Fault) and fault.where == "speak" and "RuntimeError" in fault.what
+    assert "secret" not in fault.what
+    bench.floor.advance(2)
+    bench.say(2, "Again.")
+    assert bench.sounds()[0].words[0].text == "Again."
+    bench.inbox.put(STOP)
+    bench.thread.join(timeout=30)
