@@ -23,6 +23,8 @@ INSTALLED := .venv/installed-$(shell (cat requirements.lock pyproject.toml; echo
 DEBIAN := build-essential portaudio19-dev libspeexdsp-dev swig libasound2-plugins
 # The tests play through a null sink of their own sound server.
 DEBIAN_TEST := pulseaudio-utils $(shell command -v pipewire >/dev/null || echo pulseaudio)
+# What the card image is built with is listed there.
+DEBIAN_IMAGE := $(shell sed -n 's/^TOOLS="\(.*\)"/\1/p' image/build)
 
 # These come as source only, or compile those that do, so they are installed in this order before the rest.
 BUILD_TOOLS := setuptools|scikit-build-core|packaging|pathspec|cmake|ninja
@@ -34,7 +36,7 @@ LLAMA_OPTIONS := -DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_EXAMPLE
 pins = awk '/^[a-z]/ {keep = /^($(1))==/} keep' requirements.lock
 other_pins = awk '/^[a-z]/ {keep = !/^($(1))==/} keep' requirements.lock
 
-.PHONY: help demo talk test setup models lock clean debian debian-test
+.PHONY: help demo talk test setup models image lock clean debian debian-test debian-image
 
 help: ## this list
 	@awk -F ': .*## |: ## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -87,6 +89,9 @@ debian:
 
 debian-test:
 	$(call apt_install,$(DEBIAN_TEST),the sound server the tests play through)
+
+debian-image:
+	$(call apt_install,$(DEBIAN_IMAGE),to build the card image)
 
 comma := ,
 
@@ -144,6 +149,10 @@ llama:
 		echo "Compiled in $$SECONDS s; the wheel is kept in $(WHEELS)/$$key."
 	fi
 	$(PIP) install -q --no-deps --no-index --force-reinstall $(WHEELS)/$$key/*.whl
+
+image: debian-image models ## build out/image/nod-arm64.img, a Raspberry Pi's SD card with Nod (as root; an hour)
+	@root=(); [ "$$(id -u)" = 0 ] || root=(sudo NOD_MODELS="$${NOD_MODELS:-$${XDG_CACHE_HOME:-$$HOME/.cache}/nod/models}")
+	exec "$${root[@]}" image/build
 
 lock: ## pin all dependencies anew in requirements.lock, for Python 3.11 to 3.13 on every Linux machine
 	@folder=$$(mktemp -d)
