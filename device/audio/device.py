@@ -117,8 +117,8 @@ _ALSA_ERROR_HANDLER = ctypes.CFUNCTYPE(
 def _on_alsa_recovery(count: Callable[[], None]) -> object | None:
     """Call `count` whenever ALSA recovers a stream after an xrun, which it would otherwise only print.
 
-    PortAudio hides these from its blocking calls.  Returns what must be kept as long as the stream lives; None where there
-    is no ALSA.
+    PortAudio hides these from its blocking calls.  Returns what must be kept as long as the stream lives; None where
+    there is no ALSA.
     """
     try:
         alsa = ctypes.CDLL("libasound.so.2")
@@ -163,8 +163,8 @@ def find_device(port: object, name: str, side: str) -> int | None:
 class FileDevice:
     """A recording for a microphone and an array for a loudspeaker, in real time, on the same loop as a real device.
 
-    Each captured block is handed over when a real device would have it full.  The loudspeaker has one block of buffer, the
-    least any device has: a block handed over later than that is heard later, and counted as an xrun.
+    Each captured block is handed over when a real device would have it full.  The loudspeaker has one block of buffer,
+    the least any device has: a block handed over later than that is heard later, and counted as an xrun.
 
     microphone: float32 [-1, 1] at 16 kHz; silence follows it.  limit_samples: where the loudspeaker's recording ends.
     """

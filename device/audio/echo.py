@@ -27,7 +27,10 @@ class EchoCanceller(Protocol):
     """Audio thread; one call a block, the blocks of both sides paired by sample index (contract 1)."""
 
     def process(self, near: np.ndarray, far: np.ndarray) -> np.ndarray:
-        """near: microphone, far: what the loudspeaker played meanwhile; float32 [-1, 1], BLOCK_SAMPLES.  Returns the same."""
+        """near: microphone, far: what the loudspeaker played meanwhile; float32 [-1, 1], BLOCK_SAMPLES.
+
+        Returns the same form.
+        """
         ...
 
 
@@ -51,7 +54,7 @@ class SpeexCanceller:
 def _speex_extension() -> ModuleType:
     """The compiled half of the `speexdsp` package.
 
-    Its Python half (0.1.1) imports `imp`, which Python 3.12 no longer has; the extension beside it works on every version.
+    Its Python half (0.1.1) imports `imp`, which Python 3.12 no longer has; the extension beside it works everywhere.
     Raises AudioError when the package isn't installed.
     """
     package = importlib.util.find_spec("speexdsp")

@@ -40,7 +40,7 @@ class AudioReport:
 class AudioLoop:
     """Everything the audio thread owns.
 
-    inbox: `Sound`, `Release`, `Duck`, `Cut`.  hear: gets a `Frame` every 32 ms.  main: gets a `Tick` every block, and edges.
+    inbox: `Sound`, `Release`, `Duck`, `Cut`.  hear: gets a `Frame` every 32 ms.  main: gets a `Tick` every block, edges.
     """
 
     def __init__(

@@ -52,8 +52,8 @@ class _Stream:
 class Playout:
     """The queue behind the loudspeaker.
 
-    One stream sounds at a time: an alarm or filler that has begun is played to its end before the reply, and a reply that has
-    begun to its end before the next filler.  duck_db: how far `Duck` lowers the volume.
+    One stream sounds at a time: an alarm or filler that has begun is played to its end before the reply, and a reply that
+    has begun to its end before the next filler.  duck_db: how far `Duck` lowers the volume.
     `starved` counts blocks of silence inside a reply whose next chunk wasn't there.
     """
 

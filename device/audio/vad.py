@@ -12,7 +12,7 @@ _CONTEXT_SAMPLES = 64  # Silero v5 wants the last 64 samples of the frame before
 
 
 def quiet_session(path: Path) -> onnxruntime.InferenceSession:
-    """An ONNX session that runs in the calling thread and never spins: the audio loop has one core to itself and no more."""
+    """An ONNX session that runs in the calling thread and never spins: the audio loop has one core and no more."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -34,7 +34,7 @@ class SileroVad:
         self._input = np.zeros((1, _CONTEXT_SAMPLES + FRAME_SAMPLES), dtype=np.float32)
 
     def probability(self, frame: np.ndarray) -> float:
-        """Probability 0..1 that `frame` (float32, FRAME_SAMPLES long, [-1, 1]) holds speech, given all frames before it."""
+        """Probability 0..1 that `frame` (float32 [-1, 1], FRAME_SAMPLES) holds speech, given all frames before it."""
         self._input[0, _CONTEXT_SAMPLES:] = frame
         inputs = {"input": self._input, "state": self._state, "sr": self._rate}
         output, self._state = self._session.run(None, inputs)

@@ -27,7 +27,7 @@ class Detection:
 class WakeDetector:
     """Audio thread only.
 
-    folder: the openWakeWord models.  words: their names ("hey_jarvis").  threshold: score 0..1 from which a word counts.
+    folder: the openWakeWord models.  words: their names ("hey_jarvis").  threshold: score 0..1 from which one counts.
     """
 
     def __init__(self, folder: Path, words: tuple[str, ...], threshold: float):
