@@ -75,8 +75,8 @@ def read_run(out_dir: Path) -> Run:
 
 def render(run: Run, budget: Budget, title: str) -> str:
     """The whole page as one HTML document without any reference outside itself (see EMBEDDED_MAX_S)."""
-    template = resources.files("device").joinpath("report.html").read_text(encoding="utf-8")
-    return Template(template).substitute(
+    return fill(
+        "report.html",
         title=html.escape(title),
         duration_s=f"{run.duration_s:.3f}",
         zoom_s=f"{max(1.0, run.duration_s / 24):.3f}",
@@ -88,6 +88,15 @@ def render(run: Run, budget: Budget, title: str) -> str:
         audio=_audio_source(run),
         equipment=_equipment(run.events),
     )
+
+
+def fill(template: str, **values: object) -> str:
+    """A page from a template of the package, with the style and the hints that all pages share."""
+    source, style, tips = (
+        resources.files("device").joinpath(name).read_text(encoding="utf-8")
+        for name in (template, "report.css", "report.js")
+    )
+    return Template(source).substitute(values, style=style, tips=tips)
 
 
 def summary(records: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The outside scorer against signals whose edges are known."""
 
 import json
+import os
 import subprocess
 import sys
 import wave
@@ -126,7 +127,15 @@ def test_the_command_prints_json(tmp_path):
     user = write(tmp_path / "user.wav", recording([(0.5, 1.5), (4, 5)], 8, noise_db=-60))
     agent = write(tmp_path / "agent.wav", recording([(1.7, 2.5), (5.3, 6)], 8))
     command = [sys.executable, gap.__file__, str(user), str(agent)]
-    found = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    found = json.loads(subprocess.run(command, env=environment, capture_output=True, check=True, text=True).stdout)
     assert found["utterances"] == found["answered"] == 2
     assert found["gap_ms"]["p50"] == pytest.approx(250, abs=TOLERANCE_MS)
     assert found["gap_ms"]["max"] == pytest.approx(300, abs=TOLERANCE_MS)
+
+
+def test_mains_hum_is_not_speech():
+    samples = recording([(1, 2)], 3, noise_db=-60)
+    samples += 0.05 * np.sin(2 * np.pi * 50 * np.arange(samples.size) / RATE_HZ)
+    (found,) = gap.find_sound(samples, RATE_HZ, 0.6)
+    assert found.start_s == pytest.approx(1, abs=0.01) and found.end_s == pytest.approx(2, abs=0.01)
