@@ -80,9 +80,9 @@ def _operand(words: list[str]) -> Fraction | None:
         if words[: len(head)] == head:
             inner = _operand(words[len(head) :])
             return None if inner is None else _root(inner, power)
-    if words[-1:] in (["squared"], ["cubed"]):
+    if words[-1:] in (["squared"], ["square"], ["cubed"]):
         inner = _operand(words[:-1])
-        return None if inner is None else _apply("^", inner, Fraction(2 if words[-1] == "squared" else 3))
+        return None if inner is None else _apply("^", inner, Fraction(3 if words[-1] == "cubed" else 2))
     for head, power in ((["square", "of"], 2), (["cube", "of"], 3)):
         if words[:2] == head:
             inner = _operand(words[2:])

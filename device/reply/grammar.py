@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from hassil.expression import Alternative, Expression, ListReference, RuleReference, Sequence, TextChunk
 from hassil.intents import Intents
 
+from device.reply.words import HEARD_AS
 from device.reply.words import words as split_words
 
 Test = str | Callable[[str], bool]  # a word, or what words will do
@@ -205,7 +206,7 @@ def _step(threads: list[tuple[_Node, _Marks]], word: str, position: int) -> list
     seen: set[_Node] = set()
     for node, marks in threads:
         test = node.test
-        if test is None or not (test == word if isinstance(test, str) else test(word)):
+        if test is None or not (test(word) if callable(test) else test == word or word in HEARD_AS.get(test, ())):
             continue
         assert node.target is not None
         for reached, passed in _closure(node.target):

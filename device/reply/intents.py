@@ -38,7 +38,7 @@ class Reader:
         number = Slot(numbers.is_number_word, numbers.is_number_word, 0, joint="and")
         slots = {
             "number": number,
-            "name": Slot(_is_name, _is_name, 3),
+            "name": Slot(_is_name, lambda word: word in ("a", "the") or _is_name(word), 3),
             "thing": Slot(_is_any, _is_any, 10),
             "unit": Slot(_is_unit, _is_unit, 1),
         }
@@ -67,10 +67,27 @@ class Reader:
 
 
 def _spellings(text: str) -> list[list[str]]:
-    """The words, without hesitations; and once more without words said twice, where that differs."""
+    """The words, without hesitations; then with numbers in place of words that sound like them, and without words said
+    twice, where that differs."""
     said = [word for word in split_words(text) if word not in _HESITATIONS]
+    counted = [_as_number(said, i) for i in range(len(said))]
     once = [w for i, w in enumerate(said) if i == 0 or w != said[i - 1] or numbers.is_number_word(w)]
-    return [said] if len(once) == len(said) else [said, once]
+    found = [said]
+    return found + [other for other in (counted, once) if other != said]
+
+
+def _as_number(words: list[str], at: int) -> str:
+    """The word there, or the number it sounds like where only a number makes sense: "two" for "to" before "minutes"."""
+    word = words[at]
+    after = words[at + 1] if at + 1 < len(words) else ""
+    before = words[at - 1] if at else ""
+    if word == "x" and numbers.is_number_word(before or "x"):
+        return "times"
+    counts = after in _COUNTED or before in _SIGNS or (before == "by" and at > 1) or (word == after == "to")
+    return _SOUNDS_LIKE.get(word, word) if counts else word
+
+
+_SOUNDS_LIKE = {"to": "two", "too": "two", "for": "four", "won": "one", "ate": "eight", "tan": "ten", "sex": "six"}
 
 
 def _is_sum(words: list[str]) -> bool:
@@ -81,6 +98,7 @@ def _is_sum(words: list[str]) -> bool:
     return numerals >= 1 and signs >= 1 and (numerals >= 2 or signs >= 2)
 
 
+_COUNTED = frozenset("second seconds minute minutes hour hours day days plus minus times squared percent".split())
 _SIGNS = frozenset("plus minus times multiply divide subtract squared cubed percent".split())
 _SIGN_PAIRS = frozenset((("divided", "by"), ("square", "root"), ("cube", "root"), ("power", "of")))
 
@@ -113,6 +131,8 @@ def _timer(match: Match) -> dict[str, Any] | None:
             return None
         args["seconds"] = float(seconds)
     name = match.slots.get("thing") or match.slots.get("name")
+    while name and name[-1] in ("a", "the"):
+        name = name[:-1]  # "past the timer" was "pasta timer"
     if name and name[-1] in _NO_END:
         return None
     if name:

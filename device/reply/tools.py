@@ -1,5 +1,6 @@
 """The built-in tools: clock, timers, calculator, self-check."""
 
+import difflib
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from device.reply import arithmetic, durations, numbers
 from device.reply.timers import Timer, TimerBook
 from device.reply.tool import Args, Tool, ToolResult
 
+_SIMILAR = 0.6  # of difflib: a recognizer may write a name differently each time ("pasta", "past a")
 Clock = Callable[[], float]
 
 
@@ -135,7 +137,8 @@ def _named(timers: TimerBook, args: Args) -> tuple[Timer, ...]:
     if args.get("all"):
         return running
     if args.get("name"):
-        found = tuple(t for t in running if t.name == args["name"])
+        close = difflib.get_close_matches(str(args["name"]), {t.name for t in running if t.name}, 1, _SIMILAR)
+        found = tuple(t for t in running if t.name in close)
         if not found:
             raise ToolError(f"There is no {args['name']} timer.")
         return found

@@ -14,7 +14,8 @@ _CONTRACTIONS = {
     "cannot": "can not", "won't": "will not", "doesn't": "does not", "didn't": "did not", "isn't": "is not",
     "o'clock": "oclock", "ok": "okay", "gonna": "going to", "wanna": "want to", "gimme": "give me",
     "p.m": "pm", "a.m": "am", "mins": "minutes", "min": "minute", "secs": "seconds", "sec": "second", "hrs": "hours",
-    "hr": "hour", "nevermind": "never mind", "goodbye": "good bye", "timer's": "timer is", "multiplied": "times",
+    "hr": "hour", "nevermind": "never mind", "dash": "minus", "goodbye": "good bye",
+    "timer's": "timer is", "multiplied": "times",
 }  # fmt: skip
 _SIGNS = (
     (re.compile(r"[’‘`]"), "'"),
@@ -34,6 +35,18 @@ _SIGNS = (
     (re.compile(r"(?:(?<=\s)|^)-(?=\d)"), " minus "),
     (re.compile(r"(?<=\d)(?=[a-z])|(?<=[a-z])-(?=[a-z])|(?<=\d)-(?=[a-z])"), " "),
 )
+# Small words that recognizers take for one another; a template's word is met by any of these as well.
+HEARD_AS = {
+    "is": frozenset(("as", "has", "his")),
+    "are": frozenset(("or", "our")),
+    "in": frozenset(("and", "an")),
+    "turn": frozenset(("turned", "term")),
+    "list": frozenset(("less", "lists", "lest")),
+    "add": frozenset(("at", "had")),
+    "bye": frozenset(("by", "buy")),
+    "put": frozenset(("but",)),
+}
+
 _WORD = re.compile(r"\d+(?:\.\d+)?|[a-z]+(?:['.][a-z]+)*|\d+")
 
 
