@@ -14,6 +14,7 @@ WINDOW_SAMPLES = 320  # 20 ms
 _REMEMBERED_HOPS = 1000  # 10 s: long enough to hold a breath, from which the floor is read
 _LOWEST_BIN = 150 * WINDOW_SAMPLES // SAMPLE_RATE_HZ  # below 150 Hz: hum, wind, knocks on the table
 _ABOVE_FLOOR_DB = 10.0
+_HANN = np.hanning(WINDOW_SAMPLES)
 
 
 class Level:
@@ -33,8 +34,9 @@ class Level:
         hops = max(0, (len(signal) - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
         if hops:
             windows = np.lib.stride_tricks.sliding_window_view(signal, WINDOW_SAMPLES)[::HOP_SAMPLES]
-            spectrum = np.fft.rfft(windows)[:, _LOWEST_BIN:]
-            power = 2 * (spectrum.real**2 + spectrum.imag**2).sum(axis=1) / WINDOW_SAMPLES**2
+            # A Hann window, or hum leaks into the bins above it.
+            spectrum = np.fft.rfft(windows * _HANN)[:, _LOWEST_BIN:]
+            power = 2 * (spectrum.real**2 + spectrum.imag**2).sum(axis=1) / (WINDOW_SAMPLES * np.square(_HANN).sum())
             self._levels_db.extend(10 * np.log10(power + 1e-12))
         self._rest, self._rest_t = signal[hops * HOP_SAMPLES :], self._rest_t + hops * HOP_SAMPLES
 

@@ -1,0 +1,182 @@
+"""Both recognizers on the real models and human recordings."""
+
+from difflib import SequenceMatcher
+
+import numpy as np
+import pytest
+
+from device.errors import ModelError
+from device.hear.recognizer import Recognizer, load_recognizer, open_recognizer
+from device.hear.vosk_recognizer import VoskRecognizer
+from device.hear.whisper_recognizer import LONGEST_WINDOW_SAMPLES, WhisperRecognizer
+from device.wave_file import read_wave
+from tests.frames import recordings
+
+FRAME = 512
+
+
+@pytest.fixture(scope="module")
+def vosk(vosk_folder) -> VoskRecognizer:
+    return VoskRecognizer(vosk_folder)
+
+
+@pytest.fixture(scope="module")
+def whisper(store) -> WhisperRecognizer:
+    return WhisperRecognizer(store.path("whisper-tiny-en"))
+
+
+@pytest.fixture(params=["vosk", "whisper"])
+def recognizer(request) -> Recognizer:
+    return request.getfixturevalue(request.param)
+
+
+def hear(recognizer: Recognizer, samples: np.ndarray) -> None:
+    for at in range(0, len(samples), FRAME):
+        recognizer.accept(samples[at : at + FRAME])
+        while recognizer.decode():
+            pass
+        recognizer.idle()
+
+
+def spoken(samples: np.ndarray) -> tuple[int, int]:
+    """From where to where somebody speaks, by level alone."""
+    level = np.sqrt((samples[: len(samples) // 320 * 320].reshape(-1, 320) ** 2).mean(axis=1))
+    loud = np.flatnonzero(level > 0.1 * np.sort(level)[-5])
+    return max(0, loud[0] - 15) * 320, (loud[-1] + 1) * 320
+
+
+def words_in_common(a: str, b: str) -> float:
+    return SequenceMatcher(None, a.split(), b.split(), autojunk=False).ratio()
+
+
+@pytest.fixture(scope="module")
+def readings(store) -> list[np.ndarray]:
+    """Sentences read aloud, 3 to 6 s each, from the recordings in the manifest: there without ../shared."""
+    text = read_wave(store.path("dev-speech") / "two_cities.wav")
+    return [text[round(a * 16_000) : round(b * 16_000)] for a, b in ((0, 4), (4, 9), (9, 14))]
+
+
+def test_words_of_a_reading(recognizer, readings):
+    recognizer.start()
+    hear(recognizer, np.concatenate(readings[:2]))
+    said = recognizer.settle()
+    assert "best of times" in said and "worst of times" in said
+
+
+def test_a_pause_in_a_sentence_loses_nothing(recognizer, readings):
+    """0.8 s between two halves, settled in the middle: one text with the words of both."""
+    recognizer.start()
+    hear(recognizer, np.concatenate(readings[:2]))
+    whole = recognizer.settle()
+
+    recognizer.start()
+    hear(recognizer, readings[0])
+    first = recognizer.settle()
+    recognizer.resume(800.0)
+    hear(recognizer, np.zeros(round(0.8 * 16_000), np.float32))
+    hear(recognizer, readings[1])
+    both = recognizer.settle()
+    assert len(both.split()) > len(first.split())
+    assert words_in_common(both, whole) > 0.8, (both, whole)
+
+
+def test_a_short_pause_goes_on_in_the_same_decoder(vosk, readings):
+    """Vosk is settled in the middle of a run of words, again and again, and still says what it says in one go."""
+    vosk.start()
+    hear(vosk, np.concatenate(readings))
+    whole = vosk.settle()
+    vosk.start()
+    for reading in readings:
+        for half in np.array_split(reading, 2):
+            hear(vosk, half)
+            vosk.settle()
+            vosk.resume(100.0)
+    hear(vosk, np.zeros(1600, np.float32))
+    assert words_in_common(vosk.settle(), whole) > 0.9
+
+
+def test_a_new_utterance_knows_nothing_of_the_old(recognizer, readings):
+    recognizer.start()
+    hear(recognizer, readings[1])
+    alone = recognizer.settle()
+    recognizer.start()
+    hear(recognizer, readings[0])  # not settled
+    recognizer.start()
+    hear(recognizer, readings[1])
+    assert recognizer.settle() == alone
+
+
+def test_settling_twice_costs_nothing(recognizer, readings):
+    recognizer.start()
+    hear(recognizer, readings[0])
+    assert recognizer.settle() == recognizer.settle() == recognizer.partial() != ""
+
+
+def test_silence_is_no_text(recognizer):
+    recognizer.start()
+    hear(recognizer, np.zeros(32_000, np.float32))
+    assert recognizer.settle() == ""
+
+
+def test_vosk_at_a_pause_says_what_it_says_with_all_the_silence(vosk, speech_dir):
+    same, clips = 0, recordings(speech_dir, 20)
+    for samples in clips.values():
+        start, end = spoken(samples)
+        vosk.start()
+        hear(vosk, samples[start : end + 1600])
+        early = vosk.settle()
+        vosk.start()
+        hear(vosk, samples[start:])
+        same += early == vosk.settle()
+    assert same >= 0.9 * len(clips), f"{same} of {len(clips)}"
+
+
+def test_whisper_without_padding_says_what_it_says_with_it(whisper, speech_dir, monkeypatch):
+    """Word differences to the full 30 s window below one in ten, on recordings."""
+    clips = [samples[slice(*spoken(samples))] for samples in recordings(speech_dir, 10).values()]
+
+    def all_texts() -> list[str]:
+        texts = []
+        for samples in clips:
+            whisper.start()
+            whisper.accept(samples)
+            texts.append(whisper.settle())
+        return texts
+
+    short = all_texts()
+    monkeypatch.setattr("device.hear.whisper_recognizer.window_samples", lambda count: LONGEST_WINDOW_SAMPLES)
+    padded = all_texts()
+    alike = [words_in_common(a, b) for a, b in zip(short, padded, strict=True)]
+    assert np.mean(alike) > 0.9, list(zip(short, padded, strict=True))
+
+
+def test_a_kitchen_is_no_text_to_whisper(whisper, speech_dir):
+    import soundfile
+
+    kitchen = soundfile.read(next((speech_dir / "noise").glob("*.flac")), dtype="float32")[0]
+    for at in range(0, 10 * 16_000, 32_000):
+        whisper.start()
+        whisper.accept(kitchen[at : at + 32_000])
+        assert whisper.settle() == ""
+
+
+def test_auto_takes_vosk_where_it_is(vosk_folder, store):
+    assert load_recognizer("auto", store).name == "vosk"
+
+
+def test_auto_takes_whisper_where_vosk_is_not(store):
+    class Without:
+        def has(self, name):
+            return name != "vosk-small-en" and store.has(name)
+
+        def path(self, name):
+            assert name != "vosk-small-en"
+            return store.path(name)
+
+    assert load_recognizer("auto", Without()).name == "whisper"
+
+
+@pytest.mark.parametrize("engine", ["vosk", "whisper"])
+def test_a_folder_without_the_model_is_named(engine, tmp_path):
+    with pytest.raises(ModelError, match=str(tmp_path)):
+        open_recognizer(engine, tmp_path)

@@ -1,0 +1,66 @@
+"""Text as it leaves the recognizers: without the wake word, without noise, in one spelling."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.hear.recognizer import plain, without_noise
+from device.hear.wake_text import without_wake_word
+from device.hear.whisper_recognizer import said_once, window_samples
+
+COMMANDS = ["what time is it", "set a timer for five minutes", "stop", "turn it off", "please play some jazz", "set the alarm"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("heard", ["hey jarvis", "jarvis", "a jarvis", "hey drivers", "jerry's", "charisse", "hey service", "joe vase"])
+def test_the_wake_word_goes_however_it_is_spelled(heard, command):
+    assert without_wake_word(f"{heard} {command}", "hey jarvis") == command
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_without_it_stays(command):
+    assert without_wake_word(command, "hey jarvis") == command
+    assert without_wake_word(command, None) == command
+
+
+@given(st.text(alphabet="abcdefghijklmnopqrstuvwxyz '", max_size=80), st.sampled_from(["hey jarvis", "alexa", "hey mycroft"]))
+def test_only_the_front_is_ever_cut(text, word):
+    left = without_wake_word(text, word).split()
+    words = text.split()
+    assert left == words[len(words) - len(left) :] and len(words) - len(left) <= 3
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("What time is it?", "what time is it"),
+        ("Wake me at 7:30 a.m., please.", "wake me at 7:30 am please"),
+        ("What's 3.5 times -2?", "what's 3.5 times -2"),
+        ("It's 1,000 now.", "it's 1,000 now"),
+        ("A medium-iced mocha", "a medium iced mocha"),
+    ],
+)
+def test_one_spelling(written, expected):
+    assert plain(written) == expected
+
+
+@pytest.mark.parametrize("noise", ["", "the", "huh", "the the", "uh"])
+def test_noise_is_no_text(noise):
+    assert without_noise(noise) == ""
+
+
+@pytest.mark.parametrize("text", ["yes", "no", "stop", "the time", "turn it off the"])
+def test_words_are(text):
+    assert without_noise(text) == text
+
+
+def test_whisper_says_it_once():
+    once = "I want a single shot latte."
+    assert said_once(f" {once} {once} {once} I want") == once
+    assert said_once("Set a timer. Then stop.") == "Set a timer. Then stop."
+
+
+def test_whispers_window_is_as_long_as_the_speech_and_a_little():
+    assert window_samples(16_000) == 10 * 16_000
+    assert window_samples(9 * 16_000) == 14 * 16_000
+    assert window_samples(60 * 16_000) == 30 * 16_000

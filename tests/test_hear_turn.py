@@ -1,0 +1,66 @@
+"""Fusion and wait: properties that must hold whatever the weights, and what the weights must say."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.hear.turn import Evidence, TurnModel, features, wait_ms
+
+probabilities = st.floats(0, 1)
+settings = st.tuples(st.floats(60, 1000), st.floats(1000, 10_000))
+texts = st.text(alphabet="abcdefghijklmnopqrstuvwxyz ' 0123456789", max_size=60)
+evidence = st.builds(
+    Evidence,
+    pause_ms=st.floats(0, 30_000),
+    prosody=st.none() | probabilities,
+    text=texts,
+    completeness=st.sampled_from(["complete", "prefix", "none"]),
+)
+
+
+@given(probabilities, settings)
+def test_the_wait_stays_within_its_bounds(p, bounds):
+    assert bounds[0] - 1e-6 <= wait_ms(p, *bounds) <= bounds[1] + 1e-6
+
+
+@given(probabilities, probabilities, settings)
+def test_the_surer_the_shorter(p, q, bounds):
+    low, high = sorted((p, q))
+    assert wait_ms(low, *bounds) >= wait_ms(high, *bounds) - 1e-9
+
+
+def test_there_is_no_cliff():
+    waits = np.array([wait_ms(p, 100, 1800) for p in np.linspace(0, 1, 20_001)])
+    assert np.abs(np.diff(waits)).max() < 5, "a change of 0.00005 in P(end) moves the wait by more than 5 ms"
+    assert waits[0] == pytest.approx(1800) and waits[-1] == pytest.approx(100)
+
+
+@given(evidence)
+def test_any_evidence_gives_a_probability(seen):
+    assert 0 <= TurnModel.load().p_end(seen) <= 1
+
+
+def test_the_weights_fit_the_features():
+    assert set(TurnModel.load().weights) == set(features(Evidence(100, 0.5, "what time is it")))
+
+
+@pytest.mark.parametrize("pause_ms", [70, 200, 400])
+def test_a_finished_command_is_answered_at_once_when_it_sounds_finished(pause_ms):
+    p = TurnModel.load().p_end(Evidence(pause_ms, 0.97, "set a timer for five minutes", "complete"))
+    assert wait_ms(p, 100, 1800) <= 130
+
+
+@pytest.mark.parametrize("text", ["set a timer for", "turn on the", "what is the", "call me at um", "remind me to"])
+def test_an_open_sentence_gets_patience(text):
+    p = TurnModel.load().p_end(Evidence(100, 0.3, text, "prefix"))
+    assert wait_ms(p, 100, 1800) > 800
+
+
+def test_more_of_each_evidence_makes_an_end_likelier():
+    model = TurnModel.load()
+    said = "tell me a story about a dragon"
+    assert model.p_end(Evidence(100, 0.9, said)) > model.p_end(Evidence(100, 0.1, said))
+    assert model.p_end(Evidence(800, 0.5, said)) > model.p_end(Evidence(100, 0.5, said))
+    assert model.p_end(Evidence(100, 0.5, said, "complete")) > model.p_end(Evidence(100, 0.5, said, "prefix"))
+    assert model.p_end(Evidence(100, 0.5, said)) > model.p_end(Evidence(100, 0.5, said + " and"))
