@@ -10,6 +10,7 @@ from device.audio.device import PyAudioDevice
 from device.errors import AudioError
 from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ
 from device.speak.voice import Voice
+from tests.listening import recognize
 from tests.pulse import sound_card
 
 
@@ -72,23 +73,11 @@ def test_a_conversation_on_the_card(card, store, user, tmp_path):
     _, loudspeaker = tape.sides
     heard = recognize(store, loudspeaker)
     printed = "".join(log)
-    assert "hundred thirty two" in heard.replace(" and ", " ") and "one hundred" in heard.replace("hundred thirty two", ""), (heard, printed)
+    assert "hundred thirty two" in heard.replace(" and ", " ") and "one hundred" in heard.replace(
+        "hundred thirty two", ""
+    ), (heard, printed)
     assert daemon.returncode == 0 and "gap" in printed
     assert "twelve" not in printed and "132" not in printed, "speech is private"
-
-
-def recognize(store, sound):
-    from device.hear.recognizer import open_recognizer
-
-    if store.has("vosk-small-en"):
-        recognizer = open_recognizer("vosk", store.path("vosk-small-en"))
-    else:
-        recognizer = open_recognizer("whisper", store.path("whisper-tiny-en"))
-    recognizer.start()
-    recognizer.accept(sound)
-    while recognizer.decode():
-        pass
-    return recognizer.settle()
 
 
 def test_a_second_daemon_on_the_same_state_is_refused(store, tmp_path):
@@ -96,7 +85,9 @@ def test_a_second_daemon_on_the_same_state_is_refused(store, tmp_path):
 
     environment = {"NOD_STATE": str(tmp_path), "NOD_MODELS": str(store.folder), "PATH": "/usr/bin:/bin"}
     with service.lock_state(tmp_path):
-        second = subprocess.run([sys.executable, "-m", "device", "run"], env=environment, capture_output=True, text=True)
+        second = subprocess.run(
+            [sys.executable, "-m", "device", "run"], env=environment, capture_output=True, text=True
+        )
     assert second.returncode == 1
     assert len(second.stderr.strip().splitlines()) == 1 and "another Nod" in second.stderr
 
