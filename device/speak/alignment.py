@@ -1,7 +1,7 @@
 """Which phonemes belong to which word, when the phonemizer joins and parts words as speech does ("on the" → ɔnðə).
 
-Pure.  A *group* is a run of phonemes without a space between; the phonemizer gives groups, we know words and how each of them
-sounds alone.  Nearly always there is one group a word, or as many as the word has alone ("4:05" → three).
+Pure.  A *group* is a run of phonemes without a space between; the phonemizer gives groups, we know words and how each
+of them sounds alone.  Nearly always there is one group a word, or as many as the word has alone ("4:05" → three).
 """
 
 import unicodedata

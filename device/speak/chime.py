@@ -12,7 +12,7 @@ _STROKES = (
     (1.11, 783.99),
     (1.27, 1046.5),
 )  # s, Hz: E5 G5 C6
-# Partials of a struck bar (Fletcher and Rossing, The Physics of Musical Instruments, ch. 19) with their share and decay.
+# Partials of a struck bar (Fletcher and Rossing, The Physics of Musical Instruments, ch. 19) with share and decay.
 _PARTIALS = ((1.0, 1.0, 0.35), (2.76, 0.22, 0.12), (5.4, 0.08, 0.05))
 _LENGTH_S = 2.0
 _PEAK = 0.4  # about as loud as the voice

@@ -51,7 +51,8 @@ class Fillers:
     def choose(self, kind: str, last: str | None, n: int) -> Filler | None:
         """The `n`-th filler of `kind`, never the one whose text is `last`; None when there is no other.
 
-        n: any counter, e.g. of fillers played.  A kind without fillers (a tool's name) falls back to "tool", then to "thinking".
+        n: any counter, e.g. of fillers played.  A kind without fillers (a tool's name) falls back to "tool", then to
+        "thinking".
         """
         for name in (kind, "tool", "thinking"):
             fit = [filler for filler in self._of_kind.get(name, ()) if filler.text != last]
@@ -63,7 +64,8 @@ class Fillers:
 class FillerCache:
     """The folder the rendered fillers are kept in.
 
-    own: a folder of the user's own WAVs, `KIND/WHAT IS SAID.wav`; a kind found there takes the place of the rendered ones.
+    own: a folder of the user's own WAVs, `KIND/WHAT IS SAID.wav`; a kind found there takes the place of the rendered
+    ones.
     """
 
     def __init__(self, folder: Path, own: Path | None = None, texts: Mapping[str, Sequence[str]] = TEXTS):
@@ -72,9 +74,10 @@ class FillerCache:
         self._texts = texts
 
     def build(self, voice: Voice) -> int:
-        """Render what is missing or was rendered by another voice, speed or text, and remove the rest.  Returns how many.
+        """Render what is missing or stems from another voice, speed or text, and remove the rest.  Returns how many.
 
-        Blocks for about 0.2 s a filler; main thread, at installation or start.  Raises OSError when the folder can't be written to.
+        Blocks for about 0.2 s a filler; main thread, at installation or start.  Raises OSError when the folder can't be
+        written to.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         missing = [text for _, text in self._all() if not self._path(voice, text).exists()]

@@ -13,15 +13,16 @@ import onnxruntime as ort
 from device.errors import ModelError
 from device.speak.split import decoder_path, encoder_path, is_split
 
-# Frames decoded beyond both ends of a window and thrown away.  Joined windows then equal the undivided medium-quality voice to 120 dB;
-# with 8 it is 54 to 61 dB, with 6 it is 43 dB (tests/bench/voice.py).
+# Frames decoded beyond both ends of a window and thrown away.  Joined windows then equal the undivided medium-quality
+# voice to 120 dB; with 8 it is 54 to 61 dB, with 6 it is 43 dB (tests/bench/voice.py).
 CONTEXT_FRAMES = 10
-# The first window is over soon, later ones waste less on their context and are all played out long after the next is there.
+# The first window is over soon, later ones waste less on their context and are all played out long after the next is
+# there.
 _FIRST_FRAMES, _SECOND_FRAMES, _LATER_FRAMES = 10, 18, 36
 
 
 class Scales(NamedTuple):
-    """What Piper's `scales` input holds: spread of the latent noise, length of the phonemes, spread of their lengths."""
+    """Piper's `scales` input: spread of the latent noise, length of the phonemes, spread of their lengths."""
 
     noise: float
     length: float
@@ -29,14 +30,14 @@ class Scales(NamedTuple):
 
 
 class Rendering(NamedTuple):
-    """durations: samples of every phoneme id, or None when the voice doesn't tell.  pieces: float32, joined they are the phrase."""
+    """durations: samples of every phoneme id, None when the voice doesn't tell.  pieces: float32, joined the phrase."""
 
     durations: np.ndarray | None
     pieces: Iterator[np.ndarray]
 
 
 def windows(frames: int, quiet: int) -> Iterator[tuple[int, int]]:
-    """The ranges of frames to decode one after the other.  quiet: frames before the first phoneme, which give no sound."""
+    """The ranges of frames to decode, in order.  quiet: frames before the first phoneme, which give no sound."""
     start, sizes = 0, iter((quiet + _FIRST_FRAMES, _SECOND_FRAMES))
     while start < frames:
         end = start + next(sizes, _LATER_FRAMES)

@@ -27,7 +27,7 @@ def run(
 ) -> None:
     """Speak every `Say` of the live draft, until `stop` is in the mailbox.  The speak thread's function.
 
-    audio gets a `Sound` a chunk: in order, without a gap, the last one marked (it may be empty when others went before).
+    audio gets a `Sound` a chunk: in order, without a gap, the last one marked (it may be empty).
     main gets a `Fault` when the voice fails; the draft then ends there, so nobody waits for its end.
     Work for a draft that is no longer live stops before the next chunk and leaves no mark.
     """
@@ -100,7 +100,8 @@ class Speaker:
         """Leave a sound, waiting while there is enough already.  Raises StaleDraft."""
         duration_s = sound.samples.size / SAMPLE_RATE_HZ
         waited_s = 0.0
-        # Past the look-ahead one chunk is rendered in the time of one chunk: that needs no clock and no word from the playout.
+        # Past the look-ahead one chunk is rendered in the time of one chunk: that needs no clock and no word from the
+        # playout.
         while waited_s < _KEEP_UP * duration_s and self._ahead_s > self._most_ahead_s(sound.draft):
             waited_s += self._wait(sound.draft)
         while len(self._audio) >= self._audio.size // 2:  # the rest is for releases and cuts

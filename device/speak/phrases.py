@@ -1,6 +1,7 @@
 """Where a reply is cut into phrases while its words still arrive.
 
-Pure.  The first phrase is short, so that the voice can begin; later ones are sentences or clauses, so that they sound right.
+Pure.  The first phrase is short, so that the voice can begin; later ones are sentences or clauses, so that they sound
+right.
 """
 
 import re
@@ -16,15 +17,15 @@ _CLAUSE_END = re.compile(r"(?:[,;:—–]+[\"'”’)\]*_]*|--)$")
 _ENDLESS = re.compile(r"^[\"'“‘(\[]*(?:[A-Za-z]\.)+$")  # initials: "J.", "U.S."
 # After these a phrase doesn't end: the voice would stop in the middle of a breath.
 _CLINGING = frozenset(
-    "a an the to of in on at by for with from and or but nor so as than that if is are was were am be been being has have had "
-    "will would can could should may might must do does did not no my your his her its our their this these those very too "
-    "i you he she it we they who which what when where how there here's it's i'm you're that's mr. mrs. ms. dr. st. no. about "
-    "into over under between through per plus minus times".split()
+    "a an the to of in on at by for with from and or but nor so as than that if is are was were am be been being has "
+    "have had will would can could should may might must do does did not no my your his her its our their this these "
+    "those very too i you he she it we they who which what when where how there here's it's i'm you're that's mr. "
+    "mrs. ms. dr. st. no. about into over under between through per plus minus times".split()
 )
 # Before these it ends best.
 _OPENING = frozenset(
-    "and or but so because if when while which who that then than with without from to in on at for by after before until "
-    "through between during about into over under since where as".split()
+    "and or but so because if when while which who that then than with without from to in on at for by after before "
+    "until through between during about into over under since where as".split()
 )
 
 
@@ -48,7 +49,7 @@ class Phrases:
         self._is_first = True
 
     def add(self, text: str, last: bool = False) -> list[Phrase]:
-        """More of the reply, cut anywhere; returns the phrases that can be said now.  last: nothing follows, so all of it."""
+        """More of the reply, cut anywhere; returns the phrases that can be said now: all when it is the `last`."""
         words = (self._unfinished + text).split()
         is_finished = last or not words or text[-1:].isspace()
         self._unfinished = "" if is_finished else words.pop()

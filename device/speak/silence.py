@@ -1,6 +1,7 @@
 """Takes the silence off both ends of a phrase while it streams by.
 
-Piper begins with up to 60 ms of silence and ends with up to 280 ms.  The first is lost time, the second isn't a pause anybody chose.
+Piper begins with up to 60 ms of silence and ends with up to 280 ms.  The first is lost time, the second isn't a pause
+anybody chose.
 """
 
 import numpy as np

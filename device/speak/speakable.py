@@ -1,7 +1,8 @@
 """Written text → what is to be spoken, token by token, so that heard words can be reported as they were written.
 
-Pure.  espeak reads much by itself; here is only what it reads wrongly or not as people say it (found by recognizing its speech):
-times, money, dates, years, units, ranges, abbreviations, markdown.  The rules are English; other languages are only cleaned.
+Pure.  espeak reads much by itself; here is only what it reads wrongly or not as people say it (found by recognizing its
+speech): times, money, dates, years, units, ranges, abbreviations, markdown.  The rules are English; other languages are
+only cleaned.
 """
 
 import re
@@ -41,8 +42,8 @@ _NUMBER = r"[-−+]?\d[\d,]*(?:\.\d+)?"
 def speakable(text: str, language: str = "en-us") -> list[Token]:
     """The tokens of `text`.  Their spoken forms, joined by spaces, are what the phonemizer gets.
 
-    language: espeak's name of the voice's language.  What can't be heard (emoji, markup) is left out; a lone sign joins the
-    written form of the word before it.
+    language: espeak's name of the voice's language.  What can't be heard (emoji, markup) is left out; a lone sign joins
+    the written form of the word before it.
     """
     written = clean(text).split()
     if not language.startswith("en"):
@@ -143,7 +144,7 @@ def _unit(symbol: str, count: str) -> str | None:
     return single if numbers.is_one(count) else several
 
 
-# --- one function a pattern: (match, place) → words, or None when it isn't that after all -----------------------------------
+# --- one function a pattern: (match, place) → words, or None when it isn't that after all --------------------------
 
 
 def _time(match: re.Match[str], place: _Place) -> str | None:

@@ -1,8 +1,9 @@
 """Cuts a Piper voice in two, so that it can begin to sound before it is finished.
 
-A Piper voice is one VITS graph (Kim et al. 2021): text encoder, duration predictor and flow make latent frames; a HiFi-GAN
-generator (Kong et al. 2020) turns each frame into 256 samples.  The generator is convolutional and hangs on one tensor, so it can
-run over windows of frames.  Names of tensors differ from voice to voice, so everything is found by structure.
+A Piper voice is one VITS graph (Kim et al. 2021): text encoder, duration predictor and flow make latent frames; a
+HiFi-GAN generator (Kong et al. 2020) turns each frame into 256 samples.  The generator is convolutional and hangs on
+one tensor, so it can run over windows of frames.  Names of tensors differ from voice to voice, so everything is found
+by structure.
 """
 
 import hashlib
@@ -46,10 +47,10 @@ def digest_of(voice: Path) -> str:
 
 
 def split_voice(voice: Path) -> bool:
-    """Split the Piper voice at `voice` (.onnx) into an encoder and a decoder beside it.  Takes seconds; installation only.
+    """Split the Piper voice `voice` (.onnx) into encoder and decoder beside it.  Takes seconds; installation only.
 
-    Returns True when the halves are there and belong to this very file, False when its graph can't be split (then older halves
-    are removed and the voice is spoken in whole phrases).  Raises ModelError when it can't be read or written.
+    Returns True when the halves are there and belong to this very file, False when its graph can't be split (then older
+    halves are removed and the voice is spoken in whole phrases).  Raises ModelError when it can't be read or written.
     """
     try:
         digest = hashlib.sha256(voice.read_bytes()).hexdigest()
@@ -122,7 +123,7 @@ class Graph:
         return self._behind(tensor, stop_at) & self._inputs
 
     def durations(self) -> str | None:
-        """Frames per phoneme id, `w_ceil` in VITS: the graph's only Ceil (as piper.patch_voice_with_alignment finds it)."""
+        """Frames per phoneme id, `w_ceil` in VITS: the only Ceil (as piper.patch_voice_with_alignment has it)."""
         ceils = [node.output[0] for node in self._nodes if node.op_type == "Ceil"]
         return ceils[0] if len(ceils) == 1 else None
 
@@ -130,7 +131,8 @@ class Graph:
         """The latent frames, what the generator's first Conv takes in; None when there isn't exactly one such tensor.
 
         The generator begins with a Conv before the first ConvTranspose; no other part of VITS has ConvTransposes.  In a
-        multi-speaker voice a second Conv, over the speaker's embedding, is added to it: the frames are what the durations shape.
+        multi-speaker voice a second Conv, over the speaker's embedding, is added to it: the frames are what the
+        durations shape.
         """
         durations = self.durations()
         behind_audio = self._behind(self._audio, None)

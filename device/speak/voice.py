@@ -30,7 +30,7 @@ _GAUGE = "Hello, this is how loud I speak, 1 to 3."
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """samples: float32 [-1, 1] mono 16 kHz.  words: those that begin in this chunk, offsets relative to its first sample."""
+    """samples: float32 [-1, 1] mono 16 kHz.  words: those that begin in it, with offsets from its first sample."""
 
     samples: np.ndarray
     words: tuple[Word, ...] = ()
@@ -43,7 +43,8 @@ def _never() -> None:
 class Voice:
     """One voice, loaded and warm.  Used by one thread at a time.
 
-    folder: where MODEL.onnx and MODEL.onnx.json lie, with the split halves if there are any.  speed: 1 is the voice's own.
+    folder: where MODEL.onnx and MODEL.onnx.json lie, with the split halves if there are any.  speed: 1 is the voice's
+    own.
     pitch: above 1 higher, with the formants of a smaller person; the tempo stays.  threads: of each neural network.
     Raises ModelError when the voice isn't there or broken.  Loading takes about a second.
     """
@@ -51,7 +52,7 @@ class Voice:
     def __init__(self, folder: Path, model: str, speed: float = 1.0, pitch: float = 1.0, threads: int = 1):
         self._path = folder / f"{model}.onnx"
         self._config = _config(self._path)
-        self._phonemizer = PiperVoice(session=None, config=self._config)  # type: ignore[arg-type]  # its network isn't used
+        self._phonemizer = PiperVoice(session=None, config=self._config)  # its network isn't used
         self._graph = load_graph(self._path, self._config.hop_length, threads)
         self._speaker = self._config.default_speaker_id
         self._rate_hz = self._config.sample_rate * pitch
@@ -74,7 +75,7 @@ class Voice:
         return f"{self._name} {digest_of(self._path)}"
 
     def warm(self) -> None:
-        """Touch all that is slow the first time, and measure how loud the voice is, for an even level.  About 200 ms."""
+        """Touch all that is slow the first time, and measure how loud the voice is.  About 200 ms."""
         self._gain = 1.0
         spoken, _ = self.say(_GAUGE)
         frames = spoken[: spoken.size // 320 * 320].reshape(-1, 320)
@@ -95,8 +96,8 @@ class Voice:
         """Speak a phrase of written text, chunk by chunk, each as soon as it is computed and none longer than 450 ms.
 
         check: called before every piece of work of more than a few milliseconds; what it raises ends the stream.
-        The words come as written, those that begin in a chunk with that chunk; the last ends with the last chunk at the latest.
-        Text without a single sound gives nothing.
+        The words come as written, those that begin in a chunk with that chunk; the last ends with the last chunk at the
+        latest. Text without a single sound gives nothing.
         """
         check()
         tokens = speakable(text, self._config.espeak_voice)

@@ -1,6 +1,6 @@
 """How soon the voice begins, split and undivided, and what the splitting costs: prints JSON.
 
-    python tests/bench/voice.py [FOLDER] [MODEL] [--threads N]
+python tests/bench/voice.py [FOLDER] [MODEL] [--threads N]
 """
 
 import argparse
@@ -28,7 +28,7 @@ TEXTS = {
 
 
 def bench(folder: Path, model: str, threads: int = 1, rounds: int = 9) -> dict[str, object]:
-    """Median milliseconds until the first chunk: split (whole text, and its first phrase only) and undivided, interleaved."""
+    """Median milliseconds until the first chunk, interleaved: split (all, or its first phrase) and undivided."""
     split = Voice(folder, model, threads=threads)
     with tempfile.TemporaryDirectory() as bare:
         for file in (folder / f"{model}.onnx", folder / f"{model}.onnx.json"):

@@ -1,0 +1,142 @@
+"""Written text is rewritten for the voice token by token, and what is then heard is what was meant."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_speak_voice import hear_words
+
+from device.speak.alignment import align, groups_of
+from device.speak.speakable import clean, speakable
+
+SPOKEN = {
+    "It's 4:05 PM.": "It's four oh five PM.",
+    "at 7:00 a.m. tomorrow": "at seven AM tomorrow",
+    "It's 9 a.m. Get up!": "It's nine AM. Get up!",
+    "At 7:00.": "At seven o'clock.",
+    "16:05 and 12:30": "sixteen oh five and twelve thirty",
+    "20°C, 5 km, 1 km and 50%": "twenty degrees Celsius, five kilometers, one kilometer and fifty percent",
+    "-5°": "minus five degrees",
+    "10-20 km": "ten to twenty kilometers",
+    "$5.20, $1 and $5 million": "five dollars and twenty cents, one dollar and five million dollars",
+    "Dr. Smith lives on Main St. near St. Peter": "Doctor Smith lives on Main Street near Saint Peter",
+    "e.g. this": "for example, this",
+    "on March 3, 2025": "on March third, twenty twenty-five",
+    "on 3 March": "on the third of March",
+    "2025-03-04": "March fourth, twenty twenty-five",
+    "in 1984 there were 1984 sheep": "in nineteen eighty-four there were one thousand nine hundred eighty-four sheep",
+    "in 1905, the 1990s and 2005": "in nineteen oh five, the nineteen nineties and two thousand five",
+    "the 21st of 1,234.56": "the twenty-first of one thousand two hundred thirty-four point five six",
+    "007 and 555-1234": "zero zero seven and five five five one two three four",
+    "1/2 and 3/4": "one half and three quarters",
+    "3 + 4 = 7, 3 x 4": "three plus four equals seven, three times four",
+    "see [the docs](http://x.y/z) at https://www.example.com/a?b=1.": "see the docs at example dot com.",
+    "**Bold**, *so* `code`": "Bold, so code",
+    "# Title\n- one\n- two": "Title one two",
+    "😀 Hello 👋🏽 there": "Hello there",
+    "one — two": "one, two",
+    "rock & roll": "rock and roll",
+    "an LED": "an L E D",
+    "#5 and No. 6": "number five and number six",
+}
+
+
+@pytest.mark.parametrize("written", SPOKEN)
+def test_what_the_voice_is_given(written):
+    assert " ".join(token.spoken for token in speakable(written)) == SPOKEN[written]
+
+
+@given(st.text(max_size=60) | st.text(alphabet="0123456789.,:-/%$°aApPmM kx*_#[]()", max_size=30))
+def test_any_text_gives_tokens_that_can_be_spoken(text):
+    tokens = speakable(text)
+    assert all(token.written and any(c.isalnum() for c in token.spoken) for token in tokens)
+    kept = " ".join(token.written for token in tokens).split()
+    words = clean(text).split()
+    assert [word for word in kept if word in words] == kept, "nothing is invented"
+    assert {word for word in words if any(c.isalpha() for c in word)} <= set(kept), "no word is lost"
+
+
+def test_another_language_is_only_cleaned():
+    assert [token.spoken for token in speakable("**Um 4:05** Uhr", "de")] == ["Um", "4:05", "Uhr"]
+
+
+HEARD = {
+    "It's 4:05 PM.": "it's four oh five pm",
+    "The alarm rings at 7:30 a.m. tomorrow.": "the alarm rings at seven thirty am tomorrow",
+    "The meeting is at 12:00.": "the meeting is at twelve o'clock",
+    "It is 20°C outside.": "it is twenty degrees celsius outside",
+    "The shop is 5 km from here.": "the shop is five kilometers from here",
+    "You have 50% of your battery left.": "you have fifty percent of your battery left",
+    "It costs $5.20 in total.": "it costs five dollars and twenty cents in total",
+    "Today is March 3, 2025.": "today is march third twenty twenty five",
+    "He was born in 1984.": "he was born in nineteen eighty four",
+    "Dr. Smith will see you now.": "doctor smith will see you now",
+    "The total is 1,234.": "the total is one thousand two hundred thirty four",
+    "You are 2nd in line.": "you are second in line",
+    "Add 1/2 a cup of sugar.": "add one half a cup of sugar",
+    "Pi is **about** 3.14.": "pi is about three point one four",
+}
+
+
+def test_what_a_recognizer_hears_of_it(voice, vosk_folder):
+    wrong = {}
+    for written, meant in HEARD.items():
+        heard = " ".join(
+            {"o": "oh"}.get(word.text, word.text) for word in hear_words(vosk_folder, voice.say(written)[0])
+        )
+        errors = _word_errors(meant.split(), heard.split())
+        if errors > 1:  # one for the recognizer
+            wrong[written] = heard
+    assert not wrong
+
+
+def test_heard_words_are_told_as_written(voice):
+    _, words = voice.say("At 4:05 PM it's 20°C.")
+    assert [word.text for word in words] == ["At", "4:05", "PM", "it's", "20°C."]
+    lengths = {word.text: word.end - word.start for word in words}
+    assert lengths["4:05"] > 2 * lengths["At"], "three spoken words take longer than one"
+    assert lengths["20°C."] > 2 * lengths["it's"]
+
+
+def _word_errors(meant: list[str], heard: list[str]) -> int:
+    """Levenshtein distance in words."""
+    row = list(range(len(heard) + 1))
+    for i, word in enumerate(meant, 1):
+        above, row = row, [i]
+        for j, other in enumerate(heard, 1):
+            row.append(min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (word != other)))
+    return row[-1]
+
+
+# --- which phonemes are whose ---------------------------------------------------------------------------------------
+
+
+def test_joined_words_are_parted_in_proportion():
+    spans = align(list("tˈɜːn ɔnðə lˈaɪt."), [list("tˈɜːn"), list("ˈɔn"), list("ðə"), list("lˈaɪt.")])
+    assert ["".join(list("tˈɜːn ɔnðə lˈaɪt.")[a:b]) for a, b in spans] == ["tˈɜːn", "ɔn", "ðə", "lˈaɪt"]
+
+
+def test_a_word_of_several_groups_takes_them_all():
+    phonemes = list("æt fˈoɹ ˈoʊ fˈaɪv pˌiːˈɛm")
+    spans = align(phonemes, [list("æt"), list("fˈoɹ ˈoʊ fˈaɪv"), list("pˌiːˈɛm")])
+    assert ["".join(phonemes[a:b]) for a, b in spans] == ["æt", "fˈoɹ ˈoʊ fˈaɪv", "pˌiːˈɛm"]
+
+
+GROUPS = st.lists(st.text(alphabet="abdefiɪəˈː", min_size=1, max_size=9), max_size=14)
+
+
+@given(GROUPS, GROUPS)
+def test_every_word_gets_a_span_in_order(groups, words):
+    phonemes = list(" ".join(groups))
+    spans = align(phonemes, [list(word) for word in words])
+    assert len(spans) == len(words)
+    assert all(0 <= start <= end <= len(phonemes) for start, end in spans)
+    assert all(a.start <= b.start and a.end <= b.end for a, b in zip(spans, spans[1:], strict=False))
+
+
+@given(st.lists(st.text(alphabet="abdefiɪəˈː,.! ", max_size=9), max_size=9))
+def test_groups_hold_no_spaces_or_punctuation(parts):
+    text = "".join(parts)
+    for start, end in groups_of(list(text)):
+        assert not re.search(r"[ ,.!]", text[start:end])
