@@ -106,6 +106,10 @@ class Daemon:
         self.turn_log = TurnLog(config.budget)
         self.faults: list[str] = []
         self.warnings: list[str] = []
+        if not self.models.voice.is_split:
+            self.warnings.append(
+                f"The voice {config.voice.model} can't be split: it speaks whole phrases, so it begins later."
+            )
         self.state = State()
         self._observer = observer
         self._fillers_played = 0
