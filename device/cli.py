@@ -81,6 +81,23 @@ def _parser() -> argparse.ArgumentParser:
     demo = add("demo", _demo, "a recorded conversation with the full daemon, and a report of it")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="default: out/demo")
 
+    bench = add(
+        "bench",
+        _bench,
+        "how fast Nod answers: more than 30 requests, live, and a report",
+        "About five minutes.\nIn a folder --speech it uses people's recordings, without it a synthesized voice alone.",
+    )
+    bench.add_argument("--out", type=Path, default=Path("out/bench"), metavar="DIR", help="default: out/bench")
+    bench.add_argument(
+        "--speech",
+        type=Path,
+        default=Path("../shared/speech/commands"),
+        metavar="DIR",
+        help="people's orders, FLAC or WAV (default: ../shared/speech/commands)",
+    )
+    bench.add_argument("--compare", type=Path, metavar="FILE", help="bench.json of an earlier run, to compare with")
+    bench.add_argument("--requests", type=int, metavar="N", help="only the first N requests")
+
     _add_models(commands)
     return parser
 
@@ -153,6 +170,17 @@ def _demo(options: argparse.Namespace) -> int:
     # The demo is the same every time: no history or timers of the user's.
     config = replace(config, paths=replace(config.paths, state=""))
     return run_demo(config, ModelStore(config.paths.models_dir()), options.out)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    config = load_config(options.config)
+    from device.bench import run_bench
+    from device.models import ModelStore
+
+    # Like the demo, always from the same start.
+    config = replace(config, paths=replace(config.paths, state=""))
+    store = ModelStore(config.paths.models_dir())
+    return run_bench(config, store, options.out, options.speech, options.compare, options.requests)
 
 
 def _fetch(options: argparse.Namespace) -> int:

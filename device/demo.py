@@ -1,7 +1,7 @@
 """`nod demo`: a conversation with a recorded user, held by the whole daemon in real time, and a report of it.
 
-The user's side is spoken by the same voice model as Nod's, raised so far that it is plainly somebody else, and written to
-a file before the daemon starts: from then on nobody can help it along.
+The user's side is spoken by the same voice model as Nod's, raised so far that it is plainly somebody else, and written
+to a file before the daemon starts: from then on nobody can help it along.
 """
 
 import sys
@@ -95,7 +95,7 @@ def _print_turn(line: dict[str, Any]) -> None:
 
 
 def user_side(voice: Voice, script: Sequence[Line]) -> tuple[np.ndarray, list[float]]:
-    """The recording (float32 [-1, 1], 16 kHz) with each line where the script wants it, and where each ends, in seconds.
+    """The recording (float32 [-1, 1], 16 kHz) with each line where the script wants it, and where each ends in seconds.
 
     A little room noise lies under all of it, since no microphone hears digital silence.
     """

@@ -37,6 +37,10 @@ class ToolError(NodError):
     """A tool could not do what it was asked; the message is spoken to the user."""
 
 
+class BenchError(NodError):
+    """What a bench was asked to read isn't what it needs."""
+
+
 class StaleDraft(NodError):
     """The draft being worked on is no longer wanted (the user went on or interrupted); unwinds the work, never shown."""
 

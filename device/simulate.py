@@ -65,12 +65,14 @@ def simulate(
     no_wake: bool = False,
     store: ModelStore | None = None,
     on_line: Callable[[dict[str, Any]], None] | None = None,
+    prepare: Callable[[Daemon], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Play `user_wav` to Nod and record what it says.
 
     Writes `agent.wav` (16 kHz, 16-bit mono; sample 0 is sample 0 of `user_wav`) and `events.jsonl` into `out_dir`.
     State is kept in a folder that is thrown away, unless `[paths] state` names one.  on_line: called with each line of
-    `events.jsonl` as it comes, on the main thread; must not block.  Returns the turns' records.
+    `events.jsonl` as it comes, on the main thread; must not block.  prepare: called with the loaded daemon before
+    it runs.  Returns the turns' records.
     Raises WaveError, ModelError, NodError.  Takes as long as the recording, plus loading, plus up to 20 s.
     """
     user = read_wave(user_wav)
@@ -83,6 +85,8 @@ def simulate(
         state_dir.mkdir(parents=True, exist_ok=True)
         daemon = Daemon(config, store, state_dir, device, always_open=no_wake, observer=watcher.observe)
         watcher.daemon = daemon
+        if prepare:
+            prepare(daemon)
         daemon.run()
     lines = [{"t_s": 0.0, "turn": 0, "kind": "ready"} | daemon.describe(), *watcher.lines]
     lines.append(

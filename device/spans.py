@@ -1,7 +1,7 @@
 """Where there is sound in a recording, found as a person with an oscilloscope would.
 
-150 Hz high-pass, RMS over 20 ms, 10 dB above the recording's own floor; the edges are then looked up at 2.5 ms.  Works on
-whole recordings, after the fact: nothing that decides while a conversation goes on uses it.
+150 Hz high-pass, RMS over 20 ms, 10 dB above the recording's own floor; the edges are then looked up at 2.5 ms.  Works
+on whole recordings, after the fact: nothing that decides while a conversation goes on uses it.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,110 @@
+"""`nod bench`: more than 30 requests to the whole daemon in real time, against tools that take up to 4 s.
+
+Leaves `user.wav`, `agent.wav`, `events.jsonl`, `bench.json` and `report.html` in a folder.
+"""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from device.bench_report import write_page
+from device.bench_requests import Placed, Request, build_requests, place
+from device.bench_score import print_summary, score, summarize
+from device.bench_tools import equip
+from device.config import Config
+from device.demo import USER_PITCH
+from device.errors import BenchError
+from device.events import SAMPLE_RATE_HZ
+from device.models import ModelStore
+from device.report import read_run
+from device.simulate import simulate
+from device.speak.voice import Voice
+from device.wave_file import write_wave
+
+FILES = ("user.wav", "agent.wav", "events.jsonl", "bench.json", "report.html")
+
+
+def run_bench(
+    config: Config, store: ModelStore, out_dir: Path, speech_dir: Path, compare: Path | None, limit: int | None = None
+) -> int:
+    """Ask everything, print the table, write FILES to `out_dir`; takes about five minutes.  Returns 0.
+
+    speech_dir: where people's recordings (FLAC or WAV) are, if there are any.  compare: `bench.json` of another run.
+    limit: only that many requests.  Raises ModelError, and BenchError when `compare` can't be read.
+    """
+    other = None if compare is None else read_bench(compare)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        (out_dir / name).unlink(missing_ok=True)
+    recordings = find_recordings(speech_dir)
+    user, placed = place(_requests(config, store, recordings)[:limit])
+    write_wave(out_dir / "user.wav", user)
+    whose = f"people's recordings in {speech_dir}" if recordings else "all synthesized, for lack of people's recordings"
+    print(f"{len(placed)} requests ({whose}), {user.size / SAMPLE_RATE_HZ:.0f} s, live:", flush=True)
+    simulate(
+        out_dir / "user.wav",
+        out_dir,
+        config,
+        no_wake=True,
+        store=store,
+        on_line=_print_turn,
+        prepare=lambda daemon: equip(daemon, placed),
+    )
+    result = _result(config, out_dir, placed, bool(recordings))
+    (out_dir / "bench.json").write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
+    page = write_page(out_dir, config.budget.turn, result, other)
+    print()
+    print_summary(result["summary"], sys.stdout, other["summary"] if other else None, compare.stem if compare else "")
+    print(f"\nLook: {page}  Figures: {out_dir / 'bench.json'}")
+    return 0
+
+
+def _requests(config: Config, store: ModelStore, recordings: Sequence[Path]) -> list[Request]:
+    """The voice that speaks them is gone when this returns: the daemon loads its own."""
+    voice = Voice(store.path(config.voice.model), config.voice.model, pitch=USER_PITCH)
+    return build_requests(lambda text: voice.say(text)[0], recordings)
+
+
+def find_recordings(folder: Path) -> list[Path]:
+    """People's recordings in `folder`; none when there is no such folder, or nothing to read FLAC with."""
+    if find_spec("soundfile") is None:
+        return []
+    return sorted(path for path in folder.glob("*") if path.suffix in (".flac", ".wav")) if folder.is_dir() else []
+
+
+def read_bench(path: Path) -> dict[str, Any]:
+    """A `bench.json`.  Raises BenchError when it isn't one."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found, dict) and {"summary", "requests"} <= found.keys():
+            return found
+        why = "it has no summary and requests"
+    except (OSError, ValueError) as error:
+        why = str(error)
+    raise BenchError(f"{path}: not a result of 'nod bench' ({why}); name the bench.json of an earlier run.")
+
+
+def _result(config: Config, out_dir: Path, placed: Sequence[Placed], human: bool) -> dict[str, Any]:
+    run = read_run(out_dir)
+    rows = score(placed, run.agent, run.events, config.budget.turn)
+    about = {event["kind"]: event for event in run.events if event["kind"] in ("ready", "audio")}
+    return {
+        "machine": {"processor": platform.machine(), "cores": os.cpu_count()},
+        "people": human,
+        "budget": vars(config.budget),
+        "equipment": about,
+        "summary": summarize(rows),
+        "requests": rows,
+    }
+
+
+def _print_turn(line: dict[str, Any]) -> None:
+    """One short line a turn: that it goes on is all that is wanted while it lasts."""
+    if line["kind"] == "turn":
+        gap = "no reply" if line["gap_ms"] is None else f"{line['gap_ms']:.0f} ms"
+        print(f"  {line['user_end_s']:6.1f} s  {gap:>8}  {line['user'][:70]}", flush=True)

@@ -1,0 +1,155 @@
+"""What the bench asks: more than 30 requests of three kinds, as one recording.
+
+plain     intents: Nod knows the answer at once
+open      questions for the language model
+tool      orders that a simulated tool carries out, in 0 to 4 s: people's recordings where they are there
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from device.events import SAMPLE_RATE_HZ
+from device.spans import find_sound
+
+PLAIN = (
+    "What time is it?",
+    "What is the date today?",
+    "Set a timer for ten minutes.",
+    "What is seven times eight?",
+    "How many kilometers are five miles?",
+    "Set a timer for two hours.",
+    "How much time is left?",
+    "What is fifteen plus twenty seven?",
+    "Cancel all timers.",
+    "What day is tomorrow?",
+    "What is one hundred minus thirty three?",
+    "What can you do?",
+)
+OPEN = (
+    "What is the capital of France?",
+    "Why is the sky blue?",
+    "Tell me something about the moon.",
+    "How do plants make their food?",
+    "What is a good name for a dog?",
+    "Why do cats purr?",
+)
+ORDERS = (
+    "Make me a large coffee with milk, please.",
+    "I would like an espresso.",
+    "Can I have a cup of green tea?",
+    "A small latte with sugar, please.",
+    "Make me a hot chocolate.",
+)
+LATENCIES_MS = (0, 500, 1000, 2000, 4000)
+ORDERS_EACH = 3
+# Around the clips that are used of a recording: its own room, so that nothing begins or ends abruptly.
+LEAD_S, TRAIL_S, FADE_S = 0.3, 1.0, 0.02
+BRIDGE_S = 0.6
+PLAIN_ROOM_S, OPEN_ROOM_S, ORDER_ROOM_S = 5.0, 10.0, 4.5
+LONG_ROOM_S = 16.0  # "What can you do?" is answered at length
+ROOM_NOISE_DB = -60.0
+
+
+Say = Callable[[str], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """Something to ask.
+
+    kind: "plain", "open" or "tool 500 ms".  text: the words, or the recording's name.  sound: float32 [-1, 1], 16 kHz.
+    span: its first and last moment of speech, in seconds of `sound`.  latency_ms: of the simulated tool; None without
+    one.  room_s: time for the answer.
+    """
+
+    kind: str
+    text: str
+    sound: np.ndarray
+    span: tuple[float, float]
+    latency_ms: int | None
+    room_s: float
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A request in the recording: speech from start_s to end_s, the next request's from until_s."""
+
+    number: int
+    kind: str
+    text: str
+    start_s: float
+    end_s: float
+    until_s: float
+    latency_ms: int | None
+
+
+def build_requests(say: Say, recordings: Sequence[Path], seed: int = 0) -> list[Request]:
+    """All requests, in an order that mixes the kinds but is the same every time.
+
+    say: text → float32 samples at 16 kHz.  recordings: people's orders; with none, ORDERS are spoken by `say`.
+    """
+    requests = [_spoken("plain", text, say, None, _room(text)) for text in PLAIN]
+    requests += [_spoken("open", text, say, None, OPEN_ROOM_S) for text in OPEN]
+    chosen = random.Random(seed).sample(sorted(recordings), min(len(recordings), ORDERS_EACH * len(LATENCIES_MS)))
+    for index in range(ORDERS_EACH * len(LATENCIES_MS)):
+        latency_ms = LATENCIES_MS[index % len(LATENCIES_MS)]
+        kind, room_s = f"tool {latency_ms} ms", ORDER_ROOM_S + 1.6 * latency_ms / 1000
+        if index < len(chosen):
+            requests.append(_recorded(kind, chosen[index], latency_ms, room_s))
+        else:
+            requests.append(_spoken(kind, ORDERS[index % len(ORDERS)], say, latency_ms, room_s))
+    random.Random(seed).shuffle(requests)
+    return requests
+
+
+def _room(text: str) -> float:
+    return LONG_ROOM_S if text == "What can you do?" else PLAIN_ROOM_S
+
+
+def _spoken(kind: str, text: str, say: Say, latency_ms: int | None, room_s: float) -> Request:
+    return _request(kind, text, say(text), latency_ms, room_s)
+
+
+def _recorded(kind: str, path: Path, latency_ms: int, room_s: float) -> Request:
+    """The speech of a FLAC or WAV file, with some of the room before and after it."""
+    import soundfile
+    import soxr
+
+    samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    sound = np.asarray(soxr.resample(samples[:, 0], rate_hz, SAMPLE_RATE_HZ), dtype=np.float32)
+    longest = max(find_sound(sound, SAMPLE_RATE_HZ, BRIDGE_S), key=lambda span: span.end_s - span.start_s)
+    first, last = max(0.0, longest.start_s - LEAD_S), longest.end_s + TRAIL_S
+    clip = sound[round(first * SAMPLE_RATE_HZ) : round(last * SAMPLE_RATE_HZ)].copy()
+    fade = np.linspace(0, 1, round(FADE_S * SAMPLE_RATE_HZ), dtype=np.float32)
+    clip[: fade.size] *= fade
+    clip[-fade.size :] *= fade[::-1]
+    span = (longest.start_s - first, longest.end_s - first)
+    return Request(kind, path.name, clip, span, latency_ms, room_s)
+
+
+def _request(kind: str, text: str, sound: np.ndarray, latency_ms: int | None, room_s: float) -> Request:
+    spans = find_sound(sound, SAMPLE_RATE_HZ, BRIDGE_S)
+    return Request(kind, text, sound, (spans[0].start_s, spans[-1].end_s), latency_ms, room_s)
+
+
+def place(requests: Sequence[Request]) -> tuple[np.ndarray, list[Placed]]:
+    """All requests one after the other as a recording (float32 [-1, 1], 16 kHz), and where each is.
+
+    A little noise lies under all of it, since no microphone hears digital silence.
+    """
+    at_s, placed, pieces = 1.0, [], []
+    for number, request in enumerate(requests, 1):
+        start_s, end_s = (at_s + moment for moment in request.span)
+        pieces.append((round(at_s * SAMPLE_RATE_HZ), request.sound))
+        at_s = end_s + request.room_s
+        placed.append(Placed(number, request.kind, request.text, start_s, end_s, at_s, request.latency_ms))
+    size = round(at_s * SAMPLE_RATE_HZ)
+    noise = np.random.default_rng(0).standard_normal(size, dtype=np.float32)
+    recording = noise * np.float32(10 ** (ROOM_NOISE_DB / 20))
+    for first, sound in pieces:
+        recording[first : first + sound.size] += sound[: size - first]
+    return np.clip(recording, -1, 1), placed

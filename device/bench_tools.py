@@ -1,0 +1,78 @@
+"""The bench's stand-in for a smart home: tools that do nothing but take their time."""
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+from device.bench_requests import Placed
+from device.daemon import Daemon
+from device.events import SAMPLE_RATE_HZ, Exchange
+from device.reply.agent import Desk, Piece, TextAgent, Words
+from device.reply.tool import Tool, ToolResult
+
+# Spread of a tool's latency: log-normal, a 95th percentile of 1.5 times the median.
+SIGMA = 0.25
+_PAST_CALLS = 40
+_ANSWER = "Your order is on its way."
+
+
+class OrderingAgent:
+    """Gives orders to the simulated tool whose turn it is, and everything else to the agent it wraps.
+
+    Which request is being answered is read from the clock: an order counts as understood whatever the recognizer made
+    of it, because what is measured is time.  `device.reply.agent.TextAgent`; reply thread.
+    """
+
+    def __init__(self, inner: TextAgent, request_now: Callable[[], Placed | None]):
+        self.name = inner.name
+        self._inner = inner
+        self._request_now = request_now
+
+    def respond(self, text: str, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
+        """See `TextAgent.respond`."""
+        request = self._request_now()
+        if request is None or request.latency_ms is None:
+            yield from self._inner.respond(text, history, desk)
+            return
+        desk.source = f"tool:{tool_name(request.latency_ms)}"
+        yield Words(desk.call(tool_name(request.latency_ms), {"request": request.number}).text)
+
+    def warm(self, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
+        """See `TextAgent.warm`."""
+        self._inner.warm(history, check)
+
+
+def tool_name(latency_ms: int) -> str:
+    """Name of the tool whose median latency that is."""
+    return f"order_{latency_ms}_ms"
+
+
+def took_ms(latency_ms: int, number: int) -> float:
+    """How long call `number` of a tool takes: the same in every run."""
+    return latency_ms * random.Random(number).lognormvariate(0, SIGMA)
+
+
+def simulated_tool(latency_ms: int) -> Tool:
+    """A tool that only takes time; read-only, so it may be called while the user still pauses."""
+
+    def run(args) -> ToolResult:
+        threading.Event().wait(took_ms(latency_ms, int(args["request"])) / 1000)
+        return ToolResult(_ANSWER)
+
+    return Tool(tool_name(latency_ms), "read", run, leaves_process=True)
+
+
+def equip(daemon: Daemon, placed: Sequence[Placed]) -> None:
+    """Give the daemon the tools, each with a past (its latency is known), and the agent that uses them."""
+    assistant = daemon.models.agent
+    for latency_ms in sorted({request.latency_ms for request in placed if request.latency_ms is not None}):
+        tool = simulated_tool(latency_ms)
+        assistant.office.tools[tool.name] = tool
+        for past in range(_PAST_CALLS):
+            assistant.ledger.took(tool.name, took_ms(latency_ms, -past))
+
+    def request_now() -> Placed | None:
+        now_s = daemon.state.t / SAMPLE_RATE_HZ
+        return next((request for request in reversed(placed) if request.start_s <= now_s), None)
+
+    assistant.agent = OrderingAgent(assistant.agent, request_now)

@@ -1,0 +1,163 @@
+"""The bench: what it asks, how it scores, what it writes; and a short run of the real thing."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from device import bench_requests, bench_score, bench_tools
+from device.bench import FILES, find_recordings, read_bench, run_bench
+from device.bench_requests import LATENCIES_MS, Placed, build_requests, place
+from device.config import Config
+from device.errors import BenchError
+from device.spans import find_sound
+
+RATE_HZ = 16_000
+ROOT = Path(__file__).parent.parent
+
+
+def tone(seconds: float) -> np.ndarray:
+    t = np.arange(int(seconds * RATE_HZ)) / RATE_HZ
+    return (0.3 * sum(np.sin(2 * np.pi * hz * t) for hz in (300, 700, 1100)) / 3).astype(np.float32)
+
+
+def say(text: str) -> np.ndarray:
+    """A stand-in for a voice: a tone as long as the text, with silence around it."""
+    return np.concatenate((np.zeros(800, np.float32), tone(0.05 * len(text)), np.zeros(1600, np.float32)))
+
+
+def kinds(requests) -> dict[str, int]:
+    names = [request.kind for request in requests]
+    return {name: names.count(name) for name in names}
+
+
+def test_more_than_thirty_requests_of_every_kind():
+    requests = build_requests(say, [])
+    assert len(requests) >= 30
+    assert kinds(requests).keys() == {"plain", "open", *(f"tool {ms} ms" for ms in LATENCIES_MS)}
+    assert {request.text for request in requests} >= {
+        *bench_requests.PLAIN,
+        *bench_requests.OPEN,
+        *bench_requests.ORDERS,
+    }
+    again = build_requests(say, [])
+    assert [(r.kind, r.text) for r in requests] == [(r.kind, r.text) for r in again]
+
+
+def test_peoples_recordings_take_the_place_of_orders(tmp_path):
+    for index in range(20):
+        noise = np.random.default_rng(index).standard_normal(4 * 48000) * 0.001
+        noise[48000:96000] += np.repeat(tone(1), 3)
+        soundfile.write(tmp_path / f"{index:02d}.flac", noise, 48000)
+    requests = build_requests(say, find_recordings(tmp_path))
+    orders = [request for request in requests if request.kind.startswith("tool")]
+    assert all(request.text.endswith(".flac") for request in orders) and len({r.text for r in orders}) == len(orders)
+    for request in orders:
+        assert request.span == pytest.approx((bench_requests.LEAD_S, bench_requests.LEAD_S + 1), abs=0.02)
+    assert find_recordings(tmp_path / "nowhere") == []
+
+
+def test_requests_stand_where_they_are_said_to():
+    recording, placed = place(build_requests(say, []))
+    found = find_sound(recording, RATE_HZ, bench_requests.BRIDGE_S)
+    assert [span.start_s for span in found] == pytest.approx([request.start_s for request in placed], abs=0.01)
+    assert [span.end_s for span in found] == pytest.approx([request.end_s for request in placed], abs=0.01)
+    assert all(a.until_s <= b.start_s + 0.01 for a, b in zip(placed, placed[1:], strict=False))
+
+
+def agent_wave(spans, seconds=40.0) -> np.ndarray:
+    samples = np.zeros(int(seconds * RATE_HZ), np.float32)
+    for start_s, end_s in spans:
+        samples[int(start_s * RATE_HZ) : int(end_s * RATE_HZ)] = tone(end_s - start_s + 0.01)[
+            : int(end_s * RATE_HZ) - int(start_s * RATE_HZ)
+        ]
+    return samples
+
+
+PLACED = [
+    Placed(1, "plain", "one", 1, 2, 7, None),
+    Placed(2, "tool 4000 ms", "two", 7, 9, 17, 4000),
+    Placed(3, "open", "three", 17, 19, 25, None),
+    Placed(4, "plain", "four", 25, 27, 30, None),
+]
+STAGES = {"pause_ms": 100.0, "recognize_ms": 0.0, "think_ms": 10.0, "speak_ms": 40.0}
+EVENTS = [
+    {"t_s": 2, "turn": 1, "kind": "turn", "user": "one", "reply": "yes", "user_end_s": 2.03, "reply_start_s": 2.18}
+    | STAGES,
+    {"t_s": 9, "turn": 2, "kind": "turn", "user": "two", "reply": "no", "user_end_s": 9.02, "reply_start_s": 13.5}
+    | STAGES | {"filler": True, "think_ms": 4300.0, "broke": "think"},
+]  # fmt: skip
+
+
+@pytest.fixture
+def rows():
+    agent = agent_wave([(2.18, 3), (9.25, 10), (13.5, 15), (18, 18.4), (19.5, 20)])
+    return bench_score.score(PLACED, agent, EVENTS, 200)
+
+
+def test_a_row_is_what_was_heard(rows):
+    plain, tool, cut, nothing = rows
+    assert plain["first_sound_ms"] == pytest.approx(180, abs=5) and plain["within_budget"] and not plain["filler"]
+    assert tool["first_sound_ms"] == pytest.approx(250, abs=5) and not tool["within_budget"] and tool["filler"]
+    assert tool["reply_ms"] == pytest.approx(4500) and tool["silence_ms"] == pytest.approx(3500, abs=10)
+    assert cut["cut_in"] and not plain["cut_in"]
+    assert nothing["first_sound_ms"] is None and not nothing["within_budget"] and nothing["turns"] == 0
+
+
+def test_figures_by_kind(rows):
+    summary = bench_score.summarize(rows)
+    assert list(summary) == ["plain", "open", "tool 4000 ms", "all"]
+    assert summary["plain"]["requests"] == 2 and summary["plain"]["answered"] == 1
+    assert summary["all"]["within_budget"] == pytest.approx(1 / 3, abs=0.001)
+    assert summary["all"]["cut_ins"] == 1
+    assert summary["all"]["first_sound_ms"]["p50"] == pytest.approx(250, abs=5)
+    assert summary["all"]["stages"]["think"]["p99"] > 4000
+
+
+def test_the_table_fits_and_shows_an_earlier_run(rows):
+    summary = bench_score.summarize(rows)
+    out = io.StringIO()
+    bench_score.print_summary(summary, out, summary, "an-earlier-run-with-a-long-name")
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= 120
+    assert sum(line.startswith("  an-earlier") for line in lines) == len(summary) + 4
+    out = io.StringIO()
+    bench_score.print_summary(bench_score.summarize([]), out)
+    assert "–" in out.getvalue()
+
+
+def test_a_tool_takes_as_long_as_it_says():
+    values = [bench_tools.took_ms(1000, number) for number in range(500)]
+    assert np.median(values) == pytest.approx(1000, rel=0.05)
+    assert np.percentile(values, 95) == pytest.approx(1500, rel=0.07)
+    assert bench_tools.took_ms(0, 3) == 0
+    assert bench_tools.simulated_tool(0).run({"request": 1}).text
+
+
+@pytest.mark.parametrize("content", [None, "not json", "[]", "{}"])
+def test_a_file_that_is_no_result_is_named(tmp_path, content):
+    path = tmp_path / "bench.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(BenchError, match="bench.json: not a result of 'nod bench'"):
+        read_bench(path)
+
+
+@pytest.mark.slow
+def test_a_short_run_live(store, tmp_path, capsys):
+    out = tmp_path / "bench"
+    speech = ROOT.parent / "shared" / "speech" / "commands"
+    assert run_bench(Config(), store, out, speech, None, limit=3) == 0
+    assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
+    result = json.loads((out / "bench.json").read_text())
+    assert [row["number"] for row in result["requests"]] == [1, 2, 3]
+    assert result["summary"]["all"]["answered"] == 3
+    assert any(row["reply"] == "Your order is on its way." for row in result["requests"])
+    page = (out / "report.html").read_text()
+    assert page.count('class="track"') == 3 and not re.search(r"https?:|url\(", page)
+    printed = capsys.readouterr().out
+    assert "3 requests (" in printed and "tool 4000 ms" in printed
