@@ -81,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     demo = add("demo", _demo, "a recorded conversation with the full daemon, and a report of it")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="default: out/demo")
 
+    _add_bench(add)
+    _add_models(commands)
+    return parser
+
+
+def _add_bench(add) -> None:
     bench = add(
         "bench",
         _bench,
@@ -97,9 +103,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--compare", type=Path, metavar="FILE", help="bench.json of an earlier run, to compare with")
     bench.add_argument("--requests", type=int, metavar="N", help="only the first N requests")
-
-    _add_models(commands)
-    return parser
 
 
 def _add_models(commands) -> None:
