@@ -91,7 +91,9 @@ def test_a_late_chunk_is_counted_as_starved():
 
 
 messages = st.one_of(
-    st.builds(lambda d, ms, last: sound(d, ms, level=d / 10, last=last), st.integers(1, 5), st.integers(1, 60), st.booleans()),
+    st.builds(
+        lambda d, ms, last: sound(d, ms, level=d / 10, last=last), st.integers(1, 5), st.integers(1, 60), st.booleans()
+    ),
     st.builds(Release, st.integers(1, 5), st.booleans()),
     st.builds(Cut, st.integers(1, 5)),
     st.builds(Duck, st.booleans()),

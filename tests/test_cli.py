@@ -1,0 +1,72 @@
+"""The command line: help that teaches, and one sentence for each kind of bad input."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from device.cli import main
+
+COMMANDS = ["run", "simulate", "ask", "check", "demo", "models"]
+
+
+def nod(*arguments, **more):
+    return subprocess.run(
+        [sys.executable, "-m", "device", *map(str, arguments)], capture_output=True, text=True, timeout=300, **more
+    )
+
+
+def test_help_names_every_command_and_what_to_do_first(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert all(command in shown for command in COMMANDS) and "nod models fetch" in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0 and "usage: nod" in capsys.readouterr().out
+
+
+def refused(tmp_path, *arguments):
+    result = nod(*arguments, cwd=tmp_path)
+    assert result.returncode not in (0, None) and "Traceback" not in result.stderr, result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+    return result.stderr
+
+
+def test_a_wave_that_is_not_one(tmp_path):
+    (tmp_path / "user.wav").write_text("this is text")
+    assert "user.wav: not a WAV recording" in refused(tmp_path, "simulate", "user.wav", "--out", "out")
+    assert "there is no such file" in refused(tmp_path, "simulate", "nowhere.wav", "--out", "out")
+
+
+def test_a_config_with_a_typing_mistake(tmp_path):
+    (tmp_path / "config.toml").write_text("[turn]\nmin_wait = 5\n")
+    told = refused(tmp_path, "ask", "what time is it")
+    assert "config.toml, line 2: [turn] min_wait: unknown key" in told
+
+
+def test_models_that_are_not_there(tmp_path):
+    (tmp_path / "config.toml").write_text(f'[paths]\nmodels = "{tmp_path}/none"\nstate = "{tmp_path}/state"\n')
+    assert "nod models fetch" in refused(tmp_path, "ask", "what time is it")
+
+
+def test_check_says_what_would_stop_the_daemon(tmp_path):
+    (tmp_path / "config.toml").write_text(f'[paths]\nmodels = "{tmp_path}/none"\nstate = "{tmp_path}/state"\n')
+    result = nod("check", cwd=tmp_path)
+    assert result.returncode == 1 and "FAIL" in result.stdout and "nod models fetch" in result.stdout
+    assert not result.stderr
+
+
+def test_ask_answers_and_keeps_timers(store, tmp_path):
+    environment = {"NOD_STATE": str(tmp_path), "NOD_MODELS": str(store.folder)}
+    root = Path(__file__).parent.parent
+    assert nod("ask", "what is twelve times eleven", env=environment, cwd=root).stdout.strip() == "That's 132."
+    nod("ask", "set a timer for ten minutes", env=environment, cwd=root)
+    listed = nod("ask", "how long is left on my timer", env=environment, cwd=root).stdout
+    assert "minutes" in listed

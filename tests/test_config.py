@@ -1,0 +1,80 @@
+"""config.toml: the commented file is the defaults, and every mistake is told with its place."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.config import Config, load
+from device.errors import ConfigError
+
+FILE = Path(__file__).parent.parent / "config.toml"
+
+
+def written(tmp_path, text):
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_commented_file_holds_every_key_with_its_default():
+    assert load(FILE) == Config()
+    text = FILE.read_text()
+    for table in fields(Config):
+        assert f"\n[{table.name}]" in text
+        for key in fields(getattr(Config(), table.name)):
+            assert f"\n{key.name} = " in text, f"[{table.name}] {key.name} isn't in config.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("[wake]\nthreshhold = 0.4\n", 2, "threshhold: unknown key; \\[wake\\] knows words, threshold, timeout_s"),
+        ("[wakeword]\n", 1, "no table \\[wakeword\\]; there are paths, audio"),
+        ("\n[audio]\nbuffer_ms = '40'\n", 3, "must be a whole number, not '40'"),
+        ("[audio]\nbuffer_ms = true\n", 2, "must be a whole number, not True"),
+        ("[audio]\necho_canceller = 'magic'\n", 2, "must be one of speex, none, not 'magic'"),
+        ("[wake]\nwords = ['hey_jarvis', 'computer']\n", 2, "one or more of hey_jarvis, alexa, hey_mycroft"),
+        ("[wake]\nwords = []\n", 2, "one or more of"),
+        ("[vad]\nthreshold = 0.3\n", 1, "release: must not be above threshold"),
+        ("[turn]\n\n# slow\nmin_wait_ms = 5000\n", 4, "min_wait_ms: must not be above max_wait_ms"),
+        ("[voice]\nspeed = 9\n", 2, "must be from 0.5 to 2, not 9"),
+        ("wake = 5\n", 1, "write \\[wake\\] and its keys below it"),
+    ],
+)
+def test_a_mistake_is_told_with_file_line_and_what_is_allowed(tmp_path, text, line, says):
+    with pytest.raises(ConfigError, match=says) as told:
+        load(written(tmp_path, text))
+    assert f"config.toml, line {line}:" in str(told.value)
+    assert len(str(told.value).splitlines()) == 1
+
+
+def test_broken_toml_and_missing_files_are_told(tmp_path):
+    with pytest.raises(ConfigError, match="not valid TOML.*line 1"):
+        load(written(tmp_path, "[audio\n"))
+    with pytest.raises(ConfigError, match="there is no such config file"):
+        load(tmp_path / "nowhere.toml")
+
+
+def test_a_whole_number_will_do_for_a_number(tmp_path):
+    assert load(written(tmp_path, "[wake]\ntimeout_s = 4\n")).wake.timeout_s == 4.0
+
+
+NAMES = [f.name for f in fields(Config)]
+
+
+@given(
+    st.sampled_from(NAMES),
+    st.dictionaries(
+        st.from_regex(r"[a-z_]{1,12}", fullmatch=True), st.one_of(st.integers(), st.booleans(), st.text("ab"))
+    ),
+)
+def test_anything_is_either_settings_or_one_sentence(tmp_path_factory, table, keys):
+    lines = [f"{k} = {str(v).lower() if isinstance(v, bool) else repr(v)}" for k, v in keys.items()]
+    path = written(tmp_path_factory.mktemp("c"), "\n".join([f"[{table}]", *lines]))
+    try:
+        assert isinstance(load(path), Config)
+    except ConfigError as error:
+        assert str(path) in str(error) and len(str(error).splitlines()) == 1

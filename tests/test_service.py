@@ -1,0 +1,93 @@
+"""The daemon as a service: one per state folder, systemd told, history kept, the LED shown."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from device import service
+from device.config import Led
+from device.conversation_state import Phase
+from device.errors import AlreadyRunning, NodError
+from device.events import Exchange
+from device.history import History
+from device.indicator import COLOURS, Indicator, colour
+
+
+def test_one_daemon_a_state_folder_and_the_lock_dies_with_its_process(tmp_path):
+    hold = "import sys; from pathlib import Path; from device import service;"
+    hold += "lock = service.lock_state(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+    other = subprocess.Popen(
+        [sys.executable, "-c", hold, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout.readline() == "held\n"
+    with pytest.raises(AlreadyRunning, match=f"process {other.pid}"):
+        service.lock_state(tmp_path)
+    other.kill()
+    other.wait()
+    service.lock_state(tmp_path).close()
+
+
+def test_a_state_folder_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NodError, match="can't be written"):
+        service.lock_state(tmp_path / "file" / "state")
+
+
+def test_systemd_is_told_on_its_socket(tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "20000000")
+        assert service.notify("READY=1")
+        assert systemd.recv(64) == b"READY=1"
+        assert service.watchdog_interval_s() == 10.0
+
+
+def test_without_systemd_nothing_is_told(monkeypatch):
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    monkeypatch.delenv("WATCHDOG_USEC", raising=False)
+    assert not service.notify("READY=1") and service.watchdog_interval_s() is None
+
+
+def test_history_survives_a_restart(tmp_path):
+    told = [Exchange("what time is it", "It's four."), Exchange("tell me more", "Well", interrupted=True)]
+    history = History(tmp_path / "history.sqlite")
+    for exchange in told:
+        history.remember(exchange)
+    history.close()
+    again = History(tmp_path / "history.sqlite")
+    assert again.latest(5) == tuple(told) and again.latest(1) == tuple(told[1:])
+    again.close()
+
+
+def test_a_file_that_is_no_history_is_kept_and_told(tmp_path):
+    path = tmp_path / "history.sqlite"
+    path.write_bytes(os.urandom(4096))
+    before = path.read_bytes()
+    with pytest.raises(NodError, match="move the file away"):
+        History(path)
+    assert path.read_bytes() == before
+
+
+def test_every_phase_has_a_colour_and_only_idle_is_dark():
+    assert set(COLOURS) == set(Phase.__args__)
+    assert [phase for phase, rgb in COLOURS.items() if not any(rgb)] == ["idle"]
+    assert colour("thinking", is_late=True) != colour("thinking")
+    assert colour("speaking", is_late=True) == colour("speaking")
+
+
+def test_the_led_shows_the_phase_on_its_pins(monkeypatch):
+    gpiozero = pytest.importorskip("gpiozero")
+    from gpiozero.pins.mock import MockFactory, MockPWMPin
+
+    factory = MockFactory(pin_class=MockPWMPin)
+    monkeypatch.setattr(gpiozero.Device, "pin_factory", factory)
+    indicator = Indicator(Led(enabled=True))
+    indicator.show("hearing")
+    assert [factory.pin(n).state for n in (17, 27, 22)] == list(COLOURS["hearing"])
+    indicator.show("idle")
+    assert [factory.pin(n).state for n in (17, 27, 22)] == [0, 0, 0]
+    indicator.close()

@@ -1,0 +1,91 @@
+"""What the threads share: mailboxes, the floor, priorities."""
+
+import os
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device import realtime
+from device.errors import StaleDraft
+from device.floor import Floor
+from device.mailbox import Mailbox
+
+
+@given(st.integers(1, 5), st.lists(st.integers(), max_size=30))
+def test_a_full_mailbox_drops_what_it_says(size, messages):
+    newest, oldest = Mailbox("a", size, "newest"), Mailbox("b", size, "oldest")
+    kept = [newest.put(m) for m in messages]
+    for m in messages:
+        assert oldest.put(m)
+    assert [newest.get(0) for _ in range(len(newest))] == messages[:size]
+    assert [oldest.get(0) for _ in range(len(oldest))] == messages[-size:]
+    assert newest.dropped == oldest.dropped == max(0, len(messages) - size) == kept.count(False)
+
+
+def test_an_empty_mailbox_gives_none():
+    assert Mailbox("a", 1).get(0) is None
+    assert Mailbox("a", 1).get(0.01) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from(["advance", "commit"]), st.integers(1, 6)), max_size=20), st.integers(1, 6))
+def test_only_the_live_committed_draft_may_act(script, draft):
+    floor = Floor()
+    live = committed = 0
+    for what, number in script:
+        getattr(floor, what)(number)
+        live, committed = (number, committed) if what == "advance" else (live, number)
+    assert floor.is_live(draft) == (draft == live)
+    assert floor.is_committed(draft) == (draft == live == committed)
+
+
+def test_waiting_for_a_commit_ends_with_it_or_with_the_draft():
+    floor, ends = Floor(), []
+
+    def wait(draft):
+        try:
+            floor.wait_for_commit(draft)
+            ends.append("committed")
+        except StaleDraft:
+            ends.append("stale")
+
+    floor.advance(1)
+    waiter = threading.Thread(target=wait, args=(1,))
+    waiter.start()
+    floor.commit(1)
+    waiter.join(5)
+    floor.advance(2)
+    waiter = threading.Thread(target=wait, args=(2,))
+    waiter.start()
+    floor.advance(3)
+    waiter.join(5)
+    assert ends == ["committed", "stale"]
+
+
+def test_priorities_put_hearing_and_sound_before_thinking():
+    order = ["audio", "main", "hear", "speak", "reply", "tool"]
+    assert sorted(realtime.PRIORITY, key=realtime.PRIORITY.get, reverse=True) == order
+
+
+def test_a_thread_gets_its_priority_or_says_why_not():
+    found = []
+
+    def look():
+        why_not = realtime.name_thread("hear")
+        found.append((why_not, os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK, os.sched_getparam(0).sched_priority))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join(5)
+    ((why_not, policy, priority),) = found
+    if why_not is None:
+        assert (policy, priority) == (os.SCHED_FIFO, realtime.PRIORITY["hear"])
+    else:
+        assert "permission denied" in why_not
+    assert os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_OTHER, "only that thread"
+
+
+def test_an_unknown_role_is_a_mistake():
+    with pytest.raises(KeyError):
+        realtime.name_thread("coffee")
