@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.hear.level import Fade
 from device.hear.turn import Evidence, TurnModel, features, wait_ms
 
 probabilities = st.floats(0, 1)
@@ -13,9 +14,10 @@ texts = st.text(alphabet="abcdefghijklmnopqrstuvwxyz ' 0123456789", max_size=60)
 evidence = st.builds(
     Evidence,
     pause_ms=st.floats(0, 30_000),
-    prosody=st.none() | probabilities,
     text=texts,
     completeness=st.sampled_from(["complete", "prefix", "none"]),
+    voice=st.lists(probabilities, max_size=4).map(tuple),
+    fade=st.none() | st.builds(Fade, *[st.floats(0, 3000)] * 2, *[st.floats(-100, 100)] * 2),
 )
 
 
@@ -42,25 +44,25 @@ def test_any_evidence_gives_a_probability(seen):
 
 
 def test_the_weights_fit_the_features():
-    assert set(TurnModel.load().weights) == set(features(Evidence(100, 0.5, "what time is it")))
+    assert set(TurnModel.load().weights) == set(features(Evidence(100, "what time is it")))
 
 
 @pytest.mark.parametrize("pause_ms", [70, 200, 400])
 def test_a_finished_command_is_answered_at_once_when_it_sounds_finished(pause_ms):
-    p = TurnModel.load().p_end(Evidence(pause_ms, 0.97, "set a timer for five minutes", "complete"))
+    p = TurnModel.load().p_end(Evidence(pause_ms, "set a timer for five minutes", "complete", (0.97,)))
     assert wait_ms(p, 100, 1800) <= 130
 
 
 @pytest.mark.parametrize("text", ["set a timer for", "turn on the", "what is the", "call me at um", "remind me to"])
 def test_an_open_sentence_gets_patience(text):
-    p = TurnModel.load().p_end(Evidence(100, 0.3, text, "prefix"))
+    p = TurnModel.load().p_end(Evidence(100, text, "prefix", (0.3,)))
     assert wait_ms(p, 100, 1800) > 800
 
 
 def test_more_of_each_evidence_makes_an_end_likelier():
     model = TurnModel.load()
     said = "tell me a story about a dragon"
-    assert model.p_end(Evidence(100, 0.9, said)) > model.p_end(Evidence(100, 0.1, said))
-    assert model.p_end(Evidence(800, 0.5, said)) > model.p_end(Evidence(100, 0.5, said))
-    assert model.p_end(Evidence(100, 0.5, said, "complete")) > model.p_end(Evidence(100, 0.5, said, "prefix"))
-    assert model.p_end(Evidence(100, 0.5, said)) > model.p_end(Evidence(100, 0.5, said + " and"))
+    assert model.p_end(Evidence(100, said, voice=(0.9,))) > model.p_end(Evidence(100, said, voice=(0.1,)))
+    assert model.p_end(Evidence(800, said)) > model.p_end(Evidence(100, said))
+    assert model.p_end(Evidence(100, said, "complete")) > model.p_end(Evidence(100, said, "prefix"))
+    assert model.p_end(Evidence(100, said)) > model.p_end(Evidence(100, said + " and"))

@@ -4,6 +4,7 @@ The VAD knows that it was speech, to 32 ms and a little late; the level knows wh
 """
 
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +15,22 @@ WINDOW_SAMPLES = 320  # 20 ms
 _REMEMBERED_HOPS = 1000  # 10 s: long enough to hold a breath, from which the floor is read
 _LOWEST_BIN = 150 * WINDOW_SAMPLES // SAMPLE_RATE_HZ  # below 150 Hz: hum, wind, knocks on the table
 _ABOVE_FLOOR_DB = 10.0
+_FADE_HOPS = 300  # 3 s, from which the voice's usual loudness is read
 _HANN = np.hanning(WINDOW_SAMPLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Fade:
+    """How the voice went out: at an end it fades, within a sentence it stops.
+
+    loud_ms, faint_ms: since when it has been 10 and 20 dB under its usual loudness.
+    slope_db, fall_db: change a tenth of a second, over the last 300 and 100 ms; negative when it falls.
+    """
+
+    loud_ms: float
+    faint_ms: float
+    slope_db: float
+    fall_db: float
 
 
 class Level:
@@ -56,3 +72,28 @@ class Level:
             return None
         hop = first + int(runs[-1]) + 2
         return self._rest_t - (len(levels) - hop) * HOP_SAMPLES + WINDOW_SAMPLES
+
+    def fade(self, end_t: int) -> Fade | None:
+        """How the voice faded towards `end_t`; None when less than 400 ms before it are remembered."""
+        count = len(self._levels_db) - max(0, self._rest_t - end_t + WINDOW_SAMPLES) // HOP_SAMPLES
+        levels = np.array(self._levels_db)[max(0, count - _FADE_HOPS) : max(0, count)]
+        if len(levels) < 40:
+            return None
+        below_usual = levels - np.percentile(levels, 90)
+        return Fade(
+            loud_ms=10.0 * _since(below_usual > -10),
+            faint_ms=10.0 * _since(below_usual > -20),
+            slope_db=10 * _slope(levels[-30:]),
+            fall_db=10 * _slope(levels[-10:]),
+        )
+
+
+def _since(hits: np.ndarray) -> int:
+    found = np.flatnonzero(hits)
+    return len(hits) - int(found[-1]) if len(found) else len(hits)
+
+
+def _slope(levels: np.ndarray) -> float:
+    """Least-squares slope a hop."""
+    offsets = np.arange(len(levels)) - (len(levels) - 1) / 2
+    return float(offsets @ (levels - levels.mean()) / (offsets @ offsets))

@@ -25,7 +25,7 @@ from device.events import (
     milliseconds,
     samples,
 )
-from device.hear.level import Level
+from device.hear.level import Fade, Level
 from device.hear.prosody import WINDOW_SAMPLES, Prosody
 from device.hear.recognizer import Recognizer, without_noise
 from device.hear.turn import Completeness, Evidence, TurnModel, wait_ms
@@ -41,7 +41,7 @@ PAUSE_MS = 60.0  # silence from which it counts as a pause
 LOUD_PAUSE_MS = 200.0  # the same where the VAD hears silence but the level hasn't fallen: noise, or a very soft last syllable
 LONG_SILENCE_SAMPLES = samples(600)  # of a longer pause the recognizer only hears the beginning and the end
 PARTIAL_EVERY_SAMPLES = samples(100)
-ASK_AGAIN_MS = (200.0, 400.0, 800.0)  # of silence: what the witnesses say changes with the pause
+ASK_AT_MS = (0.0, 200.0, 400.0, 800.0)  # of silence: what the witnesses say changes with the pause
 
 
 @dataclass
@@ -66,8 +66,9 @@ class _Silence:
     end_t: int
     frames: list[Frame] = field(default_factory=list)  # what the recognizer hasn't heard yet
     text: str | None = None  # None until settled
-    prosody: float | None = None
-    asked: int = 0  # times the voice was judged
+    fade: Fade | None = None
+    voice: tuple[float, ...] = ()  # Smart Turn's probabilities, one for each time it was asked
+    stage: int = 0  # how many of ASK_AT_MS were reached when it was asked last
 
 
 class Listener:
@@ -186,7 +187,7 @@ class Listener:
             return [] if self._recognizer.idle() else None
         if self._silence.text is None:
             return self._settle()
-        if self._silence.text and self._is_time_to_ask():
+        if self._silence.text and self._stage() > self._silence.stage:
             return self._judge_voice()
         return [] if self._recognizer.idle() else None
 
@@ -215,6 +216,7 @@ class Listener:
             self._forget_noise()
             return [pause]
         self._class = self._completeness(text)
+        silence.fade = self._level.fade(silence.end_t)
         return [pause, self._evidence()]
 
     def _heard_until_now(self, spoken_ms: float) -> str:
@@ -237,18 +239,14 @@ class Listener:
     def _said(self, recognized: str) -> str:
         return without_noise(without_wake_word(recognized, self._turn.wake_word))
 
-    def _is_time_to_ask(self) -> bool:
-        silence = self._silence
-        if silence.asked == 0:
-            return True
-        paused_ms = milliseconds(self._now_t() - silence.end_t)
-        return sum(paused_ms >= at for at in ASK_AGAIN_MS) >= silence.asked
+    def _stage(self) -> int:
+        paused_ms = milliseconds(self._now_t() - self._silence.end_t)
+        return sum(paused_ms >= at for at in ASK_AT_MS)
 
     def _judge_voice(self) -> list[object]:
         silence = self._silence
-        paused_ms = milliseconds(self._now_t() - silence.end_t)
-        silence.asked = 1 + sum(paused_ms >= at for at in ASK_AGAIN_MS)
-        silence.prosody = self._prosody.probability(self._recent())
+        silence.stage = self._stage()
+        silence.voice += (self._prosody.probability(self._recent()),)
         return [self._evidence()]
 
     def _recent(self) -> np.ndarray:
@@ -261,7 +259,7 @@ class Listener:
     def _evidence(self) -> EndEvidence:
         silence = self._silence
         paused_ms = milliseconds(self._now_t() - silence.end_t)
-        p_end = self._model.p_end(Evidence(paused_ms, silence.prosody, silence.text, self._class))
+        p_end = self._model.p_end(Evidence(paused_ms, silence.text, self._class, silence.voice, silence.fade))
         wait = wait_ms(p_end, self._settings.min_wait_ms, self._settings.max_wait_ms)
         return EndEvidence(self._now_t(), self._turn.number, silence.end_t, p_end, wait)
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
 
+from device.hear.level import Fade
+
 Completeness = Literal["complete", "prefix", "none"]
 
 WEIGHTS_VERSION = 1
@@ -41,33 +43,46 @@ _MODIFIERS = frozenset(
 class Evidence:
     """What is known at a moment of a pause.
 
-    pause_ms: silence so far.  prosody: Smart Turn's probability 0..1, None while it hasn't been asked.
-    text: everything said in this turn, lower case.  completeness: what the intent templates say of the text.
+    pause_ms: silence so far.  text: everything said in this turn, lower case.  completeness: what the intent templates say of it.
+    voice: Smart Turn's probabilities 0..1 in this pause, one for each time it was asked.  fade: how the voice went out.
     """
 
     pause_ms: float
-    prosody: float | None
     text: str
     completeness: Completeness = "none"
+    voice: tuple[float, ...] = ()
+    fade: Fade | None = None
 
 
 def features(evidence: Evidence) -> dict[str, float]:
     """The numbers the regression weighs, each about -3..3.  Order and names are part of the weights file."""
     words = evidence.text.split()
     last = words[-1] if words else ""
-    heard = evidence.prosody is not None
     return {
         "one": 1.0,
         "pause": math.log2(max(evidence.pause_ms, 30.0) / 100.0),
-        "prosody": _logit(evidence.prosody, 4.0) if heard else 0.0,
-        "prosody_unknown": 0.0 if heard else 1.0,
+        "prosody": _logit(evidence.voice[0], 4.0) if evidence.voice else 0.0,
+        "prosody_unknown": 0.0 if evidence.voice else 1.0,
         "complete": float(evidence.completeness == "complete"),
         "prefix": float(evidence.completeness == "prefix"),
         "open_word": float(last in _OPEN_WORDS and not (last in _CAN_END_ANYWAY and len(words) > 1)),
         "filler": float(last in _FILLERS),
         "number": float(last in _NUMBERS or last.isdigit()),
         "modifier": float(last in _MODIFIERS),
+        **_fade_features(evidence.fade),
         "short": max(0.0, 4.0 - len(words)) / 3.0,
+    }
+
+
+def _fade_features(fade: Fade | None) -> dict[str, float]:
+    """Each is 0 halfway between a usual end and a usual cut, so that an unknown fade says nothing."""
+    if fade is None:
+        return {"loud": 0.0, "faint": 0.0, "slope": 0.0, "fall": 0.0}
+    return {
+        "loud": min(fade.loud_ms, 500) / 100 - 1.2,
+        "faint": min(fade.faint_ms, 400) / 100 - 0.6,
+        "slope": -min(max(fade.slope_db, -25), 15) / 10 - 0.5,
+        "fall": -min(max(fade.fall_db, -40), 30) / 10 - 1.0,
     }
 
 
