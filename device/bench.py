@@ -59,7 +59,12 @@ def run_bench(
     (out_dir / "bench.json").write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
     page = write_page(out_dir, config.budget.turn, result, other)
     print()
-    print_summary(result["summary"], sys.stdout, other["summary"] if other else None, compare.stem if compare else "")
+    print_summary(
+        result["summary"],
+        sys.stdout,
+        other["summary"] if other else None,
+        compare.resolve().parent.name if compare else "",
+    )
     print(f"\nLook: {page}  Figures: {out_dir / 'bench.json'}")
     return 0
 
