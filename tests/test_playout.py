@@ -55,6 +55,18 @@ def test_a_filler_is_never_overlapped_nor_cut_by_the_reply():
     assert [e.kind for e in told if isinstance(e, PlayoutEnded)] == ["filler", "reply"]
 
 
+def test_a_filler_that_comes_after_its_reply_is_not_played():
+    playout = Playout(15)
+    playout.take(sound(1, 50, level=0.5, last=True), 0)
+    playout.take(Release(1), 0)
+    playout.take(sound(1, 50, level=0.25, kind="filler"), 0)
+    assert not np.isclose(play(playout, 3)[0], 0.25).any()
+    playout.take(sound(1, 50, level=0.25, kind="filler"), 0)
+    assert not np.isclose(play(playout, 20)[0], 0.25).any()
+    playout.take(sound(1, 50, level=0.25, kind="filler"), 0)
+    assert not play(playout, 10)[0].any() and playout.is_idle
+
+
 def test_a_cut_fades_without_a_click_and_reports_only_whole_words():
     playout = Playout(15)
     words = (Word("one", 0, samples(30)), Word("two", samples(30), samples(200)))

@@ -67,6 +67,7 @@ class Playout:
         self._released = 0
         self._acted = 0
         self._oldest = 0  # drafts below are cut
+        self._finished = 0  # the newest draft whose reply was played to its end
         self._fading: np.ndarray | None = None
         self.starved = 0
 
@@ -137,18 +138,23 @@ class Playout:
                 PlayoutEnded(t + piece.size, stream.turn, stream.draft, stream.kind, stream.heard(), was_cut=False)
             )
             self._current = None
-            self._replies.pop(stream.draft, None) if stream.kind == "reply" else None
+            if stream.kind == "reply":
+                self._finished = stream.draft
+                del self._replies[stream.draft]
         elif piece.size < BLOCK_SAMPLES:
             self.starved += 1
         return out, told
 
     def _next(self) -> _Stream | None:
         """What may sound now: an aside first, then the released reply once a sound of it is here."""
-        if self._asides:
-            return self._asides.popleft()
         reply = self._replies.get(self._released)
-        if reply is None or not self._may_sound(reply):
-            return None
+        if reply is not None and not self._may_sound(reply):
+            reply = None
+        while self._asides:
+            aside = self._asides.popleft()
+            # A filler masks waiting.  When the reply got here before it, or is over, there is nothing to mask.
+            if aside.kind == "alarm" or (reply is None and aside.draft > self._finished):
+                return aside
         return reply
 
     def _may_sound(self, reply: _Stream) -> bool:
