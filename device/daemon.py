@@ -206,6 +206,7 @@ class Daemon:
         self.models.agent.close()
         self.history.close()
         self.indicator.close()
+        realtime.give_back()
 
     def describe(self) -> dict[str, str]:
         """What it runs on: recognizer, voice, agent."""

@@ -38,6 +38,11 @@ def name_thread(role: str) -> str | None:
     return None
 
 
+def give_back() -> None:
+    """Put the calling thread back to normal priority, when its work for the daemon is done."""
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 def settle() -> str | None:
     """Once, when everything is loaded: short GIL turns, nothing for the collector to scan, nothing swapped out.
 

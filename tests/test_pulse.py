@@ -66,8 +66,8 @@ def test_both_sides_of_a_pyaudio_stream_at_once(card):
     # The loudspeaker doesn't leak into the microphone: an echo is the test's to make.
     spectrum = np.abs(np.fft.rfft(captured))
     assert spectrum[int(1000 * len(captured) / RATE_HZ)] < spectrum.max() / 1000
-    # The card's clock, not ours, paces the exchange.
-    assert np.mean(periods_ms[20:]) == pytest.approx(10, abs=0.3)
+    # The card's clock, not ours, paces the exchange; a busy machine may add to it.
+    assert np.median(periods_ms[20:]) == pytest.approx(10, abs=2)
 
 
 def test_the_tape_keeps_both_sides_together(card):

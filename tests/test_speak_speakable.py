@@ -80,15 +80,21 @@ HEARD = {
 
 
 def test_what_a_recognizer_hears_of_it(voice, vosk_folder):
+    """Piper speaks a sentence a little differently each time; one of three times it must be understood."""
     wrong = {}
     for written, meant in HEARD.items():
-        heard = " ".join(
-            {"o": "oh"}.get(word.text, word.text) for word in hear_words(vosk_folder, voice.say(written)[0])
-        )
-        errors = _word_errors(meant.split(), heard.split())
-        if errors > 1:  # one for the recognizer
-            wrong[written] = heard
+        tries = []
+        while len(tries) < 3:
+            tries.append(_heard(vosk_folder, voice.say(written)[0]))
+            if _word_errors(meant.split(), tries[-1].split()) <= 1:  # one for the recognizer
+                break
+        else:
+            wrong[written] = tries
     assert not wrong
+
+
+def _heard(vosk_folder, sound):
+    return " ".join({"o": "oh"}.get(word.text, word.text) for word in hear_words(vosk_folder, sound))
 
 
 def test_heard_words_are_told_as_written(voice):
