@@ -10,6 +10,7 @@ from device.audio.device import find_device, open_portaudio
 from device.config import Config
 from device.errors import NodError
 from device.models import ModelStore
+from device.speak.filler import read_own
 
 # (severity, sentence): "ok" is right, "warn" works but could be better, "fail" would stop the daemon.
 Finding = tuple[str, str]
@@ -28,7 +29,7 @@ def check(config_path: Path | None) -> int:
     findings = [
         ("ok", f"The settings in {where} are right." if where else "There is no config.toml; the defaults hold.")
     ]
-    for part in (_models, _sound, _state, _permissions):
+    for part in (_models, _fillers, _sound, _state, _permissions):
         findings += part(config)
     return _print(findings)
 
@@ -70,6 +71,19 @@ def _model(store: ModelStore, name: str, role: str) -> Finding:
     except NodError as error:
         return "fail", f"The model for the {role} can't be used: {error}"
     return "ok", f"The model for the {role}, {name}, is there, and every file of it is the right one."
+
+
+def _fillers(config: Config) -> Iterator[Finding]:
+    folder = config.filler.own_dir()
+    if folder is None:
+        return
+    try:
+        own = read_own(folder)
+    except NodError as error:
+        yield "fail", str(error)
+    else:
+        kinds = ", ".join(sorted({filler.kind for filler in own}))
+        yield "ok", f"Your {len(own)} recordings in {folder} are used as fillers: {kinds}."
 
 
 def _sound(config: Config) -> Iterator[Finding]:

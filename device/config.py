@@ -106,6 +106,11 @@ class Filler:
     enabled: bool = True
     after_ms: int = _key(0, 0, 5000)
     again_ms: int = _key(2500, 500, 30000)
+    folder: str = ""
+
+    def own_dir(self) -> Path | None:
+        """Folder of the user's own recordings, or None without one."""
+        return Path(self.folder).expanduser() if self.folder else None
 
 
 @dataclass(frozen=True)

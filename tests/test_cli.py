@@ -4,9 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from device.cli import main
+from device.wave_file import write_wave
 
 COMMANDS = ["run", "simulate", "ask", "check", "demo", "models"]
 
@@ -61,6 +63,22 @@ def test_check_says_what_would_stop_the_daemon(tmp_path):
     result = nod("check", cwd=tmp_path)
     assert result.returncode == 1 and "FAIL" in result.stdout and "nod models fetch" in result.stdout
     assert not result.stderr
+
+
+def test_a_filler_folder_that_is_not_there(tmp_path):
+    (tmp_path / "config.toml").write_text(f'[filler]\nfolder = "{tmp_path}/none"\n')
+    told = nod("check", cwd=tmp_path).stdout
+    assert f"[FAIL] [filler] folder: there is no folder {tmp_path}/none; make it, or leave the key empty." in told
+
+
+def test_a_filler_that_is_no_sound_stops_the_daemon(store, tmp_path):
+    (tmp_path / "own" / "thinking").mkdir(parents=True)
+    (tmp_path / "own" / "thinking" / "Hm.wav").write_text("this is text")
+    (tmp_path / "config.toml").write_text(
+        f'[paths]\nmodels = "{store.folder}"\nstate = "{tmp_path}/state"\n[filler]\nfolder = "{tmp_path}/own"\n'
+    )
+    write_wave(tmp_path / "user.wav", np.zeros(1600, dtype=np.float32))
+    assert "Hm.wav: not a WAV recording" in refused(tmp_path, "simulate", "user.wav", "--out", "out")
 
 
 def test_ask_answers_and_keeps_timers(store, tmp_path):

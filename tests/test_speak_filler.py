@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.errors import WaveError
+from device.errors import ConfigError, WaveError
 from device.speak.chime import chime
-from device.speak.filler import TEXTS, Filler, FillerCache, Fillers
+from device.speak.filler import TEXTS, Filler, FillerCache, Fillers, read_own
 from device.speak.voice import Voice
 from device.wave_file import write_wave
 
@@ -58,6 +58,14 @@ def test_a_recording_that_can_not_be_used_is_named(voice, tmp_path):
     write_wave(broken, np.zeros(16_000 * 6, dtype=np.float32))
     with pytest.raises(WaveError, match="5 s"):
         FillerCache(tmp_path / "cache", tmp_path / "own", texts={}).load(voice)
+
+
+def test_a_folder_that_is_not_there_or_holds_none_is_told(tmp_path):
+    with pytest.raises(ConfigError, match=r"\[filler\] folder: there is no folder .*nowhere"):
+        read_own(tmp_path / "nowhere")
+    write_wave(tmp_path / "Hm.wav", np.zeros(800, dtype=np.float32))
+    with pytest.raises(ConfigError, match="'thinking/Let me see.wav'"):
+        read_own(tmp_path)
 
 
 ALL = Fillers([Filler(text, kind, np.zeros(1)) for kind, texts in TEXTS.items() for text in texts])

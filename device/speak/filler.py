@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from device.errors import WaveError
+from device.errors import ConfigError, WaveError
 from device.events import SAMPLE_RATE_HZ
 from device.speak.voice import Voice
 from device.wave_file import read_wave, write_wave
@@ -96,9 +96,9 @@ class FillerCache:
         """The user's own fillers and the rendered ones, brought up to date first; main thread, before the first block.
 
         Where the folder can't be written to, what is missing there is rendered for this run only.
-        Raises WaveError for a recording that can't be used.
+        Raises ConfigError and WaveError as `read_own`.
         """
-        own = [] if self._own is None else [_own(path) for path in sorted(self._own.glob("*/*.wav"))]
+        own = [] if self._own is None else read_own(self._own)
         own_kinds = {filler.kind for filler in own}
         try:
             self.build(voice)
@@ -123,6 +123,23 @@ class FillerCache:
     def _path(self, voice: Voice, text: str) -> Path:
         key = hashlib.sha256(f"{voice.identity}\n{text}".encode()).hexdigest()[:24]
         return self._folder / f"{key}.wav"
+
+
+def read_own(folder: Path) -> list[Filler]:
+    """The user's own fillers, `KIND/WHAT IS SAID.wav`.  Any thread; reads the disk.
+
+    Raises ConfigError when there is no such folder or nothing of that form in it, WaveError for a recording that can't
+    be used.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"[filler] folder: there is no folder {folder}; make it, or leave the key empty.")
+    paths = sorted(folder.glob("*/*.wav"))
+    if not paths:
+        raise ConfigError(
+            f"[filler] folder: {folder} holds no recording of the form 'thinking/Let me see.wav'; "
+            "put WAV files there, or leave the key empty."
+        )
+    return [_own(path) for path in paths]
 
 
 def _own(path: Path) -> Filler:
