@@ -50,6 +50,7 @@ def turn_line(record: TurnRecord) -> str:
         "speculated" if record.speculated else "",
         "filler" if record.filler else "",
         "interrupted" if record.interrupted else "",
+        f"late: {' and '.join(record.late_stages)}" if record.late_stages else "",
         "" if record.within_budget else f"over budget: {record.broke}",
     ]
     more = ", ".join(note for note in notes if note)

@@ -9,9 +9,8 @@ from typing import Any
 from device import events as ev
 from device.config import Budget
 from device.conversation_state import State
+from device.deadlines import STAGES, Deadlines
 from device.events import SAMPLE_RATE_HZ, milliseconds
-
-STAGES = ("pause", "recognize", "think", "speak")
 
 
 @dataclass(frozen=True)
@@ -20,6 +19,8 @@ class TurnRecord:
 
     The four stages add up to the gap.  What was done before the turn was over costs nothing in it: `speculated` says that the
     reply was prepared by then, and `prepared_think_ms` and `prepared_speak_ms` how long that took while the user paused.
+    drafts: how many replies were prepared for the turn.  right: the one of the first pause was the one used.
+    repair: the turn goes on one that was judged finished too soon.  late_stages: which passed their target, in order.
     broke: the stage that passed its target by most in a turn that missed the budget, or None.
     """
 
@@ -40,9 +41,12 @@ class TurnRecord:
     prepared_speak_ms: float | None
     speculated: bool
     drafts: int
+    right: bool
     filler: bool
     interrupted: bool
+    repair: bool
     within_budget: bool
+    late_stages: tuple[str, ...]
     broke: str | None
 
 
@@ -57,14 +61,12 @@ class _Open:
     commit_t: int
     pause_t: int
     drafts: int
-    words_t: int | None = None
-    ready_t: int | None = None
-    reply: str = ""
-    source: str = ""
+    right: bool
+    repair: bool
+    late: list[str]  # grows while it happens
     first_t: int | None = None
     reply_t: int | None = None
     filler: bool = False
-    ended: bool = False
 
 
 class TurnLog:
@@ -72,11 +74,15 @@ class TurnLog:
 
     def __init__(self, budget: Budget):
         self.records: list[TurnRecord] = []
-        self.speculation = {"prepared": 0, "dropped": 0, "used": 0}
+        # Drafts so far; right: used, and prepared at the first pause of their turn.
+        self.speculation = {"prepared": 0, "dropped": 0, "used": 0, "right": 0}
         self._budget = budget
+        self._deadlines = Deadlines(budget)
         self._open: _Open | None = None
-        self._drafts = 0
+        self._drafts = 0  # prepared since the last turn, for `_drafts_turn`
+        self._drafts_turn = 0
         self._pause_t = 0
+        self._repairs = 0
         # Of the newest draft: its words and sound may be there before its turn is over.
         self._words: dict[int, int] = {}
         self._ready: dict[int, int] = {}
@@ -84,16 +90,41 @@ class TurnLog:
 
     def observe(self, event: object, before: State, after: State, commands: list[object]) -> list[dict[str, Any]]:
         """Take one step of the conversation; returns its lines for `events.jsonl`."""
+        lines = self._late_lines(event, after)
         if isinstance(event, ev.Tick) and not commands and before.phase == after.phase:
-            return []
+            return lines
         t = after.t
-        lines = [] if isinstance(event, ev.Tick) else [self._event_line(event, t)]
+        if not isinstance(event, ev.Tick):
+            lines.append(self._event_line(event, t))
         self._note(event, t)
+        self._note_silence(event, before, after)
         for command in commands:
             lines += self._command(command, before, after)
         if before.phase != after.phase:
             lines.append({"t_s": _s(t), "turn": after.turn, "kind": "state", "state": after.phase})
         return [line for line in lines if line]
+
+    def _late_lines(self, event: object, after: State) -> list[dict[str, Any]]:
+        """Stages whose target has passed by now.  A sound's own time may be ahead of the clock that main has seen."""
+        lines = []
+        t = max(after.t, event.t) if isinstance(event, ev.PlayoutStarted) else after.t
+        while stage := self._deadlines.passed(t):
+            turn = self._open.turn if self._open and stage in ("think", "speak") else after.turn
+            lines.append({"t_s": _s(t), "turn": turn, "kind": "over_budget", "stage": stage})
+        return lines
+
+    def _note_silence(self, event: object, before: State, after: State) -> None:
+        """Whether the user's turn may be over."""
+        if isinstance(event, ev.SpeechStopped):
+            if after.phase == "hearing" and after.text:
+                self._deadlines.silent(event.end_t, settled=False)
+        elif isinstance(event, ev.Pause):
+            if after.phase == "pausing":
+                self._deadlines.silent(event.end_t, settled=True)
+            elif before.phase != "ducked":
+                self._deadlines.goes_on()
+        elif isinstance(event, ev.SpeechStarted | ev.Resumed | ev.WakeWord):
+            self._deadlines.goes_on()
 
     def _event_line(self, event: object, t: int) -> dict[str, Any]:
         kind = _EVENT_KINDS.get(type(event))
@@ -114,7 +145,7 @@ class TurnLog:
         if isinstance(event, ev.Pause):
             self._pause_t = event.t
         elif isinstance(event, ev.ReplyWords):
-            self._words.setdefault(event.draft, t)
+            self._worded(event.draft, t)
         elif isinstance(event, ev.SoundReady):
             self._ready.setdefault(event.draft, event.t)
         elif isinstance(event, ev.ReplyEnded):
@@ -127,6 +158,12 @@ class TurnLog:
             if self._open and self._open.draft == event.draft:
                 self._close(" ".join(event.heard), event.was_cut)
 
+    def _worded(self, draft: int, t: int) -> None:
+        if draft not in self._words:
+            self._words[draft] = t
+            if self._open and self._open.draft == draft:
+                self._deadlines.worded(t)
+
     def _sound_started(self, event: ev.PlayoutStarted) -> None:
         turn = self._open
         if turn is None or turn.draft != event.draft or event.kind == "alarm":
@@ -136,25 +173,23 @@ class TurnLog:
             turn.filler = True
         elif turn.reply_t is None:
             turn.reply_t = event.t
+            self._deadlines.replied()
 
     def _command(self, command: object, before: State, after: State) -> list[dict[str, Any]]:
         line = {"t_s": _s(after.t), "turn": after.turn}
         if isinstance(command, ev.Prepare):
+            if command.turn != self._drafts_turn:
+                self.speculation["dropped"] += self._drafts  # of a turn that was given up
+                self._drafts, self._drafts_turn = 0, command.turn
             self._drafts += 1
             self.speculation["prepared"] += 1
             return [line | {"kind": "prepare", "draft": command.draft}]
         if isinstance(command, ev.Commit) and after.user:
-            self.speculation["used"] += 1
-            self.speculation["dropped"] += max(0, self._drafts - 1)
-            self._open = _Open(
-                after.reply_turn, command.draft, after.user, after.end_t, after.t, self._pause_t, self._drafts
-            )
-            self._drafts = 0
-            lines = [line | {"kind": "turn_end", "text": after.user, "wait_ms": milliseconds(after.t - after.end_t)}]
-            text, _ = self._replies.get(command.draft, (None, ""))
-            if text == "":
-                self._close("", was_cut=False)
-            return lines
+            return self._committed(command.draft, before, after, line)
+        if isinstance(command, ev.SayNow) and self._open and self._open.draft == command.draft:
+            self._replies[command.draft] = (command.text, "apology")
+            self._worded(command.draft, after.t)
+            return []
         if isinstance(command, ev.PlayFiller):
             return [line | {"kind": "filler", "filler": command.kind}]
         if isinstance(command, ev.Duck):
@@ -165,8 +200,37 @@ class TurnLog:
             return [line | {"kind": "cut"}]
         return []
 
+    def _committed(self, draft: int, before: State, after: State, line: dict[str, Any]) -> list[dict[str, Any]]:
+        """The turn is over; or, in one that is over already, an apology takes the place of the reply."""
+        if self._open and before.committed and self._open.turn == after.reply_turn:
+            self._open.draft = draft
+            return []
+        right = self._drafts == 1 and draft == before.draft
+        self.speculation["used"] += 1
+        self.speculation["right"] += right
+        self.speculation["dropped"] += max(0, self._drafts - 1)
+        self._deadlines.judged(after.t, draft in self._words)
+        self._open = _Open(
+            turn=after.reply_turn,
+            draft=draft,
+            user=after.user,
+            end_t=after.end_t,
+            commit_t=after.t,
+            pause_t=self._pause_t,
+            drafts=self._drafts,
+            right=right,
+            repair=after.repairs > self._repairs,
+            late=self._deadlines.late,
+        )
+        self._drafts, self._repairs = 0, after.repairs
+        text, _ = self._replies.get(draft, (None, ""))
+        if text == "":
+            self._close("", was_cut=False)
+        return [line | {"kind": "turn_end", "text": after.user, "wait_ms": milliseconds(after.t - after.end_t)}]
+
     def _close(self, heard: str, was_cut: bool) -> None:
         turn, self._open = self._open, None
+        self._deadlines.replied()
         reply, source = self._replies.get(turn.draft, ("", ""))
         words_t, ready_t = self._words.get(turn.draft), self._ready.get(turn.draft)
         stages = _stages(turn, words_t)
@@ -187,9 +251,12 @@ class TurnLog:
                 prepared_speak_ms=None if words_t is None or ready_t is None else milliseconds(ready_t - words_t),
                 speculated=words_t is not None and words_t <= turn.commit_t,
                 drafts=turn.drafts,
+                right=turn.right,
                 filler=turn.filler,
                 interrupted=was_cut,
+                repair=turn.repair,
                 within_budget=gap is None or gap <= self._budget.turn,
+                late_stages=tuple(turn.late),
                 broke=self._broke(stages, gap),
             )
         )

@@ -1,0 +1,180 @@
+"""Turns as records: which stage is late is told while it happens, and what was prepared ahead is counted."""
+
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from device import events as ev
+from device.config import Budget
+from device.events import samples
+from device.journal import Journal
+from device.turn_log import STAGES, TurnLog, record_line
+from tests.test_conversation import OPEN, Story
+
+BUDGET = Budget()
+
+
+class Logged(Story):
+    """A story that a turn log watches.  late: (ms, stage, turn) as told."""
+
+    def __init__(self):
+        super().__init__(OPEN)
+        self.log = TurnLog(BUDGET)
+        self.lines = []
+
+    def tell(self, event):
+        before = self.state
+        commands = super().tell(event)
+        self.lines += self.log.observe(event, before, self.state, commands)
+        return commands
+
+    def at(self, ms):
+        self.until(ms)
+        return self.state.t
+
+    def pauses(self, text, from_ms, to_ms, pause_ms=30, wait_ms=120):
+        """Speech, and `pause_ms` after the VAD noticed its end the recognizer's text."""
+        self.tell(ev.SpeechStarted(self.at(from_ms + 60), samples(from_ms)))
+        self.tell(ev.Partial(self.at(to_ms), self.state.turn, text))
+        self.tell(ev.SpeechStopped(self.at(to_ms + 60), samples(to_ms)))
+        self.tell(ev.Pause(self.at(to_ms + 60 + pause_ms), self.state.turn, samples(to_ms), text))
+        self.tell(ev.EndEvidence(self.state.t, self.state.turn, samples(to_ms), 0.9, wait_ms))
+
+    def words(self, ms):
+        self.tell(ev.ReplyWords(self.state.turn, self.state.draft, "Half past nine."))
+        self.at(ms)
+
+    def sounds(self, ms, kind="reply"):
+        self.tell(ev.PlayoutStarted(self.at(ms), self.state.reply_turn, self.state.draft, kind))
+
+    def is_heard(self, ms):
+        draft, turn = self.state.draft, self.state.reply_turn
+        self.tell(ev.ReplyEnded(turn, draft, "Half past nine.", "test"))
+        self.tell(ev.PlayoutEnded(self.at(ms), turn, draft, "reply", ("Half", "past", "nine."), False))
+        return self.log.records[-1]
+
+    @property
+    def late(self):
+        return [
+            (round(1000 * line["t_s"]), line["stage"], line["turn"])
+            for line in self.lines
+            if line["kind"] == "over_budget"
+        ]
+
+
+def test_a_turn_in_time_names_no_stage():
+    story = Logged()
+    story.pauses("what time is it", 100, 1000)
+    story.words(1120)
+    story.sounds(1130)
+    record = story.is_heard(2000)
+    assert story.late == [] and record.late_stages == () and record.within_budget and record.right
+    assert record.speculated and record.prepared_think_ms == 0
+
+
+def test_each_late_stage_is_named_when_its_target_passes():
+    story = Logged()
+    story.pauses("what time is it", 100, 1000, wait_ms=200)
+    story.at(1500)
+    assert story.late == [(1150, "pause", 1), (1240, "think", 1)], "while it happens, before anything else comes"
+    story.words(1600)
+    story.sounds(1700)
+    record = story.is_heard(2500)
+    assert story.late[2:] == [(1570, "speak", 1)]
+    assert record.late_stages == ("pause", "think", "speak") and record.broke == "think"
+    assert record_line(record)["late_stages"] == ("pause", "think", "speak")
+
+
+def test_a_recognizer_that_keeps_the_turn_waiting_is_named():
+    story = Logged()
+    story.pauses("what time is it", 100, 1000, pause_ms=200)
+    assert [stage for _, stage, _ in story.late] == ["pause", "recognize"]
+    assert story.late[1][0] == 1170
+    story.words(story.state.t / 16)
+    story.sounds(1290)
+    assert story.is_heard(2000).late_stages == ("pause", "recognize")
+
+
+def test_silence_within_a_turn_is_forgotten_when_the_user_goes_on():
+    story = Logged()
+    story.pauses("set a timer for", 100, 1000, wait_ms=1800)
+    story.pauses("set a timer for five minutes", 1600, 2500)
+    story.words(2620)
+    story.sounds(2630)
+    record = story.is_heard(3500)
+    assert story.late == [(1150, "pause", 1)] and record.late_stages == ()
+    assert record.drafts == 2 and not record.right
+    assert story.log.speculation == {"prepared": 2, "dropped": 1, "used": 1, "right": 0}
+
+
+def test_a_filler_is_no_reply_but_the_first_sound():
+    story = Logged()
+    story.pauses("why is the sky blue", 100, 1000)
+    story.sounds(1210, "filler")
+    story.tell(ev.PlayoutEnded(story.at(1500), 1, story.state.draft, "filler", (), False))
+    story.words(1600)
+    story.sounds(1610)
+    record = story.is_heard(2500)
+    assert record.filler and record.late_stages == ("think", "speak") and record.gap_ms == 210
+
+
+def test_an_apology_belongs_to_the_turn_it_answers():
+    story = Logged()
+    story.pauses("set a timer for ten minutes", 100, 1000)
+    story.words(1120)
+    story.at(1200)
+    story.tell(ev.ActFailed(1, story.state.draft, "Sorry, that didn't work."))
+    story.sounds(1300)
+    story.tell(ev.PlayoutEnded(story.at(2000), 1, story.state.draft, "reply", ("Sorry,",), False))
+    (record,) = story.log.records
+    assert record.pause_ms == 120 and record.reply == "Sorry, that didn't work." and record.think_ms == 80
+    assert story.log.speculation["used"] == 1
+
+
+def test_a_repair_and_a_turn_given_up_are_counted():
+    story = Logged()
+    story.pauses("what time is it", 100, 1000)
+    story.words(1120)
+    story.sounds(1130)
+    draft = story.state.draft
+    story.pauses("what time is it in London", 1200, 1900)
+    story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("Half",), True))
+    story.words(2020)
+    story.sounds(2030)
+    assert story.is_heard(2900).repair and not story.log.records[0].repair
+    story.pauses("set a timer", 3500, 4000, wait_ms=1800)
+    story.tell(ev.WakeWord(story.at(4500), samples(4200), "hey_jarvis", 0.9))
+    story.pauses("what day is it", 5000, 5500)
+    story.at(5700)
+    assert story.log.speculation == {"prepared": 4, "dropped": 1, "used": 3, "right": 3}
+
+
+@settings(max_examples=200, deadline=None)
+@given(*(st.integers(0, 400) for _ in range(4)))
+def test_late_stages_are_those_over_their_target(pause_ms, wait_ms, think_ms, speak_ms):
+    story = Logged()
+    story.pauses("what time is it", 100, 1000, pause_ms, wait_ms)
+    while not story.state.committed:
+        story.at(story.state.t / 16 + 10)
+    story.at(story.state.t / 16 + think_ms)
+    story.words(story.state.t / 16)
+    story.sounds(story.state.t / 16 + speak_ms)
+    record = story.is_heard(story.state.t / 16 + 900)
+    over = {name for name in STAGES if (getattr(record, f"{name}_ms") or 0) > getattr(BUDGET, name)}
+    assert set(record.late_stages) - {"recognize"} == over
+    assert [stage for _, stage, _ in story.late] == list(record.late_stages)
+    gaps = [getattr(record, f"{name}_ms") for name in STAGES]
+    assert sum(gaps) == pytest.approx(record.gap_ms)
+
+
+def test_the_journal_names_late_stages_and_no_word():
+    story = Logged()
+    story.pauses("what time is it", 100, 1000, wait_ms=200)
+    story.words(1500)
+    story.sounds(1700)
+    out = io.StringIO()
+    Journal(out).turn(story.is_heard(2500))
+    assert "late: pause and speak" in out.getvalue() and "over budget: speak" in out.getvalue()
+    assert "time is it" not in out.getvalue() and "nine" not in out.getvalue()
