@@ -1,4 +1,5 @@
-"""Sound → the frames the audio thread would make of it, with the real VAD, and a listener driven by them without threads."""
+"""Sound → the frames the audio thread would make of it, with the real VAD, and a listener driven by them without
+threads."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from device.audio.vad import SileroVad, Segmenter
+from device.audio.vad import Segmenter, SileroVad
 from device.events import FRAME_SAMPLES, Frame
 from device.hear.loop import Listener
 
@@ -37,7 +38,8 @@ def feed(listener: Listener, messages) -> list[object]:
 
 
 def outside_end(samples: np.ndarray, from_t: int, to_t: int) -> int:
-    """End of speech as somebody with the recording alone would find it: 150 Hz high-pass, 20 ms RMS 10 dB above the clip's floor."""
+    """End of speech as somebody with the recording alone would find it: 150 Hz high-pass, 20 ms RMS 10 dB above the
+    clip's floor."""
     from scipy.signal import butter, sosfilt
 
     high = sosfilt(butter(4, 150, "highpass", fs=16_000, output="sos"), samples)

@@ -8,11 +8,20 @@ from device.hear.recognizer import plain, without_noise
 from device.hear.wake_text import without_wake_word
 from device.hear.whisper_recognizer import said_once, window_samples
 
-COMMANDS = ["what time is it", "set a timer for five minutes", "stop", "turn it off", "please play some jazz", "set the alarm"]
+COMMANDS = [
+    "what time is it",
+    "set a timer for five minutes",
+    "stop",
+    "turn it off",
+    "please play some jazz",
+    "set the alarm",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("heard", ["hey jarvis", "jarvis", "a jarvis", "hey drivers", "jerry's", "charisse", "hey service", "joe vase"])
+@pytest.mark.parametrize(
+    "heard", ["hey jarvis", "jarvis", "a jarvis", "hey drivers", "jerry's", "charisse", "hey service", "joe vase"]
+)
 def test_the_wake_word_goes_however_it_is_spelled(heard, command):
     assert without_wake_word(f"{heard} {command}", "hey jarvis") == command
 
@@ -23,7 +32,10 @@ def test_a_command_without_it_stays(command):
     assert without_wake_word(command, None) == command
 
 
-@given(st.text(alphabet="abcdefghijklmnopqrstuvwxyz '", max_size=80), st.sampled_from(["hey jarvis", "alexa", "hey mycroft"]))
+@given(
+    st.text(alphabet="abcdefghijklmnopqrstuvwxyz '", max_size=80),
+    st.sampled_from(["hey jarvis", "alexa", "hey mycroft"]),
+)
 def test_only_the_front_is_ever_cut(text, word):
     left = without_wake_word(text, word).split()
     words = text.split()

@@ -15,6 +15,7 @@ evidence = st.builds(
     Evidence,
     pause_ms=st.floats(0, 30_000),
     text=texts,
+    spoken_ms=st.floats(0, 60_000),
     completeness=st.sampled_from(["complete", "prefix", "none"]),
     voice=st.lists(probabilities, max_size=4).map(tuple),
     fade=st.none() | st.builds(Fade, *[st.floats(0, 3000)] * 2, *[st.floats(-100, 100)] * 2),
@@ -44,25 +45,36 @@ def test_any_evidence_gives_a_probability(seen):
 
 
 def test_the_weights_fit_the_features():
-    assert set(TurnModel.load().weights) == set(features(Evidence(100, "what time is it")))
+    assert (
+        set(TurnModel.load().with_voice)
+        == set(TurnModel.load().without_voice)
+        == set(features(Evidence(100, "what time is it", 900)))
+    )
 
 
 @pytest.mark.parametrize("pause_ms", [70, 200, 400])
 def test_a_finished_command_is_answered_at_once_when_it_sounds_finished(pause_ms):
-    p = TurnModel.load().p_end(Evidence(pause_ms, "set a timer for five minutes", "complete", (0.97,)))
+    p = TurnModel.load().p_end(Evidence(pause_ms, "set a timer for five minutes", 1500, "complete", (0.97,)))
     assert wait_ms(p, 100, 1800) <= 130
 
 
 @pytest.mark.parametrize("text", ["set a timer for", "turn on the", "what is the", "call me at um", "remind me to"])
 def test_an_open_sentence_gets_patience(text):
-    p = TurnModel.load().p_end(Evidence(100, text, "prefix", (0.3,)))
+    p = TurnModel.load().p_end(Evidence(100, text, 1000, "prefix", (0.3,)))
     assert wait_ms(p, 100, 1800) > 800
+
+
+@pytest.mark.parametrize("text", ["why is the sky blue", "tell me a joke", "who was the first person on the moon"])
+def test_an_open_question_that_sounds_finished_is_answered_soon(text):
+    usual_end = Fade(loud_ms=180, faint_ms=100, slope_db=-9, fall_db=-18)
+    p = TurnModel.load().p_end(Evidence(90, text, 1200, "none", (0.97,), usual_end))
+    assert wait_ms(p, 100, 1800) <= 160
 
 
 def test_more_of_each_evidence_makes_an_end_likelier():
     model = TurnModel.load()
     said = "tell me a story about a dragon"
-    assert model.p_end(Evidence(100, said, voice=(0.9,))) > model.p_end(Evidence(100, said, voice=(0.1,)))
-    assert model.p_end(Evidence(800, said)) > model.p_end(Evidence(100, said))
-    assert model.p_end(Evidence(100, said, "complete")) > model.p_end(Evidence(100, said, "prefix"))
-    assert model.p_end(Evidence(100, said)) > model.p_end(Evidence(100, said + " and"))
+    assert model.p_end(Evidence(100, said, 1500, voice=(0.9,))) > model.p_end(Evidence(100, said, 1500, voice=(0.1,)))
+    assert model.p_end(Evidence(800, said, 1500, voice=(0.5,))) > model.p_end(Evidence(100, said, 1500, voice=(0.5,)))
+    assert model.p_end(Evidence(100, said, 1500, "complete")) > model.p_end(Evidence(100, said, 1500, "prefix"))
+    assert model.p_end(Evidence(100, said, 1500)) > model.p_end(Evidence(100, said + " and", 1500))

@@ -1,7 +1,8 @@
 """The hear thread: sound to text, and how certain it is that the user has finished.
 
-`Listener` is the whole of it without thread and clock: messages in, events out.  Its `receive` only stores and looks; everything
-that computes is a piece of `work`, so that the mailbox is looked at between any two pieces and frames never back up.
+`Listener` is the whole of it without thread and clock: messages in, events out.  Its `receive` only stores and looks;
+everything that computes is a piece of `work`, so that the mailbox is looked at between any two pieces and frames never
+back up.
 """
 
 import math
@@ -36,11 +37,16 @@ RING_FRAMES = 1000  # 32 s: a turn may be asked for after it began
 LEAD_SAMPLES = samples(300)  # heard before the first speech frame: the VAD is late, the recognizer wants a run-up
 SHORTEST_SPEECH_MS = 90.0  # shorter is a click
 SHORT_NOISE_MS = 300.0  # shorter speech that adds no word was a breath or a click
-WAKE_WORD_MS = 1100.0  # about the longest "hey jarvis"
-PAUSE_MS = 60.0  # silence from which it counts as a pause
-LOUD_PAUSE_MS = 200.0  # the same where the VAD hears silence but the level hasn't fallen: noise, or a very soft last syllable
+WAKE_WORD_MS = 700.0  # a usual "hey jarvis"
+LONGEST_WAKE_WORD_MS = 1100.0
+PAUSE_MS = 50.0  # silence from which it counts as a pause
+VOICE = 0.5  # probability of speech below which a single frame may belong to a pause, before the VAD is sure of its end
+LOUD_PAUSE_MS = (
+    200.0  # the same where the VAD hears silence but the level hasn't fallen: noise, or a very soft last syllable
+)
 LONG_SILENCE_SAMPLES = samples(600)  # of a longer pause the recognizer only hears the beginning and the end
 PARTIAL_EVERY_SAMPLES = samples(100)
+VOICE_DUE_MS = 200.0  # by then the voice is judged; the text alone doesn't end a turn sooner
 ASK_AT_MS = (0.0, 200.0, 400.0, 800.0)  # of silence: what the witnesses say changes with the pause
 
 
@@ -52,6 +58,7 @@ class _Turn:
     from_t: int
     wake_word: str | None
     start_t: int | None = None  # from where the recognizer has heard
+    first_t: int = 0  # first speech of the utterance
     speech_t: int = 0  # first frame of the run of speech now or last
     partial: str = ""
     partial_t: int = 0
@@ -82,7 +89,8 @@ class Listener:
         settings: TurnSettings,
         model: TurnModel | None = None,
     ):
-        """completeness: what the agent's intent templates say of a text ("complete", "prefix", "none"); called once a pause."""
+        """completeness: what the agent's intent templates say of a text ("complete", "prefix", "none"); called once a
+        pause."""
         self._recognizer = recognizer
         self._prosody = prosody
         self._completeness = completeness
@@ -137,13 +145,14 @@ class Listener:
                 self._silence = _Silence(end_t)
             return []
         silence.frames.append(frame)
-        if frame.in_speech:
+        if frame.in_speech and frame.speech_probability >= VOICE:
             return self._go_on(frame)
         return []
 
     def _begin(self, frame: Frame) -> None:
         turn = self._turn
         turn.speech_t = max(turn.from_t, frame.t - FRAME_SAMPLES)
+        turn.first_t = turn.speech_t + (samples(WAKE_WORD_MS) if turn.wake_word else 0)
         turn.start_t = max(turn.from_t, turn.speech_t - LEAD_SAMPLES)
         heard = [f for f in self._ring if turn.start_t < f.t + FRAME_SAMPLES and f.t <= frame.t]
         self._recognizer.accept(np.concatenate([f.samples for f in heard])[max(0, turn.start_t - heard[0].t) :])
@@ -162,14 +171,21 @@ class Listener:
         return [Resumed(self._now_t(), turn.number)] if silence.text is not None else []
 
     def _paused_since(self, frame: Frame) -> int | None:
-        """The last speech sample, when the user has stopped speaking for long enough to call it a pause."""
+        """The last speech sample, when the user has stopped speaking for long enough to call it a pause.
+
+        The level falls some 30 ms before the VAD is sure (median 74 instead of 88 ms after the last sample, on 80 human
+        commands, for 0.42 instead of 0.34 pauses inside each): it is asked as soon as one frame no longer sounds like
+        speech.
+        """
         now_t = frame.t + FRAME_SAMPLES
-        if frame.in_speech:
+        if frame.in_speech and frame.speech_probability >= VOICE:
             return None
         loud_t = self._level.voice_end(frame.end_t - samples(160), now_t)
         end_t = min(loud_t or frame.end_t, now_t)
         if milliseconds(now_t - end_t) >= PAUSE_MS:
             return end_t
+        if frame.in_speech:
+            return None
         return frame.end_t if milliseconds(now_t - frame.end_t) >= LOUD_PAUSE_MS else None
 
     def _now_t(self) -> int:
@@ -178,7 +194,8 @@ class Listener:
     # --- work --------------------------------------------------------------------------------------------------------
 
     def work(self) -> list[object] | None:
-        """Do the most urgent piece of work, some 10 to 50 ms.  None when there is nothing to do until the next message."""
+        """Do the most urgent piece of work, some 10 to 50 ms.  None when there is nothing to do until the next
+        message."""
         if self._turn is None or self._turn.start_t is None:
             return None
         if self._recognizer.decode():
@@ -223,7 +240,11 @@ class Listener:
         turn = self._turn
         recognized = self._recognizer.settle()
         text = self._said(recognized)
-        if turn.wake_word and text == recognized and milliseconds(self._silence.end_t - turn.from_t) < WAKE_WORD_MS:
+        if (
+            turn.wake_word
+            and text == recognized
+            and milliseconds(self._silence.end_t - turn.from_t) < LONGEST_WAKE_WORD_MS
+        ):
             return ""  # too short for more than the wake word, however it was spelled
         added = text.removeprefix(turn.text)
         if turn.text and text.startswith(turn.text) and spoken_ms < SHORT_NOISE_MS and not without_noise(added):
@@ -259,15 +280,19 @@ class Listener:
     def _evidence(self) -> EndEvidence:
         silence = self._silence
         paused_ms = milliseconds(self._now_t() - silence.end_t)
-        p_end = self._model.p_end(Evidence(paused_ms, silence.text, self._class, silence.voice, silence.fade))
-        wait = wait_ms(p_end, self._settings.min_wait_ms, self._settings.max_wait_ms)
+        spoken_ms = milliseconds(silence.end_t - self._turn.first_t)
+        evidence = Evidence(paused_ms, silence.text, spoken_ms, self._class, silence.voice, silence.fade)
+        p_end = self._model.p_end(evidence)
+        least_ms = self._settings.min_wait_ms if silence.voice else max(VOICE_DUE_MS, self._settings.min_wait_ms)
+        wait = wait_ms(p_end, least_ms, max(least_ms, self._settings.max_wait_ms))
         return EndEvidence(self._now_t(), self._turn.number, silence.end_t, p_end, wait)
 
 
 def run(mailbox: Mailbox, main: Mailbox, listener: Listener, stop: object = None) -> None:
     """The hear thread: reads `mailbox` until the message `stop` comes, leaves events in `main`.
 
-    A fault of the recognizer or a model ends the turn it was in (main is told, and its deadlines lead on), not the thread.
+    A fault of the recognizer or a model ends the turn it was in (main is told, and its deadlines lead on), not the
+    thread.
     """
     is_busy = False
     while True:

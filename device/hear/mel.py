@@ -1,7 +1,7 @@
 """Log-mel spectrogram as Whisper and Smart Turn were trained on: 80 Slaney mels, 25 ms Hann window, 10 ms hop.
 
-Source of every constant: `whisper/audio.py` (OpenAI) and `WhisperFeatureExtractor` (Hugging Face Transformers), which agree.
-All numpy, no loops.
+Source of every constant: `whisper/audio.py` (OpenAI) and `WhisperFeatureExtractor` (Hugging Face Transformers), which
+agree. All numpy, no loops.
 """
 
 from functools import cache
@@ -27,10 +27,11 @@ def log_mel(samples: np.ndarray, length_samples: int) -> np.ndarray:
 
 
 def log_mel_end(samples: np.ndarray, length_samples: int) -> np.ndarray:
-    """Features of the last `length_samples` of `samples`, brought to zero mean and unit variance, zeros before if shorter.
+    """Features of the last `length_samples` of `samples`, brought to zero mean and unit variance, zeros before if
+    shorter.
 
-    This is what Smart Turn takes: padding stands in front, so that the newest sound is always in the same place, and the
-    statistics are those of the padded signal.  Returns float32 (MELS, length_samples // HOP_SAMPLES).  Any thread.
+    This is what Smart Turn takes: padding stands in front, so that the newest sound is always in the same place, and
+    the statistics are those of the padded signal.  Returns float32 (MELS, length_samples // HOP_SAMPLES).  Any thread.
     """
     tail = samples[-length_samples:]
     # Padded zeros count in the statistics: sums over the tail, divided by the padded length.
@@ -58,7 +59,8 @@ def mel_power(padded: np.ndarray) -> np.ndarray:
 
 
 def compress(power: np.ndarray, frames: int, at_end: bool = False) -> np.ndarray:
-    """Mel energies to what the models see: log10, at most 80 dB below the loudest, about -1..1; silence fills `frames`."""
+    """Mel energies to what the models see: log10, at most 80 dB below the loudest, about -1..1; silence fills
+    `frames`."""
     log = np.full((MELS, frames), -10.0, np.float32)
     filled = min(frames, power.shape[1])
     part = log[:, frames - filled :] if at_end else log[:, :filled]
@@ -70,7 +72,9 @@ def _centred(samples: np.ndarray) -> np.ndarray:
     """Half a window of mirrored sound in front, zeros behind: the window is centred on its frame."""
     half = WINDOW_SAMPLES // 2
     front = samples[1 : half + 1][::-1]
-    return np.concatenate([np.zeros(half - len(front), np.float32), front, samples, np.zeros(WINDOW_SAMPLES, np.float32)])
+    return np.concatenate(
+        [np.zeros(half - len(front), np.float32), front, samples, np.zeros(WINDOW_SAMPLES, np.float32)]
+    )
 
 
 @cache

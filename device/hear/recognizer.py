@@ -12,8 +12,8 @@ from device.errors import ModelError
 class Recognizer(Protocol):
     """Turns one utterance after another into text.  Hear thread only.
 
-    `accept` only stores; the work is done in small pieces by `decode` (wanted now) and `idle` (wanted soon), so that the caller can
-    look at its mailbox in between.
+    `accept` only stores; the work is done in small pieces by `decode` (wanted now) and `idle` (wanted soon), so that
+    the caller can look at its mailbox in between.
 
     name: for reports.  memory_mb: resident memory it adds, as measured on x86-64.
     """
@@ -37,17 +37,20 @@ class Recognizer(Protocol):
         """Text so far.  May lack the last words, or all words since the last pause.  Doesn't block."""
 
     def settle(self) -> str:
-        """Text of everything accepted, decoded to its very end.  Called at a pause; blocks 10 to 300 ms, depending on the engine."""
+        """Text of everything accepted, decoded to its very end.  Called at a pause; blocks 10 to 300 ms, depending on
+        the engine."""
 
     def resume(self, paused_ms: float) -> None:
-        """The utterance goes on after a pause at which it was settled.  The silence itself may be accepted next, or left out."""
+        """The utterance goes on after a pause at which it was settled.  The silence itself may be accepted next, or
+        left out."""
 
 
 def load_recognizer(engine: str, models) -> Recognizer:
-    """The recognizer for `[recognizer] engine`: "vosk", "whisper", or "auto" (Vosk where its model is installed, else Whisper).
+    """The recognizer for `[recognizer] engine`: "vosk", "whisper", or "auto" (Vosk where its model is installed, else
+    Whisper).
 
-    models: a ModelStore (`has(name)`, `path(name)`).  Blocks about 1 s.  Raises ModelError when a model is missing or corrupt.
-    The result's `name` says which one it is.
+    models: a ModelStore (`has(name)`, `path(name)`).  Blocks about 1 s.  Raises ModelError when a model is missing or
+    corrupt. The result's `name` says which one it is.
     """
     if engine == "auto":
         engine = "vosk" if models.has("vosk-small-en") else "whisper"
@@ -73,7 +76,8 @@ _PUNCTUATION = re.compile(r"(?<!\d)[.,](?=\d)|[.,](?!\d)|[!?;:\"()\[\]…♪-](?
 
 
 def plain(text: str) -> str:
-    """Recognized text as the rest of Nod takes it: lower case, no punctuation except in words and numbers, single spaces."""
+    """Recognized text as the rest of Nod takes it: lower case, no punctuation except in words and numbers, single
+    spaces."""
     return " ".join(_PUNCTUATION.sub(" ", re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", text.lower())).split())
 
 

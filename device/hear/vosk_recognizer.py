@@ -1,8 +1,8 @@
 """Vosk (Kaldi): streaming, a tenth of real time, text complete 10 to 40 ms after the last sound.
 
-The decoder shows words only when it has seen about 300 ms more; `FinalResult` gives them at once, but spends the decoder.  So two
-decoders hear every utterance: at a pause one is spent, and if the user goes on, the other goes on at once while the spent one
-hears the utterance again in spare time.
+The decoder shows words only when it has seen about 300 ms more; `FinalResult` gives them at once, but spends the
+decoder.  So two decoders hear every utterance: at a pause one is spent, and if the user goes on, the other goes on at
+once while the spent one hears the utterance again in spare time.
 """
 
 import json
@@ -95,7 +95,8 @@ class _Decoder:
 
     def reset(self) -> None:
         """Forget everything.  Blocks up to 30 ms unless it is forgotten already."""
-        # `Reset` would keep sound not decoded yet and print it as a word of the next utterance; a new decoder takes 50 ms.
+        # `Reset` would keep sound not decoded yet and print it as a word of the next utterance; a new decoder takes 50
+        # ms.
         if not self._clean:
             self.finish()
         self.go_on()
@@ -106,7 +107,8 @@ class _Decoder:
         self.ended: str | None = None
 
     def hear(self, segment: np.ndarray) -> bool:
-        """Decode the next piece of `segment`; False when it is all heard.  Sets `ended` when Kaldi closed the segment."""
+        """Decode the next piece of `segment`; False when it is all heard.  Sets `ended` when Kaldi closed the
+        segment."""
         piece = segment[self.heard : self.heard + PIECE_SAMPLES]
         if not len(piece):
             return False

@@ -1,7 +1,7 @@
 """The wake word taken out of the front of the recognized text.
 
-It was heard already, by its own model, so the text does begin with it; only the spelling is open: "hey jarvis" also comes as
-"jarvis", "hey drivers", "hey jerry's".
+It was heard already, by its own model, so the text does begin with it; only the spelling is open: "hey jarvis" also
+comes as "jarvis", "hey drivers", "hey jerry's".
 """
 
 import re

@@ -1,8 +1,8 @@
 """Whisper tiny.en on CTranslate2: better words than Vosk, but only when the user pauses, and ten times the work.
 
-Whisper was made for windows of 30 s and pads to that; nearly all of the time goes into hearing the padding.  Here the window is as
-long as the speech and a little: a third of the time for the same words.  What it does with less silence after the speech than it
-is used to is say the sentence again; that is cut off.
+Whisper was made for windows of 30 s and pads to that; nearly all of the time goes into hearing the padding.  Here the
+window is as long as the speech and a little: a third of the time for the same words.  What it does with less silence
+after the speech than it is used to is say the sentence again; that is cut off.
 """
 
 import re
@@ -15,8 +15,8 @@ from device.events import SAMPLE_RATE_HZ
 from device.hear.mel import HOP_SAMPLES, log_mel
 from device.hear.recognizer import plain
 
-# Chosen on 40 recorded commands against 30 s: with 5 s of silence behind and at least 10 s in all, no sentence comes twice, and
-# the words differ in 4 of 100, as often for the better; with a window of 6 s, 4 of 40 sentences came twice.
+# Chosen on 40 recorded commands against 30 s: with 5 s of silence behind and at least 10 s in all, no sentence comes
+# twice, and the words differ in 4 of 100, as often for the better; with a window of 6 s, 4 of 40 sentences came twice.
 SILENCE_BEHIND_SAMPLES = 5 * SAMPLE_RATE_HZ
 SHORTEST_WINDOW_SAMPLES = 10 * SAMPLE_RATE_HZ
 WINDOW_STEP_SAMPLES = 2 * SAMPLE_RATE_HZ
