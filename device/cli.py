@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="default: out/demo")
 
     _add_bench(add)
+    _add_latency(add)
     _add_models(commands)
     return parser
 
@@ -103,6 +104,11 @@ def _add_bench(add) -> None:
     )
     bench.add_argument("--compare", type=Path, metavar="FILE", help="bench.json of an earlier run, to compare with")
     bench.add_argument("--requests", type=int, metavar="N", help="only the first N requests")
+
+
+def _add_latency(add) -> None:
+    latency = add("latency", _latency, "how long the last turns took, stage by stage, or each tool")
+    latency.add_argument("--tools", action="store_true", help="each tool's p50, p95, p99, max and number of calls")
 
 
 def _add_models(commands) -> None:
@@ -184,6 +190,13 @@ def _bench(options: argparse.Namespace) -> int:
     config = replace(config, paths=replace(config.paths, state=""))
     store = ModelStore(config.paths.models_dir())
     return run_bench(config, store, options.out, options.speech, options.compare, options.requests)
+
+
+def _latency(options: argparse.Namespace) -> int:
+    config = load_config(options.config)
+    from device.latency import latency_command
+
+    return latency_command(config, options.tools)
 
 
 def _fetch(options: argparse.Namespace) -> int:

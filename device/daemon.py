@@ -11,6 +11,7 @@ main     Daemon.run               main    (events)
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from device import events as ev
 from device import realtime, service
@@ -39,7 +40,9 @@ from device.speak import loop as speak_loop
 from device.speak.chime import chime
 from device.speak.filler import FillerCache
 from device.speak.voice import Voice
-from device.turn_log import TurnLog
+from device.turn_log import TurnLog, TurnRecord
+from device.turn_times import FILE as TURN_TIMES
+from device.turn_times import TurnTimes
 
 STOP = object()  # the last message of every mailbox
 _POLL_TIMERS = ev.samples(100)
@@ -101,6 +104,7 @@ class Daemon:
         }
         self.models = Models(config, store, state_dir, self.floor, self.boxes["main"].put)
         self.history = History(state_dir / "history.sqlite")
+        self.turn_times = TurnTimes(state_dir / TURN_TIMES)
         self.indicator = Indicator(config.led)
         self.rules = rules_from(config, always_open)
         self.turn_log = TurnLog(config.budget)
@@ -205,8 +209,19 @@ class Daemon:
         self.device.close()
         self.models.agent.close()
         self.history.close()
+        self.turn_times.close()
         self.indicator.close()
         realtime.give_back()
+
+    def log(
+        self, event: object, before: State, after: State, commands: list[object]
+    ) -> tuple[list[dict[str, Any]], list[TurnRecord]]:
+        """For an observer: the step's lines for `events.jsonl`, and the turns that ended, whose times are kept."""
+        lines = self.turn_log.observe(event, before, after, commands)
+        records = self.turn_log.take_records()
+        for record in records:
+            self.turn_times.add(record)
+        return lines, records
 
     def describe(self) -> dict[str, str]:
         """What it runs on: recognizer, voice, agent."""

@@ -30,8 +30,8 @@ class _Reporter:
 
     def observe(self, event: object, before: State, after: State, commands: list[object]) -> None:
         daemon = self.daemon
-        daemon.turn_log.observe(event, before, after, commands)
-        for record in daemon.turn_log.take_records():
+        _, records = daemon.log(event, before, after, commands)
+        for record in records:
             self.journal.turn(record)
         for fault in daemon.faults[self._faults :]:
             self.journal.error(fault)

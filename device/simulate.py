@@ -34,8 +34,8 @@ class _Watcher:
         self._rest_t: int | None = None
 
     def observe(self, event: object, before: State, after: State, commands: list[object]) -> None:
-        lines = self.daemon.turn_log.observe(event, before, after, commands)
-        lines += [record_line(record) for record in self.daemon.turn_log.take_records()]
+        lines, records = self.daemon.log(event, before, after, commands)
+        lines += [record_line(record) for record in records]
         self.lines += lines
         for line in lines if self._on_line else ():
             self._on_line(line)

@@ -10,7 +10,7 @@ import pytest
 from device.cli import main
 from device.wave_file import write_wave
 
-COMMANDS = ["run", "simulate", "ask", "check", "demo", "models"]
+COMMANDS = ["run", "simulate", "ask", "check", "demo", "bench", "latency", "models"]
 
 
 def nod(*arguments, **more):

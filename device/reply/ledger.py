@@ -149,20 +149,30 @@ class Ledger:
         """All calls of `tool` so far, restarts included; None when it was never called."""
         with self._lock:
             if tool not in self._latency:
-                rows = self._db.execute(
-                    "SELECT bucket, count FROM latency WHERE tool = ? ORDER BY bucket", (tool,)
-                ).fetchall()
-                if not rows:
+                latency = _read_latency(self._db, tool)
+                if latency is None:
                     return None
-                (longest_ms,) = self._db.execute("SELECT max_ms FROM longest WHERE tool = ?", (tool,)).fetchone()
-                self._latency[tool] = _summary(rows, longest_ms)
+                self._latency[tool] = latency
             return self._latency[tool]
 
     def latencies(self) -> dict[str, Latency]:
         """`latency` of every tool that was ever called, by name."""
         with self._lock:
-            names = [name for (name,) in self._db.execute("SELECT tool FROM longest ORDER BY tool")]
-        return {name: latency for name in names if (latency := self.latency(name)) is not None}
+            return read_latencies(self._db)
+
+
+def read_latencies(db: sqlite3.Connection) -> dict[str, Latency]:
+    """How long each tool took that was ever called, by name; `db` may be a ledger opened for reading only."""
+    names = [name for (name,) in db.execute("SELECT tool FROM longest ORDER BY tool").fetchall()]
+    return {name: latency for name in names if (latency := _read_latency(db, name)) is not None}
+
+
+def _read_latency(db: sqlite3.Connection, tool: str) -> Latency | None:
+    rows = db.execute("SELECT bucket, count FROM latency WHERE tool = ? ORDER BY bucket", (tool,)).fetchall()
+    if not rows:
+        return None
+    (longest_ms,) = db.execute("SELECT max_ms FROM longest WHERE tool = ?", (tool,)).fetchone()
+    return _summary(rows, longest_ms)
 
 
 def _summary(rows: list[tuple[int, int]], longest_ms: float) -> Latency:

@@ -1,0 +1,110 @@
+"""`nod latency`: how long turns and tools have taken on this machine, from what the daemon keeps in its state folder.
+
+Only reads, so it may be asked while the daemon runs.
+"""
+
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from device.config import Budget, Config
+from device.deadlines import STAGES
+from device.errors import NodError
+from device.reply.ledger import Latency, read_latencies
+from device.turn_times import FILE, KEPT, TurnTime, turn_times
+
+LEDGER = "ledger.sqlite"
+
+
+def latency_command(config: Config, tools: bool, file: TextIO | None = None) -> int:
+    """Print the table of the tools, or that of the last turns; or, where there is nothing yet, that.  Returns 0.
+
+    Raises NodError when what is there can't be read.
+    """
+    state_dir = config.paths.state_dir()
+    if tools:
+        lines = _tool_lines(_read(state_dir / LEDGER, read_latencies), config.budget, state_dir)
+    else:
+        lines = _turn_lines(_read(state_dir / FILE, turn_times), config.budget, state_dir)
+    print("\n".join(lines), file=file or sys.stdout)
+    return 0
+
+
+def _read(path: Path, read):
+    """What `read` finds in the database; None where there is none."""
+    if not path.is_file():
+        return None
+    # A file that nobody has open needs no lock; one that the daemon writes to is read as of now.
+    mode = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=5.0)) as db:
+            return read(db)
+    except sqlite3.Error as error:
+        raise NodError(
+            f"{path}: can't be read ({error}); ask as the user that the daemon runs as, or move the file away."
+        ) from None
+
+
+# --- tools ------------------------------------------------------------------------------------------------------------
+
+
+def _tool_lines(found: dict[str, Latency] | None, budget: Budget, state_dir: Path) -> Iterator[str]:
+    if not found:
+        yield f"No tool was called yet, as far as {state_dir} knows: ask Nod for the time, then again here."
+        return
+    width = max(len("tool"), *map(len, found))
+    yield f"{'tool':{width}}  {'calls':>7}  {'p50':>8}  {'p95':>8}  {'p99':>8}  {'max':>8}  filler"
+    for name, took in found.items():
+        times = "  ".join(f"{_ms(value):>8}" for value in (took.p50_ms, took.p95_ms, took.p99_ms, took.max_ms))
+        yield f"{name:{width}}  {took.count:>7}  {times}  {'at once' if took.p95_ms > budget.turn else 'no'}"
+    yield f"\nTimes in ms.  A tool whose p95 is over {budget.turn} ms gets a filler as soon as it is called."
+
+
+def _ms(value: float) -> str:
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"
+
+
+# --- turns ------------------------------------------------------------------------------------------------------------
+
+
+def _turn_lines(found: Sequence[TurnTime] | None, budget: Budget, state_dir: Path) -> Iterator[str]:
+    if not found:
+        yield f"No turn was held yet, as far as {state_dir} knows: talk to 'nod run', then ask again."
+        return
+    sounded = [turn for turn in found if turn.gap_ms is not None]
+    yield f"The last {len(found)} turns (at most {KEPT} are kept), {len(sounded)} of them answered.  Times in ms.\n"
+    yield f"{'':10}{'target':>7}{'p50':>7}{'p95':>7}{'p99':>7}{'max':>7}{'in target':>11}"
+    for stage in STAGES:
+        yield _row(stage, [getattr(turn, f"{stage}_ms") for turn in sounded], getattr(budget, stage))
+    yield _row("turn", [turn.gap_ms for turn in sounded], budget.turn)
+    drafts, used, right = (sum(getattr(turn, name) for turn in found) for name in ("drafts", "speculated", "right"))
+    yield (
+        f"\nFillers {_count(sounded, 'filler')}, interrupted {_count(found, 'interrupted')}, "
+        f"repairs {_count(found, 'repair')} (Nod had cut in too soon)."
+    )
+    yield (
+        f"Speculation: {drafts} drafts prepared, {len(found)} used, {max(0, drafts - len(found))} dropped; "
+        f"right at the first pause {_of(right, len(found))}; begun before the turn was over {_of(used, len(found))}."
+    )
+
+
+def _row(name: str, values: Sequence[float | None], target: int) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return f"{name:10}{target:>7}" + f"{'–':>7}" * 4
+    figures = [*np.percentile(known, (50, 95, 99)), max(known)]
+    within = sum(value <= target for value in known) / len(known)
+    return f"{name:10}{target:>7}" + "".join(f"{value:>7.0f}" for value in figures) + f"{100 * within:>9.0f} %"
+
+
+def _count(turns: Sequence[TurnTime], name: str) -> str:
+    return _of(sum(getattr(turn, name) for turn in turns), len(turns))
+
+
+def _of(count: int, total: int) -> str:
+    return f"{count} ({100 * count / total:.0f} %)" if total else "0"

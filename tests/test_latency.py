@@ -1,0 +1,104 @@
+"""`nod latency`: what the daemon keeps of turns and tools, read while it may be running."""
+
+import io
+import sqlite3
+from dataclasses import fields, replace
+
+import pytest
+
+from device.config import Config, Paths
+from device.errors import NodError
+from device.latency import LEDGER, latency_command
+from device.reply.ledger import Ledger
+from device.turn_log import TurnRecord
+from device.turn_times import FILE, KEPT, TurnTimes, turn_times
+
+RECORD = TurnRecord(
+    turn=1, user="what time is it", reply="Half past nine.", heard="Half past nine.", source="intent:time",
+    user_end_s=1.0, first_sound_s=1.15, reply_start_s=1.15, gap_ms=150.0, pause_ms=120.0, recognize_ms=0.0,
+    think_ms=10.0, speak_ms=20.0, prepared_think_ms=5.0, prepared_speak_ms=40.0, speculated=True, drafts=1, right=True,
+    filler=False, interrupted=False, repair=False, within_budget=True, late_stages=(), broke=None,
+)  # fmt: skip
+
+
+def shown(state_dir, tools=False) -> str:
+    out = io.StringIO()
+    assert latency_command(Config(paths=Paths(state=str(state_dir))), tools, out) == 0
+    return out.getvalue()
+
+
+def test_where_nothing_is_kept_it_says_so(tmp_path):
+    assert shown(tmp_path / "none").startswith("No turn was held yet")
+    assert shown(tmp_path, tools=True).startswith("No tool was called yet")
+    TurnTimes(tmp_path / FILE).close()
+    Ledger(tmp_path / LEDGER).close()
+    assert "No turn" in shown(tmp_path) and "No tool" in shown(tmp_path, tools=True)
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_tools_with_their_distribution(tmp_path, runs):
+    ledger = Ledger(tmp_path / LEDGER)
+    for ms in [5.0] * 90 + [400.0] * 10:
+        ledger.took("weather", ms)
+    ledger.took("clock", 0.5)
+    if not runs:
+        ledger.close()
+    head, clock, weather, *_ = shown(tmp_path, tools=True).splitlines()
+    assert head.split() == ["tool", "calls", "p50", "p95", "p99", "max", "filler"]
+    assert clock.split() == ["clock", "1", "0.5", "0.5", "0.5", "0.5", "no"]
+    name, calls, p50, p95, p99, longest, *filler = weather.split()
+    assert (name, calls, longest, filler) == ("weather", "100", "400", ["at", "once"])
+    assert float(p50) == pytest.approx(5, rel=0.05) and float(p95) == float(p99) == 400
+    ledger.close()
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_turns_stage_by_stage(tmp_path, runs):
+    times = TurnTimes(tmp_path / FILE)
+    for _ in range(18):
+        times.add(RECORD)
+    times.add(replace(RECORD, gap_ms=400.0, think_ms=260.0, filler=True, drafts=3, right=False, within_budget=False))
+    times.add(replace(RECORD, gap_ms=None, think_ms=None, speak_ms=None, repair=True, speculated=False))
+    if not runs:
+        times.close()
+    text = shown(tmp_path)
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
+    assert "The last 20 turns" in text and "19 of them answered" in text
+    assert rows["pause"] == ["140", "120", "120", "120", "120", "100", "%"]
+    assert rows["think"][:2] == ["30", "10"] and rows["think"][4:] == ["260", "95", "%"]
+    assert rows["turn"][0] == "200" and rows["turn"][-2:] == ["95", "%"]
+    assert "Fillers 1 (5 %), interrupted 0 (0 %), repairs 1 (5 %)" in text
+    assert "22 drafts prepared, 20 used, 2 dropped; right at the first pause 19 (95 %)" in text
+    times.close()
+
+
+def test_it_only_reads(tmp_path):
+    times = TurnTimes(tmp_path / FILE)
+    times.add(RECORD)
+    times.close()
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    shown(tmp_path)
+    shown(tmp_path, tools=True)
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+def test_only_numbers_are_kept_and_not_without_end(tmp_path):
+    times = TurnTimes(tmp_path / FILE)
+    for number in range(KEPT + 5):
+        times.add(replace(RECORD, pause_ms=float(number)))
+    times.close()
+    with sqlite3.connect(tmp_path / FILE) as db:
+        kept = turn_times(db)
+        row = db.execute("SELECT * FROM turn").fetchone()
+    assert len(kept) == KEPT and kept[-1].pause_ms == KEPT + 4
+    assert all(value is None or isinstance(value, int | float) for value in row)
+    for field in fields(kept[0]):
+        assert getattr(kept[0], field.name) in (getattr(RECORD, field.name), 5.0)
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path):
+    (tmp_path / FILE).write_text("this is text, and more of it than a header")
+    with pytest.raises(NodError, match=f"{FILE}: can't be read"):
+        shown(tmp_path)
+    with pytest.raises(NodError, match=f"{FILE}: the turns' times can't be kept"):
+        TurnTimes(tmp_path / FILE)
