@@ -95,6 +95,18 @@ def test_a_short_pause_goes_on_in_the_same_decoder(vosk, readings):
     assert words_in_common(vosk.settle(), whole) > 0.9
 
 
+def test_a_click_in_a_long_pause_loses_nothing(recognizer, readings):
+    """The listener doesn't settle for a click: what was said before it must stay."""
+    recognizer.start()
+    hear(recognizer, readings[0])
+    first = recognizer.settle()
+    recognizer.resume(100.0)
+    hear(recognizer, np.zeros(800, np.float32))
+    recognizer.resume(900.0)
+    hear(recognizer, readings[1])
+    assert words_in_common(recognizer.settle()[: len(first)], first) > 0.7
+
+
 def test_a_new_utterance_knows_nothing_of_the_old(recognizer, readings):
     recognizer.start()
     hear(recognizer, readings[1])

@@ -22,7 +22,7 @@ class VoskRecognizer:
     """See `Recognizer`.  One thread at a time; native calls release the GIL."""
 
     name = "vosk"
-    memory_mb = 180
+    memory_mb = 260
 
     def __init__(self, folder: Path):
         """Load the model from `folder` (am/, conf/, graph/, ivector/).  Raises ModelError."""
@@ -77,6 +77,7 @@ class VoskRecognizer:
 
     def resume(self, paused_ms: float) -> None:
         if paused_ms >= NEW_SEGMENT_MS or milliseconds(len(self._segment)) > 20_000:
+            self.settle()  # nothing to do, unless a click came after the last time
             self._finished.append(self._settled or "")
             self._settled = ""
             self._new_segment()

@@ -31,7 +31,7 @@ class WhisperRecognizer:
     """See `Recognizer`.  One thread at a time; native calls release the GIL."""
 
     name = "whisper"
-    memory_mb = 120
+    memory_mb = 180
 
     def __init__(self, folder: Path):
         """Load config.json, model.bin, tokenizer.json and vocabulary.txt from `folder`.  Raises ModelError."""
