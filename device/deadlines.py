@@ -23,18 +23,22 @@ class Deadlines:
         self._due: int | None = None  # None: no stage is under way, or its lateness is known already
         self._end_t: int | None = None  # last speech sample of a pause that isn't judged yet
         self._settled = False  # its text is there
+        # What was told since the last turn.  A noise may end a pause that goes on to be the same one.
+        self._told: set[tuple[str, int | None]] = set()
 
     def passed(self, t: int) -> str | None:
         """The stage that is late at `t` (samples) and wasn't told of yet; ask again until it is None."""
-        if self._due is None or t <= self._due:
-            return None
-        stage, due = self._stage, self._due
-        self.late.append(stage)
-        self._due = None
-        if stage == "pause" and not self._settled:
-            # Without the text nothing can be judged: the recognizer may be why.
-            self._begin("recognize", due)
-        return stage
+        while self._due is not None and t > self._due:
+            stage, due = self._stage, self._due
+            self.late.append(stage)
+            self._due = None
+            if stage == "pause" and not self._settled:
+                # Without the text nothing can be judged: the recognizer may be why.
+                self._begin("recognize", due)
+            if (stage, self._end_t) not in self._told:
+                self._told.add((stage, self._end_t))
+                return stage
+        return None
 
     def silent(self, end_t: int, settled: bool) -> None:
         """The user's speech ended, for now, at `end_t`.  settled: and the recognizer's text up to there is known."""
@@ -56,6 +60,7 @@ class Deadlines:
         if self._end_t is None:
             self.late = []
         self._end_t = None
+        self._told.clear()
         self._begin("speak" if has_words else "think", t)
 
     def worded(self, t: int) -> None:

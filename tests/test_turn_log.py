@@ -109,6 +109,20 @@ def test_silence_within_a_turn_is_forgotten_when_the_user_goes_on():
     assert story.log.speculation == {"prepared": 2, "dropped": 1, "used": 1, "right": 0}
 
 
+def test_a_noise_in_a_pause_tells_nothing_twice():
+    story = Logged()
+    story.pauses("what time is it", 100, 1000, wait_ms=1000)
+    story.tell(ev.Resumed(story.at(1200), 1))
+    story.tell(ev.Pause(story.at(1250), 1, samples(1000), "what time is it"))
+    story.at(1300)
+    assert story.late == [(1150, "pause", 1)]
+    story.tell(ev.EndEvidence(story.state.t, 1, samples(1000), 0.9, 320))
+    story.at(1330)
+    story.words(1340)
+    story.sounds(1350)
+    assert story.is_heard(2000).late_stages == ("pause",)
+
+
 def test_a_filler_is_no_reply_but_the_first_sound():
     story = Logged()
     story.pauses("why is the sky blue", 100, 1000)
