@@ -103,6 +103,7 @@ def _add_bench(add) -> None:
         help="people's orders, FLAC or WAV (default: ../shared/speech/commands)",
     )
     bench.add_argument("--compare", type=Path, metavar="FILE", help="bench.json of an earlier run, to compare with")
+    bench.add_argument("--write-docs", action="store_true", help="the figures into docs/turn-budget.md of this checkout")
     bench.add_argument("--requests", type=int, metavar="N", help="only the first N requests")
 
 
@@ -184,12 +185,20 @@ def _demo(options: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     from device.bench import run_bench
+    from device.bench_docs import check_docs, write_docs
     from device.models import ModelStore
 
     # Like the demo, always from the same start.
     config = replace(config, paths=replace(config.paths, state=""))
     store = ModelStore(config.paths.models_dir())
-    return run_bench(config, store, options.out, options.speech, options.compare, options.requests)
+    docs = Path("docs")
+    if options.write_docs:
+        check_docs(docs)
+    result = run_bench(config, store, options.out, options.speech, options.compare, options.requests)
+    if options.write_docs:
+        write_docs(docs, result)
+        print(f"Written: {docs / 'turn-budget.md'} and {docs / 'bench.json'}")
+    return 0
 
 
 def _latency(options: argparse.Namespace) -> int:
@@ -200,10 +209,16 @@ def _latency(options: argparse.Namespace) -> int:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from device.models import fetch_command
+    from device.models import ModelStore, fetch_command
 
-    folder = load_config(options.config).paths.models_dir()
-    return fetch_command(folder, options.names, options.from_dir, options.dev)
+    config = load_config(options.config)
+    folder = config.paths.models_dir()
+    status = fetch_command(folder, options.names, options.from_dir, options.dev)
+    if not options.names and not (folder / "fillers").is_dir():
+        from device.install import render_fillers
+
+        print(f"{render_fillers(config, ModelStore(folder))} fillers rendered.")
+    return status
 
 
 def _list(options: argparse.Namespace) -> int:
