@@ -6,8 +6,10 @@ Leaves `user.wav`, `agent.wav`, `events.jsonl`, `bench.json` and `report.html` i
 import json
 import os
 import platform
+import re
 import sys
 from collections.abc import Sequence
+from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -30,9 +32,16 @@ FILES = ("user.wav", "agent.wav", "events.jsonl", "bench.json", "report.html")
 
 
 def run_bench(
-    config: Config, store: ModelStore, out_dir: Path, speech_dir: Path, compare: Path | None, limit: int | None = None
-) -> int:
-    """Ask everything, print the table, write FILES to `out_dir`; takes about five minutes.  Returns 0.
+    config: Config,
+    store: ModelStore,
+    out_dir: Path,
+    speech_dir: Path,
+    compare: Path | None,
+    limit: int | None = None,
+) -> dict[str, Any]:
+    """Ask everything, print the table, write FILES to `out_dir`; takes about five minutes.
+
+    Returns what `bench.json` holds.
 
     speech_dir: where people's recordings (FLAC or WAV) are, if there are any.  compare: `bench.json` of another run.
     limit: only that many requests.  Raises ModelError, and BenchError when `compare` can't be read.
@@ -66,7 +75,7 @@ def run_bench(
         compare.resolve().parent.name if compare else "",
     )
     print(f"\nLook: {page}  Figures: {out_dir / 'bench.json'}")
-    return 0
+    return result
 
 
 def _requests(config: Config, store: ModelStore, recordings: Sequence[Path]) -> list[Request]:
@@ -99,12 +108,31 @@ def _result(config: Config, out_dir: Path, placed: Sequence[Placed], human: bool
     rows = score(placed, run.agent, run.events, config.budget.turn)
     about = {event["kind"]: event for event in run.events if event["kind"] in ("ready", "audio")}
     return {
-        "machine": {"processor": platform.machine(), "cores": os.cpu_count()},
+        "machine": _machine(),
         "people": human,
         "budget": vars(config.budget),
         "equipment": about,
         "summary": summarize(rows),
         "requests": rows,
+    }
+
+
+def _machine() -> dict[str, Any]:
+    """What it ran on, and when."""
+    try:
+        about = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        about = ""
+    # A Raspberry Pi says what it is; elsewhere the processor has a name.
+    name = re.search(r"^Model\s*:\s*(.+)$", about, re.M) or re.search(r"^model name\s*:\s*(.+)$", about, re.M)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "name": name[1].strip() if name else "an unnamed machine",
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(memory / 2**30),
+        "python": platform.python_version(),
+        "date": date.today().isoformat(),
     }
 
 

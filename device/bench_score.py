@@ -56,6 +56,10 @@ def _row(request: Placed, sounds: Sequence[Span], records: Sequence[Row], budget
         "filler": bool(record.get("filler")),
         "speculated": bool(record.get("speculated")),
         "broke": record.get("broke"),
+        "late_stages": record.get("late_stages", ()),
+        "drafts": sum(r.get("drafts", 0) for r in own),
+        "right": sum(bool(r.get("right")) for r in own),
+        "repairs": sum(bool(r.get("repair")) for r in own),
         **{f"{stage}_ms": record.get(f"{stage}_ms") for stage in STAGES},
     }
 
@@ -86,8 +90,18 @@ def _figures(rows: Sequence[Row]) -> Row:
         "cut_ins": sum(row["cut_in"] for row in rows),
         "dead_air": sum(row["first_sound_ms"] > DEAD_AIR_MS for row in answered),
         "silence_ms": max((row["silence_ms"] for row in answered), default=None),
+        "late": {s: sum(s in row["late_stages"] for row in rows) for s in STAGES},
+        "speculation": _speculation(rows),
+        "repairs": sum(row["repairs"] for row in rows),
         "stages": {s: _percentiles([r[f"{s}_ms"] for r in rows if r[f"{s}_ms"] is not None]) for s in STAGES},
     }
+
+
+def _speculation(rows: Sequence[Row]) -> dict[str, int]:
+    """Drafts prepared, used and dropped; right: the one of a turn's first pause was the one used."""
+    prepared, used = (sum(row[key] for row in rows) for key in ("drafts", "turns"))
+    right = sum(row["right"] for row in rows)
+    return {"prepared": prepared, "used": used, "dropped": max(0, prepared - used), "right": right}
 
 
 def _percentiles(values: Sequence[float]) -> dict[str, float] | None:
@@ -114,6 +128,8 @@ def print_summary(summary: dict[str, Row], file: TextIO, other: dict[str, Row] |
         print(_line(_cells(kind, figures)), file=file)
         if other and kind in other:
             print(_line(_cells(f"  {name}"[: _WIDTHS[0]], other[kind])), file=file)
+    guess = summary["all"]["speculation"]
+    print("\nspeculation: " + ", ".join(f"{count} {name}" for name, count in guess.items()), file=file)
     print("\nstage               p50    p95    p99", file=file)
     for stage, values in summary["all"]["stages"].items():
         print(f"{stage:16}" + "".join(f"{_ms(values, f'p{at}'):>7}" for at in PERCENTILES), file=file)

@@ -81,6 +81,17 @@ def test_a_filler_that_is_no_sound_stops_the_daemon(store, tmp_path):
     assert "Hm.wav: not a WAV recording" in refused(tmp_path, "simulate", "user.wav", "--out", "out")
 
 
+def test_the_page_of_the_budget_is_only_written_where_it_is(tmp_path):
+    assert "docs/turn-budget.md: there is no page" in refused(tmp_path, "bench", "--write-docs")
+
+
+def test_latency_before_the_first_turn(tmp_path):
+    environment = {"NOD_STATE": str(tmp_path)}
+    root = Path(__file__).parent.parent
+    assert nod("latency", env=environment, cwd=root).stdout.startswith("No turn was held yet")
+    assert nod("latency", "--tools", env=environment, cwd=root).stdout.startswith("No tool was called yet")
+
+
 def test_ask_answers_and_keeps_timers(store, tmp_path):
     environment = {"NOD_STATE": str(tmp_path), "NOD_MODELS": str(store.folder)}
     root = Path(__file__).parent.parent

@@ -1,0 +1,70 @@
+"""docs/turn-budget.md tells what docs/bench.json holds and config.toml sets, and nothing else."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from device.bench import read_bench
+from device.bench_docs import BEGIN, END, FIGURES, PAGE, check_docs, render, trim, write_docs
+from device.config import Config
+from device.errors import BenchError
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+@pytest.fixture
+def copy(tmp_path):
+    for name in (PAGE, FIGURES):
+        (tmp_path / name).write_text((DOCS / name).read_text(encoding="utf-8"), encoding="utf-8")
+    return tmp_path
+
+
+def test_the_page_has_the_figures_of_the_bench(copy):
+    write_docs(copy)
+    assert (copy / PAGE).read_text() == (DOCS / PAGE).read_text(), (
+        "docs/turn-budget.md isn't what docs/bench.json says: run 'python -m device.bench_docs'"
+    )
+
+
+def test_the_targets_are_the_default_settings():
+    text = (DOCS / PAGE).read_text()
+    stated = {
+        name: int(ms) for name, ms in re.findall(r"^\| \**(\w+)\** \|[^|]*→[^|]*\| \**≤ (\d+) ms", text, re.MULTILINE)
+    }
+    assert stated == vars(Config().budget) == read_bench(DOCS / FIGURES)["budget"]
+    assert f"by {Config().audio.duck_db:g} dB" in text and f"{Config().conversation.barge_in_ms} ms with words" in text
+    assert f"{Config().turn.min_wait_ms} ms at least" in text and f"up to {Config().turn.max_wait_ms / 1000} s" in text
+
+
+def test_only_what_counts_is_committed():
+    figures = read_bench(DOCS / FIGURES)
+    assert figures == trim(figures | {"equipment": {"ready": figures["equipment"]}})
+    assert figures["requests"] == [] and (DOCS / FIGURES).stat().st_size < 20_000
+
+
+def test_a_new_run_changes_the_figures_and_nothing_else(copy):
+    new = read_bench(copy / FIGURES)
+    new["summary"]["all"]["first_sound_ms"]["p50"] = 123.4
+    new["summary"]["all"]["cut_ins"] = 7
+    write_docs(copy, new | {"equipment": {"ready": new["equipment"]}, "requests": [{"heard": "private"}]})
+    text = (copy / PAGE).read_text()
+    assert "| 123 |" in text and "False cut-ins: **7 of" in text and "private" not in (copy / FIGURES).read_text()
+    before, rest = (DOCS / PAGE).read_text().split(BEGIN)
+    assert text.startswith(before + BEGIN) and text.endswith(END + rest.split(END)[1])
+
+
+def test_a_run_without_an_answer_can_be_shown():
+    nothing = json.loads((DOCS / FIGURES).read_text())
+    nothing["summary"] = {"all": nothing["summary"]["all"] | {"first_sound_ms": None, "reply_ms": None, "silence_ms": None}}
+    assert "| – |" in render(nothing)
+
+
+def test_what_can_not_be_written_is_told(copy):
+    (copy / PAGE).write_text("# A page without a place for figures\n")
+    for attempt in (check_docs, write_docs):
+        with pytest.raises(BenchError, match="turn-budget.md: there is no page with a place between <!-- bench -->"):
+            attempt(copy)
+    with pytest.raises(BenchError, match="bench.json: made by an older Nod"):
+        trim({"summary": {"all": {}}, "requests": [], "machine": {}})
