@@ -41,6 +41,10 @@ class OrderingAgent:
         """See `TextAgent.warm`."""
         self._inner.warm(history, check)
 
+    def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
+        """See `TextAgent.anticipate`."""
+        self._inner.anticipate(text, history, check)
+
 
 def tool_name(latency_ms: int) -> str:
     """Name of the tool whose median latency that is."""

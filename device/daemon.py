@@ -3,7 +3,7 @@
 thread   runs                     mailbox it reads
 audio    device.audio.loop        audio   (sounds, release, duck, cut)
 hear     device.hear.loop         hear    (frames, listen)
-reply    device.reply.loop        reply   (prepare)
+reply    device.reply.loop        reply   (prepare, anticipate)
 speak    device.speak.loop        speak   (words to say)
 main     Daemon.run               main    (events)
 """
@@ -272,7 +272,7 @@ class Daemon:
                     self.floor.advance(command.draft)
                 case ev.Commit():
                     self.floor.commit(command.draft)
-                case ev.Prepare():
+                case ev.Prepare() | ev.Anticipate():
                     self.boxes["reply"].put(command)
                 case ev.Listen() | ev.StopListening():
                     self.boxes["hear"].put(command)

@@ -263,6 +263,15 @@ class Prepare:
 
 
 @dataclass(frozen=True, slots=True)
+class Anticipate:
+    """To reply: the user has said `text` so far and is still speaking.  Get ready for it; nothing of it may be visible."""
+
+    turn: int
+    text: str
+    history: tuple[Exchange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Warm:
     """To reply: a turn is over, get ready for one after `history` while nobody waits."""
 

@@ -27,7 +27,11 @@ def speech_begins(state: State, event: ev.SpeechStarted, rules: Rules) -> Result
 def partial(state: State, event: ev.Partial, rules: Rules) -> Result:
     if state.phase == "listening" and event.text:
         state = replace(state, phase="hearing", deadline=state.t + rules.longest_turn)
-    return replace(state, text=event.text), []
+    state = replace(state, text=event.text)
+    text = fresh(event.text, state.already)
+    # In `ducked` the reply is still being made, and most of what is said over it is no turn.
+    is_turn = text and state.phase == "hearing"
+    return state, [ev.Anticipate(state.turn, text, state.history)] if is_turn else []
 
 
 def pause(state: State, event: ev.Pause, rules: Rules) -> Result:

@@ -101,6 +101,24 @@ def test_the_wake_word_alone_times_out():
     assert kinds(story.until(7100)) == ["StopListening"]
 
 
+def test_what_is_heard_so_far_is_made_ready_for_and_nothing_else_happens():
+    story = Story(OPEN)
+    story.tell(ev.SpeechStarted(samples(560), samples(500)))
+    before = story.state
+    told = story.tell(ev.Partial(samples(900), 1, "what is the"))
+    assert told == [ev.Anticipate(1, "what is the", ())]
+    assert story.state == replace(before, text="what is the"), "no draft, no deadline, no phase"
+    assert story.tell(ev.Partial(samples(900), 0, "of an old turn")) == []
+
+
+def test_only_the_part_that_was_not_answered_is_made_ready_for():
+    story = Story(OPEN)
+    story.tell(ev.SpeechStarted(samples(560), samples(500)))
+    story.state = replace(story.state, already="tell me a joke")
+    assert story.tell(ev.Partial(samples(900), 1, "tell me a joke")) == []
+    assert story.tell(ev.Partial(samples(990), 1, "tell me a joke and another"))[0].text == "and another"
+
+
 def test_a_pause_in_the_sentence_drops_the_draft_unseen():
     story = Story(OPEN)
     first = only(story.says("set a timer for", 500, 1500, wait_ms=1500), ev.Prepare)[0]
@@ -156,7 +174,7 @@ def test_an_interruption_ducks_then_cuts_and_keeps_only_the_heard_words():
     story.until(5000)
     told = story.tell(ev.SpeechStarted(samples(5000), samples(4940)))
     assert kinds(told) == ["Duck", "Listen"]
-    story.tell(ev.Partial(story.state.t, story.state.turn, "what time"))
+    assert story.tell(ev.Partial(story.state.t, story.state.turn, "what time")) == []
     told = story.until(5300)
     assert kinds(told) == ["Advance", "Cut"]
     told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("I", "can"), True))

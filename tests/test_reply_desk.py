@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device.errors import StaleDraft, ToolError
-from device.events import Acted, ActFailed, Exchange, Fault, Prepare, ReplyEnded, Say, ToolEnded, ToolStarted, Warm
+from device.events import Acted, ActFailed, Anticipate, Exchange, Fault, Prepare, ReplyEnded, Say, ToolEnded, ToolStarted, Warm
 from device.floor import Floor
 from device.mailbox import Mailbox
 from device.reply import loop
@@ -31,6 +31,7 @@ class Scripted:
     def __init__(self, respond: Callable[[str, Desk], Iterator[Piece]]):
         self._respond = respond
         self.warmed: list[tuple[Exchange, ...]] = []
+        self.anticipated: list[str] = []
 
     def respond(self, text: str, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
         return self._respond(text, desk)
@@ -38,6 +39,10 @@ class Scripted:
     def warm(self, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         check()
         self.warmed.append(history)
+
+    def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
+        check()
+        self.anticipated.append(text)
 
 
 class Room:
@@ -284,6 +289,18 @@ def test_warming_up_gives_way_to_a_draft(room: Room) -> None:
     room.reply.put(Warm(history))
     time.sleep(0.1)
     assert agent.warmed[-1] == history
+
+
+def test_getting_ready_gives_way_to_newer_words_and_to_a_draft(room: Room) -> None:
+    agent = room.start(lambda text, desk: iter([Words("Yes.")]))
+    room.reply.put(Anticipate(1, "what is"))
+    room.prepare(1)
+    room.until(ReplyEnded)
+    assert agent.anticipated in ([], ["what is"])
+    room.reply.put(Anticipate(2, "who was"))
+    time.sleep(0.1)
+    assert agent.anticipated[-1] == "who was"
+    assert not len(room.main), "nothing of it is visible"
 
 
 def test_a_tool_that_acts_declares_how_it_is_spoken_about() -> None:

@@ -10,7 +10,7 @@ from device.config import Llm
 from device.errors import ModelError, StaleDraft
 from device.events import Exchange
 from device.models import ModelStore
-from device.reply.llama import BATCH_TOKENS, Llama
+from device.reply.llama import BATCH_TOKENS, SMALL_BATCH_TOKENS, Llama
 from device.reply.llm import LocalModel, whole_sentences, written
 
 HISTORY = (
@@ -86,6 +86,40 @@ def test_a_warm_prompt_is_not_computed_again(model: LocalModel, llama: Llama) ->
     replies.close()
     question_tokens = len(llama.tokens(written(question))) + 8  # and the markup around it
     assert llama.processed - before <= 1 + question_tokens + 4  # and the first tokens of the answer
+
+
+@pytest.mark.parametrize("question", ["what is the capital of france", "why is the sky blue", "tell me a story"])
+def test_an_answer_is_the_same_whether_it_was_foreseen_or_not(model: LocalModel, llama: Llama, question: str) -> None:
+    model.warm((), _go_on)
+    usual = "".join(model.respond(question, (), _go_on))
+    words = question.split()
+    for count in range(1, len(words) + 1):
+        model.anticipate(" ".join(words[:count]), (), _go_on)
+    before = llama.processed
+    replies = model.respond(question, (), _go_on)
+    first = next(replies)
+    assert llama.processed == before, "its first words are there at once"
+    assert first + "".join(replies) == usual
+
+
+def test_words_heard_ahead_are_not_read_again(model: LocalModel, llama: Llama) -> None:
+    model.warm((), _go_on)
+    model.anticipate("what is the tallest mountain in the", (), _go_on)
+    before = llama.processed
+    replies = model.respond("what is the tallest mountain in the world", (), _go_on)
+    next(replies)
+    replies.close()
+    assert llama.processed - before <= 8 + 4  # one word, the markup, and the first tokens of the answer
+
+
+def test_getting_ready_stops_within_a_small_batch_and_does_no_harm(model: LocalModel, llama: Llama) -> None:
+    for looks in range(8):
+        model.warm((), _go_on)
+        before = llama.processed
+        with pytest.raises(StaleDraft):
+            model.anticipate("what is the capital of france", (), GivesUp(looks))
+        assert llama.processed - before <= looks * SMALL_BATCH_TOKENS
+        assert "Paris" in "".join(model.respond("what is the capital of france", (), _go_on))
 
 
 def test_the_next_turn_reuses_what_was_said(model: LocalModel, llama: Llama) -> None:

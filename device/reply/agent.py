@@ -74,6 +74,12 @@ class TextAgent(Protocol):
         check: raises StaleDraft as soon as there is something better to do; called often.
         """
 
+    def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
+        """Prepare for being asked `text` or something that begins with it, while the user is still speaking.
+
+        May do nothing, and must not have any effect: no tool, no network.  check: as in `warm`, at least every 50 ms.
+        """
+
 
 def use(desk: Desk, name: str, args: dict[str, Any]) -> Iterator[Piece]:
     """The pieces of a reply that consists of one tool's outcome.

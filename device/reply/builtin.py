@@ -41,6 +41,12 @@ class BuiltinAgent:
         """See `TextAgent.warm`."""
         self._model.warm(history, check)
 
+    def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
+        """See `TextAgent.anticipate`.  What is or may become an intent needs no model."""
+        check()
+        if self._reader.completeness(text) == "none":
+            self._model.anticipate(text, history, check)
+
     def _ask_model(self, text: str, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
         if not text.strip():
             yield Silence()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from device.config import Llm as Settings
 from device.events import Exchange
-from device.reply.llama import Llama
+from device.reply.llama import SMALL_BATCH_TOKENS, Llama
 
 # Chosen by reading the answers to some thirty questions (device/reply/questions.py prints them): without it the model
 # loops.
@@ -28,6 +28,7 @@ EXAMPLES = (
 )
 _SENTENCES = 2
 _RESERVE_TOKENS = 8
+_AHEAD_TOKENS = 6  # of an answer nobody has asked for yet: enough for the voice to begin with
 _ASKING = frozenset(
     "what who why how where when which whose is are was were do does did can could will would should".split()
 )
@@ -41,36 +42,54 @@ class LocalModel:
         self._settings = settings
         system = llama.tokens(f"<|im_start|>system\n{settings.system_prompt}<|im_end|>\n", markup=True)
         self._head = [*system, *(token for example in EXAMPLES for token in self._turn(example))]
+        self._foreseen: tuple[list[int], list[int]] = ([], [])  # a prompt, and the first tokens of its answer
 
     def warm(self, history: tuple[Exchange, ...], check: Callable[[], None]) -> int:
         """Process the prompt up to where the user's next words begin; the number of tokens that took."""
         return self._llama.process(self._prompt(history), check)
+
+    def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
+        """Read the prompt for `text` and find the first words of the answer, in case nothing more is said.
+
+        If more is, the words read so far stay read.  check: called at least every SMALL_BATCH_TOKENS; raises to end it.
+        """
+        prompt = self._question(text, history)
+        if self._foreseen[0] != prompt:
+            self._foreseen = (prompt, [])
+        found = self._foreseen[1]
+        while len(found) < _AHEAD_TOKENS and not (found and self._llama.is_end(found[-1])):
+            self._llama.process(prompt + found, check, SMALL_BATCH_TOKENS)
+            found.append(self._llama.likeliest(found, REPETITION_PENALTY))
 
     def respond(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> Iterator[str]:
         """The answer, word by word: at most two sentences, whole ones where that is possible.
 
         check: called before each batch of the prompt and each token; raises to end it.
         """
-        head = self._prompt(history, len(text) // 2 + self._settings.max_tokens)
-        question = self._llama.tokens(written(text)) + self._llama.tokens(
-            "<|im_end|>\n<|im_start|>assistant\n", markup=True
-        )
-        prompt = head + question
-        self._llama.process(prompt, check)
-        yield from whole_sentences(self._generate(prompt, check))
+        yield from whole_sentences(self._generate(self._question(text, history), check))
 
     def _generate(self, prompt: list[int], check: Callable[[], None]) -> Iterator[str]:
         """Text as it comes, cut anywhere between two characters."""
         decoder = codecs.getincrementaldecoder("utf-8")("ignore")
-        reply: list[int] = []
-        for _ in range(self._settings.max_tokens):
-            token = self._llama.likeliest(reply, REPETITION_PENALTY)
-            if self._llama.is_end(token):
-                return
-            reply.append(token)
-            yield decoder.decode(self._llama.piece(token))
+        asked, found = self._foreseen
+        reply = list(found) if asked == prompt else []
+        is_over = bool(reply) and self._llama.is_end(reply[-1])
+        if reply:
+            yield decoder.decode(b"".join(map(self._llama.piece, reply)))
+        while not is_over and len(reply) < self._settings.max_tokens:
             check()
             self._llama.process(prompt + reply, check)
+            token = self._llama.likeliest(reply, REPETITION_PENALTY)
+            is_over = self._llama.is_end(token)
+            if not is_over:
+                reply.append(token)
+                yield decoder.decode(self._llama.piece(token))
+
+    def _question(self, text: str, history: tuple[Exchange, ...]) -> list[int]:
+        """The whole prompt, up to where the answer begins."""
+        head = self._prompt(history, len(text) // 2 + self._settings.max_tokens)
+        answer = self._llama.tokens("<|im_end|>\n<|im_start|>assistant\n", markup=True)
+        return head + self._llama.tokens(written(text)) + answer
 
     def _prompt(self, history: tuple[Exchange, ...], wanted_tokens: int = 0) -> list[int]:
         """System prompt and as much of the newest history as fits, up to where the user's words begin."""

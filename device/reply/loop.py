@@ -4,7 +4,7 @@ import traceback
 from typing import Any
 
 from device.errors import StaleDraft, ToolError
-from device.events import ActFailed, Fault, Prepare, ReplyEnded, ReplyWords, Say, Warm
+from device.events import ActFailed, Anticipate, Fault, Prepare, ReplyEnded, ReplyWords, Say, Warm
 from device.floor import Floor
 from device.mailbox import Mailbox
 from device.reply.agent import Gated, Piece, Silence, Words
@@ -15,7 +15,8 @@ _NOTHING = "Sorry, I have no answer to that."
 
 
 def run(mailbox: Mailbox, speak: Mailbox, main: Mailbox, floor: Floor, assistant: Assistant, stop: Any = None) -> None:
-    """Answer every `Prepare` that is still wanted and do every `Warm` there is time for, until `stop` comes.
+    """Answer every `Prepare` that is still wanted, and do what `Warm` and `Anticipate` ask for as long as nothing else
+    waits, until `stop` comes.
 
     Runs as the reply thread.  speak: gets `Say`.  main: gets `ReplyWords`, `ReplyEnded`, `ActFailed`, `Fault`, and
     through the assistant's tools `ToolStarted`, `ToolEnded`, `Acted`.  Never raises.
@@ -30,6 +31,8 @@ def run(mailbox: Mailbox, speak: Mailbox, main: Mailbox, floor: Floor, assistant
                     _Reply(message, speak, main, floor, assistant).prepare()
             elif isinstance(message, Warm):
                 assistant.agent.warm(message.history, lambda: _go_on_if_idle(mailbox))
+            elif isinstance(message, Anticipate):
+                assistant.agent.anticipate(message.text, message.history, lambda: _go_on_if_idle(mailbox))
         except StaleDraft:
             continue  # nobody wants it any more: that is all there is to know
         except Exception as error:
@@ -38,7 +41,7 @@ def run(mailbox: Mailbox, speak: Mailbox, main: Mailbox, floor: Floor, assistant
 
 def _go_on_if_idle(mailbox: Mailbox) -> None:
     if len(mailbox):
-        raise StaleDraft("warming up stops: there is something to answer")
+        raise StaleDraft("getting ready stops: there is something newer to do")
 
 
 def _where(error: Exception) -> str:
