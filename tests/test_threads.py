@@ -11,6 +11,9 @@ from device import realtime
 from device.errors import StaleDraft
 from device.floor import Floor
 from device.mailbox import Mailbox
+from device.reply.desk import Office
+from device.reply.ledger import Ledger
+from device.reply.tool import Tool, ToolResult
 
 
 @given(st.integers(1, 5), st.lists(st.integers(), max_size=30))
@@ -84,6 +87,23 @@ def test_a_thread_gets_its_priority_or_says_why_not():
     else:
         assert "permission denied" in why_not
     assert os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_OTHER, "only that thread"
+
+
+def test_tools_run_at_their_own_priority(tmp_path):
+    def look(args):
+        return ToolResult(f"{threading.current_thread().name} {os.sched_getparam(0).sched_priority}")
+
+    floor, ledger = Floor(), Ledger(tmp_path / "ledger.sqlite")
+    floor.advance(1)
+    office = Office({"look": Tool("look", "read", look)}, ledger, floor, lambda event: None, 200)
+    allowed = threading.Thread(target=lambda: found.append(realtime.name_thread("tool") is None))
+    found: list[bool] = []
+    allowed.start()
+    allowed.join(5)
+    wanted = realtime.PRIORITY["tool"] if found[0] else 0
+    assert office.desk(1, 1).call("look", {}).text == f"tool {wanted}"
+    office.close()
+    ledger.close()
 
 
 def test_an_unknown_role_is_a_mistake():

@@ -13,6 +13,7 @@ from typing import Any
 from device.errors import NodError, StaleDraft, ToolError
 from device.events import Acted, ToolEnded, ToolStarted
 from device.floor import Floor
+from device.realtime import name_thread
 from device.reply.ledger import Ledger
 from device.reply.tool import Args, Tool, ToolResult
 
@@ -35,7 +36,8 @@ class Office:
         self.floor = floor
         self.post = post
         self._budget_ms = budget_ms
-        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="tool")
+        # Tools are Python: a worker that holds the GIL must not wait for a core behind the native pools.
+        self._workers = ThreadPoolExecutor(_WORKERS, initializer=name_thread, initargs=("tool",))
         self._free = threading.Semaphore(_WORKERS)
 
     def desk(self, turn: int, draft: int) -> "DraftDesk":
