@@ -5,10 +5,10 @@ Only reads, so it may be asked while the daemon runs.
 
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -35,7 +35,7 @@ def latency_command(config: Config, tools: bool, file: TextIO | None = None) -> 
     return 0
 
 
-def _read(path: Path, read):
+def _read(path: Path, read: Callable[[sqlite3.Connection], Any]) -> Any:
     """What `read` finds in the database; None where there is none."""
     if not path.is_file():
         return None

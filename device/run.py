@@ -47,12 +47,13 @@ class _Reporter:
 
 
 def health_line(daemon: Daemon) -> str:
-    """How well the audio loop kept time since the start."""
+    """How well the audio loop kept time since the start, and how often the reply was prepared for nothing."""
     health = daemon.health()
     dropped = ", ".join(f"{count} in {name}" for name, count in health["dropped"].items()) or "none"
+    drafts = ", ".join(f"{count} {what}" for what, count in health["speculation"].items())
     return (
         f"audio: {health['blocks']} blocks, {health['late_blocks']} late (worst {health['worst_ms']} ms), "
-        f"{health['xruns']} xruns, dropped messages: {dropped}"
+        f"{health['xruns']} xruns, dropped messages: {dropped}; drafts: {drafts}"
     )
 
 
