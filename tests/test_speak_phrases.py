@@ -57,12 +57,28 @@ def test_the_first_phrase_ends_at_a_clause_when_there_is_one():
 
 
 def test_the_first_phrase_ends_in_a_place_where_a_speaker_could_breathe():
-    assert (
-        streamed("The tallest mountain on earth is called Mount Everest by most people.")[0] == "The tallest mountain"
-    )
-    assert streamed("Penguins eat fish the whole day long the whole year round every year.")[0] == (
-        "Penguins eat fish the whole day long"
-    )
+    for reply, phrases in {
+        "The tallest mountain on earth is called Mount Everest.": ["The tallest mountain", "on earth"],
+        "The capital of France is Paris.": ["The capital of France", "is Paris."],
+        "The moon is about 238,900 miles away from Earth.": ["The moon", "is about"],
+        "Albert Einstein was a German physicist.": ["Albert Einstein", "was a German physicist."],
+        "He was a German physicist of note.": ["He was a German physicist", "of note."],
+        "A spider has 8 legs.": ["A spider", "has 8 legs."],
+    }.items():
+        cuts = streamed(reply)
+        assert cuts[0] == phrases[0] and cuts[1].startswith(phrases[1])
+
+
+def test_a_whole_sentence_is_not_cut_though_its_end_comes_a_moment_later():
+    for reply in ("It's five past four PM.", "That makes 12.", "Half past ten in the evening."):
+        assert cut([reply, ""]) == [reply]
+
+
+def test_what_follows_a_first_phrase_of_a_few_words_is_short_too():
+    words = ["One two three", " ", *(f"word{i} " for i in range(40))]
+    cuts = cut(words)
+    assert [len(phrase.split()) for phrase in cuts[:2]] == [3, 12]
+    assert max(len(phrase.split()) for phrase in cuts[2:]) == 24
 
 
 def test_dots_that_end_no_sentence():

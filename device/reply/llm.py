@@ -132,6 +132,7 @@ _BULLET = re.compile(r"\s*(?:\d{1,2}\.|-)?\s+")
 def whole_sentences(pieces: Iterator[str]) -> Iterator[str]:
     """Words of the first sentence as they come; a further sentence only once it is whole.
 
+    A word that isn't the last has its space with it, so that who gets it needn't wait for the next to know it is whole.
     A text that breaks off in its only sentence gets a full stop.  A line break after a sentence ends the reply: what
     follows is a list.
     """
@@ -155,6 +156,7 @@ class _Sentences:
         self.count = 0
         self._held = ""
         self._said = False
+        self._spaced = True  # what was said ends with a space, or nothing was
 
     def take(self, text: str) -> Iterator[str]:
         """Add text; what can be said now."""
@@ -165,7 +167,7 @@ class _Sentences:
             yield from self._say(end.end())
             self.count += 1
         if self.count == 0 and (cut := self._held.rstrip().rfind(" ")) > 0:
-            yield from self._say(cut)
+            yield from self._say(cut, goes_on=True)
 
     def rest(self) -> Iterator[str]:
         """What can be said now that nothing follows."""
@@ -176,8 +178,9 @@ class _Sentences:
             self._held = f"{self._held.rstrip(',;:- ')}."
             yield from self._say(len(self._held))
 
-    def _say(self, length: int) -> Iterator[str]:
+    def _say(self, length: int, goes_on: bool = False) -> Iterator[str]:
         words, self._held = " ".join(self._held[:length].split()), self._held[length:]
         if words:
-            yield f" {words}" if self._said and words[0] not in ".,!?;:" else words
-            self._said = True
+            space = "" if self._spaced or words[0] in ".,!?;:" else " "
+            yield f"{space}{words}{' ' if goes_on else ''}"
+            self._said, self._spaced = True, goes_on

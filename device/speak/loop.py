@@ -12,6 +12,7 @@ from device.errors import StaleDraft
 from device.events import SAMPLE_RATE_HZ, Fault, Say, Sound, Word, samples
 from device.floor import Floor
 from device.mailbox import Mailbox
+from device.speak.cache import PhraseCache
 from device.speak.phrases import Phrase, Phrases
 from device.speak.voice import SENTENCE_PAUSE_MS, Voice
 
@@ -46,7 +47,7 @@ class Speaker:
     """What the thread knows of the draft it is speaking."""
 
     def __init__(self, audio: Mailbox, floor: Floor, voice: Voice, phrase_words: int):
-        self._audio, self._floor, self._voice = audio, floor, voice
+        self._audio, self._floor, self._voice = audio, floor, PhraseCache(voice)
         self._phrase_words = phrase_words
         self._draft = 0
         self._begin(0)

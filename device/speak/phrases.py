@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from device.speak.words import ABBREVIATIONS
 
-_FEW_WORDS = 3  # a first phrase ends no sooner in the middle of a clause
+_FEW_WORDS = 3  # a first phrase ends no sooner in the middle of a clause,
+_FEW_LETTERS = 8  # but before a verb after two words that aren't too short: "The moon | is"
+_SECOND_WORDS = 12  # it is being made while a first phrase of a few words is heard
 _CLAUSE_WORDS = 7  # a later phrase of so many words may end at a comma
 _MOST_WORDS = 24  # and of so many it ends wherever it can
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*$")
@@ -22,6 +24,8 @@ _CLINGING = frozenset(
     "those very too i you he she it we they who which what when where how there here's it's i'm you're that's mr. "
     "mrs. ms. dr. st. no. about into over under between through per plus minus times".split()
 )
+_ARTICLES = frozenset("a an the".split())
+_VERBS = frozenset("is are was were has have had can could will would should may might must do does did".split())
 # Before these it ends best.
 _OPENING = frozenset(
     "and or but so because if when while which who that then than with without from to in on at for by after before "
@@ -47,6 +51,7 @@ class Phrases:
         self._words: list[str] = []
         self._unfinished = ""  # a word that may go on
         self._is_first = True
+        self._most = self._first_words  # words of the next phrase
 
     def add(self, text: str, last: bool = False) -> list[Phrase]:
         """More of the reply, cut anywhere; returns the phrases that can be said now: all when it is the `last`."""
@@ -60,12 +65,12 @@ class Phrases:
         if last:
             if self._words:
                 ready.append(self._take(len(self._words)))
-            self._is_first = True
+            self._is_first, self._most = True, self._first_words
         return ready
 
     def _length(self) -> int | None:
         """How many of the waiting words are a phrase, or None when that can't be said yet."""
-        most = self._first_words if self._is_first else _MOST_WORDS
+        most = self._most
         ends = [i + 1 for i in range(len(self._words)) if self._ends_sentence(i)]
         if ends and ends[0] <= most:
             return ends[0]
@@ -92,11 +97,26 @@ class Phrases:
         return not (len(word) <= 3 and word[:-1].isdigit())  # "1." numbers an item
 
     def _early_cut(self) -> int | None:
-        """A first phrase before a word that opens a new group, once there are a few words."""
-        for count in range(_FEW_WORDS, len(self._words)):
-            if self._is_good_cut(count) and _plain(self._words[count]) in _OPENING:
-                return count
+        """A first phrase of a few words, so that the voice has something to say while the next words are found."""
+        count = len(self._words)
+        if count < self._first_words and _SENTENCE_END.search(self._unfinished):
+            return None  # the sentence is as good as there, and sounds best whole
+        good = [i for i in range(1, count + 1) if self._is_good_cut(i)]
+        before = [i for i in good if i < count and self._opens_group(i)]
+        if before:
+            return before[-1]
+        # Not after "a German": the noun is still to come.
+        if count >= _FEW_WORDS and good[-1:] == [count] and _plain(self._words[count - 2]) not in _ARTICLES:
+            return count
         return None
+
+    def _opens_group(self, count: int) -> bool:
+        """Whether a new group begins after `count` words that are worth saying alone."""
+        follower = _plain(self._words[count])
+        letters = sum(map(len, self._words[:count])) + count - 1
+        return (count >= _FEW_WORDS and follower in _OPENING) or (
+            count > 1 and letters >= _FEW_LETTERS and follower in _VERBS
+        )
 
     def _best_cut(self, most: int) -> int:
         """The last good place among the first `most` words: before an opening word, else not after a clinging one."""
@@ -112,7 +132,8 @@ class Phrases:
         ends_sentence = self._ends_sentence(count - 1)
         text = " ".join(self._words[:count])
         del self._words[:count]
-        self._is_first = False
+        is_short = self._is_first and count < self._first_words and not ends_sentence
+        self._is_first, self._most = False, _SECOND_WORDS if is_short else _MOST_WORDS
         return Phrase(text, ends_sentence)
 
 

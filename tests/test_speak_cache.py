@@ -1,0 +1,75 @@
+"""Phrases that were spoken before: the same sound at once, and never more of it kept than is allowed."""
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.errors import StaleDraft
+from device.events import Word
+from device.speak.cache import PhraseCache
+from device.speak.voice import Chunk
+
+
+def _go_on():
+    """Nobody gives the draft up."""
+
+
+def _stale():
+    raise StaleDraft("given up by the test")
+
+
+def test_a_phrase_spoken_again_is_the_same_and_there_at_once(voice):
+    cache = PhraseCache(voice)
+    first = list(cache.stream("Five minutes, starting now.", _go_on))
+    began = time.perf_counter()
+    again = list(cache.stream("Five minutes, starting now.", _go_on))
+    assert time.perf_counter() - began < 0.01
+    assert [chunk.words for chunk in again] == [chunk.words for chunk in first]
+    assert all(np.array_equal(a.samples, b.samples) for a, b in zip(first, again, strict=True))
+    with pytest.raises(StaleDraft):
+        list(cache.stream("Five minutes, starting now.", _stale))
+
+
+class Counting:
+    """A voice that says each phrase in chunks of its length, and counts."""
+
+    def __init__(self):
+        self.asked = []
+
+    def stream(self, text, check):
+        self.asked.append(text)
+        for word in text.split():
+            check()
+            yield Chunk(np.zeros(len(text) * 100, dtype=np.float32), (Word(word, 0, 1),))
+
+
+@given(st.lists(st.sampled_from(["a", "bb cc", "d e f", "gggggggg", "hh ii jj kk ll"]), max_size=40), st.integers(0, 12_000))
+def test_what_is_kept_is_bounded_and_says_the_same(texts, most_bytes):
+    voice = Counting()
+    cache = PhraseCache(voice, most_bytes)
+    for text in texts:
+        before = len(voice.asked)
+        said = [word.text for chunk in cache.stream(text, _go_on) for word in chunk.words]
+        assert said == text.split() and cache.bytes <= most_bytes
+        assert len(voice.asked) - before <= 1
+
+
+def test_the_one_not_wanted_for_longest_gives_way():
+    voice = Counting()
+    cache = PhraseCache(voice, 1400)
+    for text in ("a", "b", "a", "c", "a", "b"):
+        list(cache.stream(text, _go_on))
+    assert voice.asked == ["a", "b", "c", "b"]
+
+
+def test_a_phrase_given_up_half_way_is_not_kept():
+    voice = Counting()
+    cache = PhraseCache(voice)
+    stream = cache.stream("one two three", _go_on)
+    next(stream)
+    stream.close()
+    assert cache.bytes == 0
+    assert len(list(cache.stream("one two three", _go_on))) == 3
