@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from device import events as ev
 from device import realtime, service
 from device.audio.device import AudioDevice
@@ -69,6 +71,19 @@ class Models:
         self.fillers = FillerCache(fillers_dir(store), config.filler.own_dir()).load(self.voice)
         self.chime = chime()
         self.agent = build_agent(config, store, state_dir, floor, post)
+        self._warm()
+
+    def _warm(self) -> None:
+        """Use everything once: the first turn must not pay for pages and caches that nobody has touched yet."""
+        noise = np.random.default_rng(0).normal(0, 1e-3, ev.SAMPLE_RATE_HZ).astype(np.float32)
+        for _ in range(2):  # Vosk takes turns with two decoders
+            self.recognizer.start()
+            self.recognizer.accept(noise)
+            while self.recognizer.decode() or self.recognizer.idle():
+                pass
+            self.recognizer.settle()
+        self.recognizer.start()
+        self.prosody.probability(noise)
 
 
 def fillers_dir(store: ModelStore) -> Path:
@@ -140,6 +155,7 @@ class Daemon:
         self._be("main")
         self.warnings += [w for w in [realtime.settle()] if w]
         self.state, commands = start(self.rules, self.history.latest(self.config.conversation.history_turns))
+        self.models.agent.agent.warm(self.state.history, lambda: None)
         self._carry_out(commands)
         self.models.agent.announce_unfinished(self.boxes["main"].put)
         for thread in threads:
