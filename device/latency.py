@@ -77,7 +77,7 @@ def _turn_lines(found: Sequence[TurnTime] | None, budget: Budget, state_dir: Pat
         yield f"No turn was held yet, as far as {state_dir} knows: talk to 'nod run', then ask again."
         return
     sounded = [turn for turn in found if turn.gap_ms is not None]
-    yield f"The last {len(found)} turns (at most {KEPT} are kept), {len(sounded)} of them answered.  Times in ms.\n"
+    yield f"The newest turns: {len(found)} (at most {KEPT} are kept), answered: {len(sounded)}.  Times in ms.\n"
     yield f"{'':10}{'target':>7}{'p50':>7}{'p95':>7}{'p99':>7}{'max':>7}{'in target':>11}"
     for stage in STAGES:
         yield _row(stage, [getattr(turn, f"{stage}_ms") for turn in sounded], getattr(budget, stage))
@@ -88,7 +88,7 @@ def _turn_lines(found: Sequence[TurnTime] | None, budget: Budget, state_dir: Pat
         f"repairs {_count(found, 'repair')} (Nod had cut in too soon)."
     )
     yield (
-        f"Speculation: {drafts} drafts prepared, {len(found)} used, {max(0, drafts - len(found))} dropped; "
+        f"Drafts: {drafts} prepared, {len(found)} used, {max(0, drafts - len(found))} dropped; "
         f"right at the first pause {_of(right, len(found))}; begun before the turn was over {_of(used, len(found))}."
     )
 

@@ -63,12 +63,12 @@ def test_turns_stage_by_stage(tmp_path, runs):
         times.close()
     text = shown(tmp_path)
     rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
-    assert "The last 20 turns" in text and "19 of them answered" in text
+    assert "The newest turns: 20 (" in text and "answered: 19." in text
     assert rows["pause"] == ["140", "120", "120", "120", "120", "100", "%"]
     assert rows["think"][:2] == ["30", "10"] and rows["think"][4:] == ["260", "95", "%"]
     assert rows["turn"][0] == "200" and rows["turn"][-2:] == ["95", "%"]
     assert "Fillers 1 (5 %), interrupted 0 (0 %), repairs 1 (5 %)" in text
-    assert "22 drafts prepared, 20 used, 2 dropped; right at the first pause 19 (95 %)" in text
+    assert "Drafts: 22 prepared, 20 used, 2 dropped; right at the first pause 19 (95 %)" in text
     times.close()
 
 
