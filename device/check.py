@@ -7,7 +7,7 @@ from pathlib import Path
 
 from device import service
 from device.audio.device import find_device, open_portaudio
-from device.config import Config
+from device.config import Config, find
 from device.errors import NodError
 from device.models import ModelStore
 from device.speak.filler import read_own
@@ -19,10 +19,8 @@ _MARKS = {"ok": " ok ", "warn": "warn", "fail": "FAIL"}
 
 def check(config_path: Path | None) -> int:
     """Print what is found; 1 when something would stop the daemon, else 0."""
-    from device.cli import load_config
-
     try:
-        config = load_config(config_path)
+        config = find(config_path)
     except NodError as error:
         return _print([("fail", str(error))])
     where = config_path or ("config.toml" if Path("config.toml").is_file() else None)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from device import config as config_file
-from device.config import Config
 from device.errors import NodError
 
 _EPILOG = """\
@@ -103,7 +102,9 @@ def _add_bench(add) -> None:
         help="people's orders, FLAC or WAV (default: ../shared/speech/commands)",
     )
     bench.add_argument("--compare", type=Path, metavar="FILE", help="bench.json of an earlier run, to compare with")
-    bench.add_argument("--write-docs", action="store_true", help="the figures into docs/turn-budget.md of this checkout")
+    bench.add_argument(
+        "--write-docs", action="store_true", help="the figures into docs/turn-budget.md of this checkout"
+    )
     bench.add_argument("--requests", type=int, metavar="N", help="only the first N requests")
 
 
@@ -133,21 +134,14 @@ def _add_models(commands) -> None:
             action.add_argument("--dev", action="store_true", help="also the recordings for tests")
 
 
-def load_config(path: Path | None) -> Config:
-    """Settings from `path`, else from `config.toml` in the current folder, else the defaults."""
-    if path is None and Path("config.toml").is_file():
-        path = Path("config.toml")
-    return config_file.load(path)
-
-
 def _run(options: argparse.Namespace) -> int:
     from device.run import run
 
-    return run(load_config(options.config))
+    return run(config_file.find(options.config))
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    config = load_config(options.config)
+    config = config_file.find(options.config)
     from device.report import print_table
     from device.simulate import simulate
 
@@ -158,7 +152,7 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _ask(options: argparse.Namespace) -> int:
-    config = load_config(options.config)
+    config = config_file.find(options.config)
     from device.models import ModelStore
     from device.reply.build import ask
 
@@ -173,7 +167,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    config = load_config(options.config)
+    config = config_file.find(options.config)
     from device.demo import run_demo
     from device.models import ModelStore
 
@@ -183,7 +177,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    config = load_config(options.config)
+    config = config_file.find(options.config)
     from device.bench import run_bench
     from device.bench_docs import check_docs, write_docs
     from device.models import ModelStore
@@ -202,7 +196,7 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _latency(options: argparse.Namespace) -> int:
-    config = load_config(options.config)
+    config = config_file.find(options.config)
     from device.latency import latency_command
 
     return latency_command(config, options.tools)
@@ -211,7 +205,7 @@ def _latency(options: argparse.Namespace) -> int:
 def _fetch(options: argparse.Namespace) -> int:
     from device.models import ModelStore, fetch_command
 
-    config = load_config(options.config)
+    config = config_file.find(options.config)
     folder = config.paths.models_dir()
     status = fetch_command(folder, options.names, options.from_dir, options.dev)
     if not options.names and not (folder / "fillers").is_dir():
@@ -224,10 +218,10 @@ def _fetch(options: argparse.Namespace) -> int:
 def _list(options: argparse.Namespace) -> int:
     from device.models import list_command
 
-    return list_command(load_config(options.config).paths.models_dir())
+    return list_command(config_file.find(options.config).paths.models_dir())
 
 
 def _verify(options: argparse.Namespace) -> int:
     from device.models import verify_command
 
-    return verify_command(load_config(options.config).paths.models_dir())
+    return verify_command(config_file.find(options.config).paths.models_dir())

@@ -168,6 +168,13 @@ def load(path: Path | None) -> Config:
     return _Reader(path, source).config(tables)
 
 
+def find(path: Path | None) -> Config:
+    """Settings from `path`, else from `config.toml` in the current folder, else the defaults.  Raises ConfigError."""
+    if path is None and Path("config.toml").is_file():
+        path = Path("config.toml")
+    return load(path)
+
+
 class _Reader:
     """Checks one file's tables against the dataclasses; keeps path and source to say where a mistake is."""
 

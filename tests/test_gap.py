@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bench import gap
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from bench import gap
 
 RATE_HZ = 16_000
 TOLERANCE_MS = 10

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.hear.recognizer import plain, without_noise
+from device.hear.plain_text import plain, without_noise
 from device.hear.wake_text import without_wake_word
 from device.hear.whisper_recognizer import said_once, window_samples
 

@@ -7,10 +7,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pulse
 import pyaudio
 import pytest
-
-import pulse
 
 RATE_HZ = pulse.SAMPLE_RATE_HZ
 BLOCK_SAMPLES = 160

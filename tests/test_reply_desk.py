@@ -10,7 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device.errors import StaleDraft, ToolError
-from device.events import Acted, ActFailed, Anticipate, Exchange, Fault, Prepare, ReplyEnded, Say, ToolEnded, ToolStarted, Warm
+from device.events import (
+    Acted,
+    ActFailed,
+    Anticipate,
+    Exchange,
+    Fault,
+    Prepare,
+    ReplyEnded,
+    Say,
+    ToolEnded,
+    ToolStarted,
+    Warm,
+)
 from device.floor import Floor
 from device.mailbox import Mailbox
 from device.reply import loop

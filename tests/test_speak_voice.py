@@ -17,7 +17,7 @@ from piper.voice import PiperVoice
 from device.errors import ModelError, StaleDraft
 from device.events import Word
 from device.speak.graphs import Scales, SplitGraph, WholeGraph, windows
-from device.speak.split import Graph, decoder_path, digest_of, encoder_path, is_split, split_voice, stamp_path
+from device.speak.split import Graph, digest_of, encoder_path, is_split, split_voice, stamp_path
 from device.speak.voice import LONGEST_CHUNK_SAMPLES, Chunk, Voice
 
 MODEL = "en_US-joe-medium"

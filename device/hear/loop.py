@@ -27,8 +27,9 @@ from device.events import (
     samples,
 )
 from device.hear.level import Fade, Level
+from device.hear.plain_text import without_noise
 from device.hear.prosody import WINDOW_SAMPLES, Prosody
-from device.hear.recognizer import Recognizer, without_noise
+from device.hear.recognizer import Recognizer
 from device.hear.turn import Completeness, Evidence, TurnModel, wait_ms
 from device.hear.wake_text import without_wake_word
 from device.mailbox import Mailbox

@@ -1,6 +1,5 @@
 """Speech to text: the seam between the hear thread and a recognizer."""
 
-import re
 from pathlib import Path
 from typing import Protocol
 
@@ -68,20 +67,3 @@ def open_recognizer(engine: str, folder: Path) -> Recognizer:
 
         return WhisperRecognizer(folder)
     raise ModelError(f"There is no recognizer called {engine!r}; use vosk or whisper.")
-
-
-# What recognizers print for a breath, a click or a hum: alone, none of it is something to answer.
-_NOISE_WORDS = frozenset("the a an uh um hm hmm mm mhm huh ah eh er oh it and i in to of he".split())
-_PUNCTUATION = re.compile(r"(?<!\d)[.,](?=\d)|[.,](?!\d)|[!?;:\"()\[\]…♪-](?!\d)|(?<=\s)'|'(?=\s)")
-
-
-def plain(text: str) -> str:
-    """Recognized text as the rest of Nod takes it: lower case, no punctuation except in words and numbers, single
-    spaces."""
-    return " ".join(_PUNCTUATION.sub(" ", re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", text.lower())).split())
-
-
-def without_noise(text: str) -> str:
-    """`text`, or nothing when it holds no more than what a noise is taken for (one or two words like "the", "huh")."""
-    words = text.split()
-    return "" if len(words) <= 2 and all(word in _NOISE_WORDS for word in words) else text
