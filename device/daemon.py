@@ -13,8 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from device import events as ev
 from device import realtime, service
 from device.audio.device import AudioDevice
@@ -75,15 +73,15 @@ class Models:
 
     def _warm(self) -> None:
         """Use everything once: the first turn must not pay for pages and caches that nobody has touched yet."""
-        noise = np.random.default_rng(0).normal(0, 1e-3, ev.SAMPLE_RATE_HZ).astype(np.float32)
+        speech, _ = self.voice.say("Good morning. What can I do for you today?")
         for _ in range(2):  # Vosk takes turns with two decoders
             self.recognizer.start()
-            self.recognizer.accept(noise)
+            self.recognizer.accept(speech)
             while self.recognizer.decode() or self.recognizer.idle():
                 pass
             self.recognizer.settle()
         self.recognizer.start()
-        self.prosody.probability(noise)
+        self.prosody.probability(speech)
 
 
 def fillers_dir(store: ModelStore) -> Path:

@@ -42,6 +42,7 @@ WAKE_WORD_MS = 700.0  # a usual "hey jarvis"
 LONGEST_WAKE_WORD_MS = 1100.0
 PAUSE_MS = 50.0  # silence from which it counts as a pause
 VOICE = 0.5  # probability of speech below which a single frame may belong to a pause, before the VAD is sure of its end
+FULL_VOICE = 0.9  # probability of speech in a frame after which a pause isn't near
 LOUD_PAUSE_MS = (
     200.0  # the same where the VAD hears silence but the level hasn't fallen: noise, or a very soft last syllable
 )
@@ -202,7 +203,8 @@ class Listener:
         if self._recognizer.decode():
             return self._partial()
         if self._silence is None:
-            return [] if self._recognizer.idle() else None
+            # Spare time is only where the voice is in full swing: a piece begun in its last moments would delay the text.
+            return [] if self._ring[-1].speech_probability >= FULL_VOICE and self._recognizer.idle() else None
         if self._silence.text is None:
             return self._settle()
         if self._silence.text and self._stage() > self._silence.stage:
