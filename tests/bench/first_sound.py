@@ -114,7 +114,7 @@ class Bench:
     def ask(self, draft: int, question: str, heard: str) -> dict[str, float | str]:
         """Speak a question, as far as the reply thread is concerned; what came of it."""
         self.reply.put(Warm(()))
-        time.sleep(0.25)
+        time.sleep(0.25 if draft > 1 else 4)
         words = question.split()
         for count in range(1, len(words) + (heard == "all")) if heard != "none" else ():
             self.reply.put(Anticipate(draft, " ".join(words[:count])))
@@ -159,6 +159,7 @@ def main() -> None:
     parser.add_argument("--heard", nargs="+", default=["none", "behind", "all"], choices=["none", "behind", "all"])
     parser.add_argument("--each", action="store_true", help="every question too")
     options = parser.parse_args()
+    speak_loop.PhraseCache = lambda voice: voice  # each question is asked several times here
     with tempfile.TemporaryDirectory(prefix="nod-") as folder:
         bench = Bench(Path(folder))
         rows: dict[str, list[dict]] = {heard: [] for heard in options.heard}
