@@ -200,6 +200,8 @@ class Listener:
         message."""
         if self._turn is None or self._turn.start_t is None:
             return None
+        if self._silence and self._silence.text and self._stage() > self._silence.stage:
+            return self._judge_voice()  # before the recognizer catches up: the user waits for this, not for that
         if self._recognizer.decode():
             return self._partial()
         if self._silence is None:
@@ -207,8 +209,6 @@ class Listener:
             return [] if self._ring[-1].speech_probability >= FULL_VOICE and self._recognizer.idle() else None
         if self._silence.text is None:
             return self._settle()
-        if self._silence.text and self._stage() > self._silence.stage:
-            return self._judge_voice()
         return [] if self._recognizer.idle() else None
 
     def _partial(self) -> list[object]:
