@@ -120,6 +120,13 @@ def duck(state: State, event: ev.SpeechStarted, rules: Rules) -> Result:
     return state, [ev.Duck(True), ev.Listen(state.turn, max(0, event.start_t - rules.pre_roll))]
 
 
+def resumes(state: State, event: ev.Resumed, rules: Rules) -> Result:
+    """The recognizer hears the user go on while the VAD hasn't even called the pause one: no `SpeechStarted` comes."""
+    if not state.in_speech:
+        return state, []
+    return duck(replace(state, speech_t=event.t), ev.SpeechStarted(event.t, event.t), rules)
+
+
 def ducked_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
     if state.in_speech:
         lasted = state.t - state.speech_t

@@ -23,6 +23,7 @@ class _Reporter:
         self.journal = journal
         self.daemon: Daemon | None = None
         self._faults = 0
+        self._warnings = 0
         self._next_health = _HEALTH_EVERY
         interval_s = service.watchdog_interval_s()
         self._watchdog = int(interval_s * SAMPLE_RATE_HZ) if interval_s else None
@@ -36,6 +37,9 @@ class _Reporter:
         for fault in daemon.faults[self._faults :]:
             self.journal.error(fault)
         self._faults = len(daemon.faults)
+        for warning in daemon.warnings[self._warnings :]:
+            self.journal.warning(warning)
+        self._warnings = len(daemon.warnings)
         if not isinstance(event, ev.Tick):
             return
         if self._watchdog and event.t >= self._next_watchdog:
@@ -84,7 +88,5 @@ def run(config: Config) -> int:
     )
     with lock:
         daemon.run()
-    for warning in daemon.warnings:
-        journal.warning(warning)
     journal.info(health_line(daemon))
     return 0

@@ -16,6 +16,7 @@ from device.conversation_state import State
 from device.daemon import Daemon
 from device.events import SAMPLE_RATE_HZ, samples
 from device.models import ModelStore
+from device.service import lock_state
 from device.turn_log import record_line
 from device.wave_file import read_wave, write_wave
 
@@ -73,7 +74,7 @@ def simulate(
     State is kept in a folder that is thrown away, unless `[paths] state` names one.  on_line: called with each line of
     `events.jsonl` as it comes, on the main thread; must not block.  prepare: called with the loaded daemon before
     it runs.  Returns the turns' records.
-    Raises WaveError, ModelError, NodError.  Takes as long as the recording, plus loading, plus up to 20 s.
+    Raises WaveError, ModelError, AlreadyRunning, NodError.  Takes as long as the recording, plus loading, plus up to 20 s.
     """
     user = read_wave(user_wav)
     store = store or ModelStore(config.paths.models_dir())
@@ -81,13 +82,13 @@ def simulate(
     device = FileDevice(user, user.size + _LONGEST_TAIL)
     watcher = _Watcher(user.size, on_line)
     with tempfile.TemporaryDirectory(prefix="nod-") as fresh:
-        state_dir = Path(config.paths.state or fresh)
-        state_dir.mkdir(parents=True, exist_ok=True)
-        daemon = Daemon(config, store, state_dir, device, always_open=no_wake, observer=watcher.observe)
-        watcher.daemon = daemon
-        if prepare:
-            prepare(daemon)
-        daemon.run()
+        state_dir = config.paths.state_dir() if config.paths.state else Path(fresh)
+        with lock_state(state_dir):
+            daemon = Daemon(config, store, state_dir, device, always_open=no_wake, observer=watcher.observe)
+            watcher.daemon = daemon
+            if prepare:
+                prepare(daemon)
+            daemon.run()
     lines = [{"t_s": 0.0, "turn": 0, "kind": "ready"} | daemon.describe(), *watcher.lines]
     lines.append(
         {"t_s": round(daemon.state.t / SAMPLE_RATE_HZ, 4), "turn": daemon.state.turn, "kind": "audio"} | daemon.health()

@@ -209,6 +209,21 @@ def test_words_soon_after_a_false_cut_in_are_joined_to_the_turn():
     assert story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("Five",), True)) == []
 
 
+def test_going_on_before_the_vad_noticed_the_pause_is_a_repair_too():
+    story = Story(OPEN)
+    story.until(560)
+    story.tell(ev.SpeechStarted(samples(560), samples(500)))
+    story.until(1570)
+    story.tell(ev.Pause(story.state.t, 1, samples(1500), "set a timer for five minutes"))
+    story.tell(ev.EndEvidence(story.state.t, 1, samples(1500), 0.99, 100))
+    assert only(story.until(1610), ev.Commit), "the VAD still calls it speech"
+    draft = story.state.draft
+    assert story.tell(ev.Resumed(story.state.t, 1)) == [ev.Duck(True)]
+    story.tell(ev.Partial(story.state.t, 1, "set a timer for five minutes and thirty"))
+    assert only(story.until(1930), ev.Cut) == [ev.Cut(draft)]
+    assert story.state.repairs == 1 and story.state.phase == "hearing"
+
+
 def test_an_announcement_waits_for_the_floor():
     story = Story(OPEN)
     story.says("what time is it", 500, 1500)
