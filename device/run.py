@@ -24,6 +24,7 @@ class _Reporter:
         self.daemon: Daemon | None = None
         self._faults = 0
         self._warnings = 0
+        self._is_listening = False  # until the first block: before it, nothing that is said is heard
         self._next_health = _HEALTH_EVERY
         interval_s = service.watchdog_interval_s()
         self._watchdog = int(interval_s * SAMPLE_RATE_HZ) if interval_s else None
@@ -42,12 +43,22 @@ class _Reporter:
         self._warnings = len(daemon.warnings)
         if not isinstance(event, ev.Tick):
             return
+        if not self._is_listening:
+            self._is_listening = True
+            self.journal.info(ready_line(daemon))
         if self._watchdog and event.t >= self._next_watchdog:
             service.notify("WATCHDOG=1")
             self._next_watchdog = event.t + self._watchdog
         if event.t >= self._next_health:
             self._next_health += _HEALTH_EVERY
             self.journal.info(health_line(daemon))
+
+
+def ready_line(daemon: Daemon) -> str:
+    """What it listens for, and what it runs on."""
+    ready = daemon.describe()
+    words = " or ".join(word.replace("_", " ") for word in daemon.config.wake.words)
+    return f'listening for "{words}"; recognizer {ready["recognizer"]}, voice {ready["voice"]}, agent {ready["agent"]}'
 
 
 def health_line(daemon: Daemon) -> str:
@@ -81,11 +92,6 @@ def run(config: Config) -> int:
     reporter.daemon = daemon
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: daemon.stop())
-    ready = daemon.describe()
-    words = " or ".join(word.replace("_", " ") for word in config.wake.words)
-    journal.info(
-        f'listening for "{words}"; recognizer {ready["recognizer"]}, voice {ready["voice"]}, agent {ready["agent"]}'
-    )
     with lock:
         daemon.run()
     journal.info(health_line(daemon))
