@@ -178,8 +178,8 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _bench(options: argparse.Namespace) -> int:
     config = config_file.find(options.config)
-    from device.bench import run_bench
-    from device.bench_docs import check_docs, write_docs
+    from device.bench.docs import check_docs, write_docs
+    from device.bench.gap import run_bench
     from device.models import ModelStore
 
     # Like the demo, always from the same start.

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from device import bench_requests, bench_score, bench_tools
-from device.bench import FILES, find_recordings, read_bench, run_bench
-from device.bench_requests import LATENCIES_MS, Placed, build_requests, place
+from device.bench import requests as bench_requests
+from device.bench import score as bench_score
+from device.bench import tools as bench_tools
+from device.bench.gap import FILES, find_recordings, read_bench, run_bench
+from device.bench.requests import LATENCIES_MS, Placed, build_requests, place
 from device.config import Config
 from device.errors import BenchError
 from device.spans import find_sound

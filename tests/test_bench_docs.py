@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from device.bench import read_bench
-from device.bench_docs import BEGIN, END, FIGURES, PAGE, check_docs, render, trim, write_docs
+from device.bench.gap import read_bench
+from device.bench.docs import BEGIN, END, FIGURES, PAGE, check_docs, render, trim, write_docs
 from device.config import Config
 from device.errors import BenchError
 
@@ -24,7 +24,7 @@ def copy(tmp_path):
 def test_the_page_has_the_figures_of_the_bench(copy):
     write_docs(copy)
     assert (copy / PAGE).read_text() == (DOCS / PAGE).read_text(), (
-        "docs/turn-budget.md isn't what docs/bench.json says: run 'python -m device.bench_docs'"
+        "docs/turn-budget.md isn't what docs/bench.json says: run 'python -m device.bench.docs'"
     )
 
 

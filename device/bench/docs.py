@@ -1,6 +1,6 @@
 """The bench's figures in docs/turn-budget.md: generated from docs/bench.json, which is what counts of a `bench.json`.
 
-`nod bench --write-docs` runs the bench and writes both; `python -m device.bench_docs [BENCH.JSON]` takes an earlier run,
+`nod bench --write-docs` runs the bench and writes both; `python -m device.bench.docs [BENCH.JSON]` takes an earlier run,
 or only writes the page anew.
 """
 
@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from device.bench import read_bench
-from device.bench_score import DEAD_AIR_MS, PERCENTILES, percent
+from device.bench.gap import read_bench
+from device.bench.score import DEAD_AIR_MS, PERCENTILES, percent
 from device.deadlines import STAGES
 from device.errors import BenchError, NodError
 
@@ -120,7 +120,7 @@ def _ms(values: Row | None, key: str) -> str:
 
 
 def main() -> int:
-    """`python -m device.bench_docs [BENCH.JSON]`, in the checkout."""
+    """`python -m device.bench.docs [BENCH.JSON]`, in the checkout."""
     try:
         write_docs(Path("docs"), read_bench(Path(sys.argv[1])) if len(sys.argv) > 1 else None)
     except NodError as error:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from device import timeline
-from device.bench_score import percent
+from device.bench.score import percent
 from device.events import SAMPLE_RATE_HZ
 from device.report import STAGES, Run, fill, read_run
 
@@ -25,7 +25,7 @@ def write_page(out_dir: Path, budget_ms: int, result: Row, other: Row | None) ->
     page = out_dir / "report.html"
     page.write_text(
         fill(
-            "bench.html",
+            "bench/gap.html",
             budget_ms=budget_ms,
             people="people's recordings and a synthesized voice" if result["people"] else "a synthesized voice",
             table=_table(result["summary"], other and other["summary"]),

@@ -14,10 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from device.bench_report import write_page
-from device.bench_requests import Placed, Request, build_requests, place
-from device.bench_score import print_summary, score, summarize
-from device.bench_tools import equip
+from device.bench.report import write_page
+from device.bench.requests import Placed, Request, build_requests, place
+from device.bench.score import print_summary, score, summarize
+from device.bench.tools import equip
 from device.config import Config
 from device.demo import USER_PITCH
 from device.errors import BenchError

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from device.bench_requests import Placed
+from device.bench.requests import Placed
 from device.events import SAMPLE_RATE_HZ
 from device.report import STAGES
 from device.spans import Span, find_sound

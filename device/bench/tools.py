@@ -4,7 +4,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from device.bench_requests import Placed
+from device.bench.requests import Placed
 from device.daemon import Daemon
 from device.events import SAMPLE_RATE_HZ, Exchange
 from device.reply.agent import Desk, Piece, TextAgent, Words

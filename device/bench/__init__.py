@@ -1,0 +1,1 @@
+"""`nod bench`: what Nod measures of itself."""
