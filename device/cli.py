@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from device import config as config_file
-from device.errors import NodError
+from device.errors import NodError, RoomError
 
 _EPILOG = """\
 The usual way:
@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("user_wav", type=Path, metavar="USER.wav", help="PCM WAV, any rate; the first channel counts")
     simulate.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for what it writes")
     simulate.add_argument("--no-wake", action="store_true", help="start in conversation: no wake word is needed")
+    _add_room(simulate)
 
     ask = add("ask", _ask, "one turn as text, with the same agent and tools, no audio")
     ask.add_argument("text", metavar="TEXT", help='what you would say, e.g. "set a timer for five minutes"')
@@ -84,6 +85,24 @@ def _parser() -> argparse.ArgumentParser:
     _add_latency(add)
     _add_models(commands)
     return parser
+
+
+def _add_room(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--room",
+        metavar="NAME",
+        help="in a simulated room, where the microphone hears the loudspeaker: study, living-room, kitchen or a TOML file",
+    )
+    command.add_argument(
+        "--echo-db",
+        type=float,
+        metavar="N",
+        help="level of the user relative to the echo at the microphone, e.g. -10 (default: as the room's file says)",
+    )
+    command.add_argument("--noise", type=Path, metavar="FILE", help="WAV of noise in the room, repeated as needed")
+    command.add_argument(
+        "--snr-db", type=float, default=20.0, metavar="N", help="the user above that noise (default: 20)"
+    )
 
 
 def _add_bench(add) -> None:
@@ -145,7 +164,17 @@ def _simulate(options: argparse.Namespace) -> int:
     from device.report import print_table
     from device.simulate import simulate
 
-    records = simulate(options.user_wav, options.out, config, options.no_wake)
+    room = {}
+    if options.room:
+        from device.models import ModelStore
+        from device.room.simulated import in_room
+
+        store = ModelStore(config.paths.models_dir())
+        make_device = in_room(config, store, options.room, options.echo_db, options.noise, options.snr_db)
+        room = {"store": store, "make_device": make_device}
+    elif options.noise or options.echo_db is not None:
+        raise RoomError("--echo-db and --noise are levels in a room; name one with --room.")
+    records = simulate(options.user_wav, options.out, config, options.no_wake, **room)
     print_table(records, sys.stdout)
     print(f"{options.out / 'agent.wav'} and {options.out / 'events.jsonl'} are written.")
     return 0

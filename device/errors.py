@@ -41,6 +41,10 @@ class BenchError(NodError):
     """What a bench was asked to read isn't what it needs."""
 
 
+class RoomError(NodError):
+    """A simulated room that isn't described well, or nothing to simulate it with."""
+
+
 class StaleDraft(NodError):
     """The draft being worked on is no longer wanted (the user went on or interrupted); unwinds the work, never shown."""
 

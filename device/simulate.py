@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from device import events as ev
 from device.audio.device import FileDevice
 from device.config import Config
@@ -67,19 +69,21 @@ def simulate(
     store: ModelStore | None = None,
     on_line: Callable[[dict[str, Any]], None] | None = None,
     prepare: Callable[[Daemon], None] | None = None,
+    make_device: Callable[[np.ndarray, int], FileDevice] = FileDevice,
 ) -> list[dict[str, Any]]:
     """Play `user_wav` to Nod and record what it says.
 
     Writes `agent.wav` (16 kHz, 16-bit mono; sample 0 is sample 0 of `user_wav`) and `events.jsonl` into `out_dir`.
     State is kept in a folder that is thrown away, unless `[paths] state` names one.  on_line: called with each line of
     `events.jsonl` as it comes, on the main thread; must not block.  prepare: called with the loaded daemon before
-    it runs.  Returns the turns' records.
+    it runs.  make_device: from the recording and the longest it may take to the device; in a room it is another one
+    (`device.room.simulated`).  Returns the turns' records.
     Raises WaveError, ModelError, AlreadyRunning, NodError.  Takes as long as the recording, plus loading, plus up to 20 s.
     """
     user = read_wave(user_wav)
     store = store or ModelStore(config.paths.models_dir())
     out_dir.mkdir(parents=True, exist_ok=True)
-    device = FileDevice(user, user.size + _LONGEST_TAIL)
+    device = make_device(user, user.size + _LONGEST_TAIL)
     watcher = _Watcher(user.size, on_line)
     with tempfile.TemporaryDirectory(prefix="nod-") as fresh:
         state_dir = config.paths.state_dir() if config.paths.state else Path(fresh)

@@ -167,9 +167,10 @@ class FileDevice:
     the least any device has: a block handed over later than that is heard later, and counted as an xrun.
 
     microphone: float32 [-1, 1] at 16 kHz; silence follows it.  limit_samples: where the loudspeaker's recording ends.
+    in_real_time: False for a bench that steps the loop itself, as fast as it can; then nothing is ever late.
     """
 
-    def __init__(self, microphone: np.ndarray, limit_samples: int):
+    def __init__(self, microphone: np.ndarray, limit_samples: int, in_real_time: bool = True):
         self.output_delay_samples = BLOCK_SAMPLES
         self.xruns = 0
         self._microphone = microphone
@@ -177,6 +178,7 @@ class FileDevice:
         self._played_to = 0
         self._block = 0
         self._start_s = 0.0
+        self._in_real_time = in_real_time
         self.stopped = False
 
     def exchange(self, play: np.ndarray) -> np.ndarray:
@@ -188,15 +190,16 @@ class FileDevice:
         self._play(play)
         first = self._block * BLOCK_SAMPLES
         self._block += 1
-        full_s = self._start_s + self._block * BLOCK_SAMPLES / SAMPLE_RATE_HZ
-        time.sleep(max(0.0, full_s - time.monotonic()))
+        if self._in_real_time:
+            full_s = self._start_s + self._block * BLOCK_SAMPLES / SAMPLE_RATE_HZ
+            time.sleep(max(0.0, full_s - time.monotonic()))
         captured = np.zeros(BLOCK_SAMPLES, dtype=np.float32)
         there = self._microphone[first : first + BLOCK_SAMPLES]
         captured[: there.size] = there
         return captured
 
     def _play(self, play: np.ndarray) -> None:
-        now = int((time.monotonic() - self._start_s) * SAMPLE_RATE_HZ)
+        now = int((time.monotonic() - self._start_s) * SAMPLE_RATE_HZ) if self._in_real_time else 0
         due = (self._block + 1) * BLOCK_SAMPLES
         at = max(due, self._played_to)
         if now > at:
@@ -208,6 +211,11 @@ class FileDevice:
         if at < end:
             self._loudspeaker[at:end] = play[: end - at]
         self._played_to = at + BLOCK_SAMPLES
+
+    def sounding(self) -> np.ndarray:
+        """What the loudspeaker plays while the next `exchange` captures: float32, up to BLOCK_SAMPLES."""
+        first = self._block * BLOCK_SAMPLES
+        return self._loudspeaker[first : first + BLOCK_SAMPLES]
 
     def recording(self) -> np.ndarray:
         """What the loudspeaker played so far: float32, sample 0 is the microphone's sample 0."""
