@@ -47,7 +47,10 @@ class Audio:
     input: str = ""
     output: str = ""
     buffer_ms: int = _key(40, 20, 200)
-    echo_canceller: Literal["speex", "none"] = "speex"
+    profile: Literal["", "respeaker-usb-v2", "respeaker-xvf3800", "respeaker-2mic-hat", "usb-headset"] = ""
+    mic_channel: int = _key(-1, -1, 31)
+    reference_channel: int = _key(-1, -1, 31)
+    echo_canceller: Literal["speex", "webrtc", "none"] = "speex"
     echo_tail_ms: int = _key(200, 50, 500)
     duck_db: float = _key(15.0, 0, 60)
 

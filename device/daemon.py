@@ -16,7 +16,7 @@ from typing import Any
 from device import events as ev
 from device import realtime, service
 from device.audio.device import AudioDevice
-from device.audio.echo import load_canceller
+from device.audio.echo_path import load_echo_path
 from device.audio.loop import AudioLoop
 from device.audio.playout import Playout
 from device.audio.vad import Segmenter, SileroVad
@@ -136,7 +136,7 @@ class Daemon:
         self._stopping = False
         self.audio = AudioLoop(
             device,
-            load_canceller(config.audio.echo_canceller, config.audio.echo_tail_ms),
+            load_echo_path(config.audio, device.output_delay_samples),
             self.models.vad,
             Segmenter(config.vad.threshold, config.vad.release),
             self.models.wake,
@@ -251,6 +251,7 @@ class Daemon:
             "late_blocks": report.late_blocks,
             "worst_ms": round(report.worst_ms, 2),
             "xruns": self.device.xruns,
+            "echo": self.audio.echo.health(),
             "starved": self.audio.playout.starved,
             "dropped": {box.name: box.dropped for box in self.boxes.values() if box.dropped},
             "repairs": self.state.repairs,

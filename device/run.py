@@ -6,6 +6,7 @@ import signal
 from device import events as ev
 from device import service
 from device.audio.device import PyAudioDevice
+from device.audio.profiles import sound_card
 from device.config import Config
 from device.conversation_state import State
 from device.daemon import Daemon
@@ -81,8 +82,8 @@ def run(config: Config) -> int:
     state_dir = config.paths.state_dir()
     lock = service.lock_state(state_dir)
     store = ModelStore(config.paths.models_dir())
-    audio = config.audio
-    device = PyAudioDevice(audio.input, audio.output, audio.buffer_ms)
+    card = sound_card(config.audio)
+    device = PyAudioDevice(card.input, card.output, config.audio.buffer_ms, card.channels)
     reporter = _Reporter(journal)
     try:
         daemon = Daemon(config, store, state_dir, device, observer=reporter.observe)

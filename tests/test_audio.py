@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from device.audio.device import EndOfRecording, FileDevice
 from device.audio.echo import NoCanceller, SpeexCanceller, to_float, to_int16
+from device.audio.echo_path import EchoPath
 from device.audio.loop import AudioLoop
 from device.audio.playout import Playout
 from device.audio.vad import Segmenter, SileroVad
@@ -145,6 +146,7 @@ class Memory:
 
     output_delay_samples = BLOCK_SAMPLES
     xruns = 0
+    reference = None
 
     def __init__(self, microphone):
         self.blocks = iter(
@@ -167,7 +169,7 @@ def test_the_loop_hands_every_sample_on_once_and_reports_speech(store, reading):
     hear, main = Mailbox("hear", 10_000), Mailbox("main", 10_000)
     loop = AudioLoop(
         Memory(sound),
-        NoCanceller(),
+        EchoPath(NoCanceller, BLOCK_SAMPLES),
         vad_of(store),
         Segmenter(),
         None,

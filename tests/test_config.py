@@ -35,7 +35,7 @@ def test_the_commented_file_holds_every_key_with_its_default():
         ("[wakeword]\n", 1, "no table \\[wakeword\\]; there are paths, audio"),
         ("\n[audio]\nbuffer_ms = '40'\n", 3, "must be a whole number, not '40'"),
         ("[audio]\nbuffer_ms = true\n", 2, "must be a whole number, not True"),
-        ("[audio]\necho_canceller = 'magic'\n", 2, "must be one of speex, none, not 'magic'"),
+        ("[audio]\necho_canceller = 'magic'\n", 2, "must be one of speex, webrtc, none, not 'magic'"),
         ("[wake]\nwords = ['hey_jarvis', 'computer']\n", 2, "one or more of hey_jarvis, alexa, hey_mycroft"),
         ("[wake]\nwords = []\n", 2, "one or more of"),
         ("[vad]\nthreshold = 0.3\n", 1, "release: must not be above threshold"),

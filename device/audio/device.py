@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from device.audio.echo import to_float, to_int16
+from device.audio.profiles import Channels
 from device.errors import AudioError, EndOfRecording
 from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ
 
@@ -19,10 +20,13 @@ class AudioDevice(Protocol):
 
     output_delay_samples: from the call that hands over a block to its first sample in the air, in samples of the clock.
     xruns: blocks lost or repeated by the device since the start.
+    reference: what the device's own loopback channel carried in the block last captured, in the same form; None for a
+    device without one.
     """
 
     output_delay_samples: int
     xruns: int
+    reference: np.ndarray | None
 
     def exchange(self, play: np.ndarray) -> np.ndarray:
         """Hand over a block to play and wait for the next captured one; float32 [-1, 1], BLOCK_SAMPLES each.
@@ -37,34 +41,25 @@ class AudioDevice(Protocol):
 
 
 class PyAudioDevice:
-    """A blocking duplex stream of PortAudio.
+    """Blocking capture and playback of PortAudio: one duplex stream, or two where more than one channel is captured.
 
     input_name, output_name: part of a device's name, "" for the default.  buffer_ms: how much the output side holds.
-    Raises AudioError when there is no such device or it refuses 16 kHz mono.
+    channels: of the capture device.  Raises AudioError when there is no such device or it refuses 16 kHz.
     """
 
-    def __init__(self, input_name: str, output_name: str, buffer_ms: int):
-        import pyaudio
-
+    def __init__(self, input_name: str, output_name: str, buffer_ms: int, channels: Channels = Channels()):
         self.xruns = 0
+        self.reference: np.ndarray | None = None
+        self._channels = channels
         self._port = open_portaudio()
         try:
             with _native_stderr_closed():
-                self._stream = self._port.open(
-                    rate=SAMPLE_RATE_HZ,
-                    channels=1,
-                    format=pyaudio.paInt16,
-                    input=True,
-                    output=True,
-                    input_device_index=find_device(self._port, input_name, "input"),
-                    output_device_index=find_device(self._port, output_name, "output"),
-                    frames_per_buffer=BLOCK_SAMPLES,
-                    start=False,
-                )
+                self._open(input_name, output_name)
         except OSError as error:
             self._port.terminate()
+            captured = "mono" if channels.count == 1 else f"with {channels.count} capture channels"
             raise AudioError(
-                f"The sound card can't be opened for 16 kHz mono in both directions ({error}); "
+                f"The sound card can't be opened for 16 kHz {captured} in both directions ({error}); "
                 "run 'nod check' to see the devices there are and name one in [audio] of config.toml."
             ) from None
         except AudioError:
@@ -74,30 +69,58 @@ class PyAudioDevice:
         self._is_running = False
         self._error_handler = _on_alsa_recovery(self._recovered)
 
+    def _open(self, input_name: str, output_name: str) -> None:
+        import pyaudio
+
+        form = {
+            "rate": SAMPLE_RATE_HZ,
+            "format": pyaudio.paInt16,
+            "frames_per_buffer": BLOCK_SAMPLES,
+            "start": False,
+        }
+        source = {"input": True, "input_device_index": find_device(self._port, input_name, "input")}
+        sink = {"output": True, "output_device_index": find_device(self._port, output_name, "output")}
+        if self._channels.count == 1:
+            self._capture = self._playback = self._port.open(channels=1, **form, **source, **sink)
+        else:  # PyAudio has one number of channels for both directions of a stream
+            self._capture = self._port.open(channels=self._channels.count, **form, **source)
+            self._playback = self._port.open(channels=1, **form, **sink)
+
     def exchange(self, play: np.ndarray) -> np.ndarray:
         """See `AudioDevice.exchange`.  The card starts with the first call."""
         try:
             if not self._is_running:
-                # Only when somebody reads: what a card captured before is a backlog that would never be caught up.
-                self._stream.start_stream()
-                # A full output buffer at the start is what keeps a late block from being heard.
-                self._stream.write(bytes(2 * self.output_delay_samples))
-                self._is_running = True
+                self._start()
             # PyAudio closes the stream when it raises about an over- or underflow, so it must not; ALSA reports them.
-            self._stream.write(to_int16(play).tobytes(), exception_on_underflow=False)
-            captured = self._stream.read(BLOCK_SAMPLES, exception_on_overflow=False)
+            self._playback.write(to_int16(play).tobytes(), exception_on_underflow=False)
+            captured = self._capture.read(BLOCK_SAMPLES, exception_on_overflow=False)
         except OSError as error:
             raise AudioError(
                 f"The sound card stopped working ({error}); check its cable and start Nod again."
             ) from None
-        return to_float(np.frombuffer(captured, dtype=np.int16))
+        channels = self._channels
+        blocks = np.frombuffer(captured, dtype=np.int16).reshape(-1, channels.count)
+        if channels.reference is not None:
+            self.reference = to_float(blocks[:, channels.reference])
+        return to_float(blocks[:, channels.mic])
+
+    def _start(self) -> None:
+        # Only when somebody reads: what a card captured before is a backlog that would never be caught up.
+        self._capture.start_stream()
+        if self._playback is not self._capture:
+            self._playback.start_stream()
+        # A full output buffer at the start is what keeps a late block from being heard.
+        self._playback.write(bytes(2 * self.output_delay_samples))
+        self._is_running = True
 
     def _recovered(self) -> None:
         self.xruns += 1
 
     def close(self) -> None:
         """See `AudioDevice.close`."""
-        self._stream.close()
+        self._capture.close()
+        if self._playback is not self._capture:
+            self._playback.close()
         self._port.terminate()
 
 
@@ -173,6 +196,7 @@ class FileDevice:
     def __init__(self, microphone: np.ndarray, limit_samples: int, in_real_time: bool = True):
         self.output_delay_samples = BLOCK_SAMPLES
         self.xruns = 0
+        self.reference: np.ndarray | None = None
         self._microphone = microphone
         self._loudspeaker = np.zeros(limit_samples, dtype=np.float32)
         self._played_to = 0

@@ -1,6 +1,7 @@
 """Echo cancellation: takes what the loudspeaker played out of what the microphone heard."""
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
@@ -37,11 +38,11 @@ class EchoCanceller(Protocol):
 class SpeexCanceller:
     """SpeexDSP's MDF adaptive filter (Valin 2007), 0.03 ms a block.
 
-    tail_ms: the longest echo it can model, the delay between the sound card's two sides included.
+    tail_ms: the longest echo it can model, counted from the reference it is given.
     """
 
-    def __init__(self, tail_ms: int):
-        self._speex = _speex_extension()
+    def __init__(self, tail_ms: int, extension: ModuleType | None = None):
+        self._speex = extension or _speex_extension()
         tail_samples = tail_ms * SAMPLE_RATE_HZ // 1000
         self._state = self._speex.EchoCanceller_create(BLOCK_SAMPLES, tail_samples, SAMPLE_RATE_HZ)
 
@@ -77,6 +78,17 @@ class NoCanceller:
         return near
 
 
-def load_canceller(kind: str, tail_ms: int) -> EchoCanceller:
-    """The canceller that `[audio] echo_canceller` names: "speex" or "none"."""
-    return SpeexCanceller(tail_ms) if kind == "speex" else NoCanceller()
+def load_canceller(kind: str, tail_ms: int) -> Callable[[], EchoCanceller]:
+    """What makes the canceller that `[audio] echo_canceller` names: "speex", "webrtc" or "none".
+
+    Raises AudioError when its package isn't installed.
+    """
+    if kind == "webrtc":
+        from device.audio.webrtc import WebRtcCanceller, load_webrtc
+
+        load_webrtc()
+        return WebRtcCanceller
+    if kind == "speex":
+        extension = _speex_extension()
+        return lambda: SpeexCanceller(tail_ms, extension)
+    return NoCanceller

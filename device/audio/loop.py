@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from device.audio.device import AudioDevice, EndOfRecording
-from device.audio.echo import EchoCanceller
+from device.audio.echo_path import EchoPath
 from device.audio.playout import Playout
 from device.audio.vad import Segmenter, SileroVad
 from device.audio.wake import STEP_SAMPLES, WakeDetector
@@ -46,7 +46,7 @@ class AudioLoop:
     def __init__(
         self,
         device: AudioDevice,
-        echo: EchoCanceller,
+        echo: EchoPath,
         vad: SileroVad,
         segmenter: Segmenter,
         wake: WakeDetector | None,
@@ -58,14 +58,13 @@ class AudioLoop:
         self.device = device
         self.playout = playout
         self.report = AudioReport()
-        self._echo, self._vad, self._segmenter, self._wake = echo, vad, segmenter, wake
+        self.echo = echo
+        self._vad, self._segmenter, self._wake = vad, segmenter, wake
         self._inbox, self._hear, self._main = inbox, hear, main
         self._t = 0
         self._voice = False
         self._frame = np.empty(0, dtype=np.float32)
         self._step = np.empty(0, dtype=np.float32)
-        # The reference is what the microphone could hear now, so it waits as long as the device's output side holds it.
-        self._unheard = [np.zeros(BLOCK_SAMPLES, dtype=np.float32)] * (device.output_delay_samples // BLOCK_SAMPLES)
         self._stopping = False
 
     def run(self) -> None:
@@ -92,8 +91,7 @@ class AudioLoop:
         computed = time.perf_counter() - began
         captured = self.device.exchange(play)
         began = time.perf_counter()
-        self._unheard.append(play)
-        clean = self._echo.process(captured, self._unheard.pop(0))
+        clean = self.echo.process(captured, play, self.device.reference, self.device.xruns)
         self._t += BLOCK_SAMPLES
         self._listen(clean)
         self._main.put(Tick(self._t, self._voice))

@@ -20,7 +20,7 @@ import numpy as np
 
 from device import realtime
 from device.audio.device import FileDevice
-from device.audio.echo import load_canceller
+from device.audio.echo_path import load_echo_path
 from device.audio.loop import AudioLoop
 from device.audio.playout import Playout
 from device.audio.vad import Segmenter, SileroVad
@@ -79,7 +79,7 @@ class Bench:
         device = FileDevice(hiss, 3600 * SAMPLE_RATE_HZ)
         self.loop = AudioLoop(
             device,
-            load_canceller(config.audio.echo_canceller, config.audio.echo_tail_ms),
+            load_echo_path(config.audio, device.output_delay_samples),
             SileroVad(store.path("silero-vad") / "silero_vad.onnx"),
             Segmenter(config.vad.threshold, config.vad.release),
             WakeDetector(store.path("wake-words"), config.wake.words, config.wake.threshold),

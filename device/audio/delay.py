@@ -1,0 +1,144 @@
+"""How long after it is handed to the loudspeaker a sound is heard by the microphone: estimated, then tracked.
+
+Generalized cross-correlation with the phase transform (Knapp and Carter 1976): of both spectra only the phase counts, so
+that the direct path stands out as one sharp peak however the loudspeaker colours the sound.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ, samples
+
+LONGEST_SAMPLES = samples(512)  # of delay that is looked for
+_WINDOW = samples(512)  # of microphone that is compared
+_FFT = 16384  # holds the window and the longest delay before it
+_EVERY_BLOCKS = 24  # of playout between two looks; three more are taken up by the look itself
+_UNSURE_BLOCKS = 8  # the same while the delay isn't known, or may have changed
+_SOUNDING = 1e-4  # mean square of a window of playout (-40 dB of full scale) that says anything about the delay
+_CLEAR_PEAK = 9.0  # times the correlation's rms from which a peak is no chance: noise alone reaches 4.5
+_SAME = 3  # samples by which two estimates of one delay may differ
+_LOW_HZ, _HIGH_HZ = 200, 7000  # where small loudspeakers play and the sound card's filters let through
+_DRIFT_POINTS = 240  # about a minute of playout
+_MOST_DRIFT = 400e-6  # between two clocks; a faster change is a jump
+_LEAST_DRIFT_S = 3.0  # of time between the first and the last estimate that a slope is read from
+_DRIFT_ERRORS = 5.0  # standard errors from which a slope is no chance
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """samples: from hand-over to the microphone's direct sound, with a fraction.  t: when, in samples of this tracker."""
+
+    t: int
+    samples: float
+
+
+class DelayTracker:
+    """Audio thread: one `add` a block, never more work in it than one transform of 16384 samples (docs/decisions/echo.md).
+
+    delay: the newest that two looks in a row agreed on, None before.  jumps: how often it changed by more than clocks
+    drift.  drift_ppm: how much faster the microphone's clock runs than the loudspeaker's, in parts per million, 0 where
+    none is certain, None while nothing is known.  is_unsure: no two looks have agreed since the start, since
+    `look_again` or since the newest look saw something else.
+    """
+
+    def __init__(self) -> None:
+        self.delay: Delay | None = None
+        self.jumps = 0
+        self.drift_ppm: float | None = None
+        self.is_unsure = True
+        self._near = np.zeros(_FFT, dtype=np.float32)
+        self._played = np.zeros(_FFT, dtype=np.float32)
+        self._t = 0
+        self._blocks = 0  # of playout since the last look
+        self._candidate: float | None = None
+        self._near_spectrum: np.ndarray | None = None
+        self._cross: np.ndarray | None = None
+        self._look_t = 0
+        self._track: deque[Delay] = deque(maxlen=_DRIFT_POINTS)
+        bins = np.arange(_FFT // 2 + 1) * SAMPLE_RATE_HZ / _FFT
+        self._band = ((bins >= _LOW_HZ) & (bins <= _HIGH_HZ)).astype(np.float32)
+
+    def add(self, near: np.ndarray, played: np.ndarray) -> bool:
+        """Take a block of microphone and the one handed over with it; float32, BLOCK_SAMPLES.
+
+        True when `delay` was just measured anew.
+        """
+        for ring, block in ((self._near, near), (self._played, played)):
+            ring[:-BLOCK_SAMPLES] = ring[BLOCK_SAMPLES:]
+            ring[-BLOCK_SAMPLES:] = block
+        self._t += BLOCK_SAMPLES
+        if self._cross is not None:
+            return self._finish()
+        if self._near_spectrum is not None:
+            self._correlate()
+            return False
+        self._blocks += float(np.dot(played, played)) > _SOUNDING * BLOCK_SAMPLES
+        if self._blocks >= (_UNSURE_BLOCKS if self.is_unsure else _EVERY_BLOCKS):
+            self._blocks = 0
+            self._begin()
+        return False
+
+    def look_again(self) -> None:
+        """Samples were lost or repeated: what was measured until now may no longer hold."""
+        self._near[:] = 0.0
+        self._near_spectrum = self._cross = self._candidate = None
+        self._blocks = 0
+        self.is_unsure = True
+
+    # A look takes three blocks, one transform in each.
+
+    def _begin(self) -> None:
+        self._look_t = self._t
+        self._held = self._played.copy()
+        near = self._near.copy()
+        near[:-_WINDOW] = 0.0  # so that every delay finds the playout before the window, and none wraps around
+        self._near_spectrum = np.fft.rfft(near)
+
+    def _correlate(self) -> None:
+        cross = self._near_spectrum * np.conj(np.fft.rfft(self._held))
+        self._cross = cross * (self._band / (np.abs(cross) + np.float32(1e-9)))
+        self._near_spectrum = None
+
+    def _finish(self) -> bool:
+        correlation = np.fft.irfft(self._cross, _FFT)[:LONGEST_SAMPLES]
+        self._cross = None
+        peak = int(np.argmax(correlation))
+        if correlation[peak] < _CLEAR_PEAK * np.sqrt(np.mean(np.square(correlation))):
+            return False
+        found = peak + _vertex(correlation, peak)
+        agreed = self._candidate is not None and abs(found - self._candidate) <= _SAME
+        self._candidate = found
+        self.is_unsure = not agreed
+        if agreed:
+            self._take(Delay(self._look_t, found))
+        return agreed
+
+    def _take(self, delay: Delay) -> None:
+        if self._track:
+            last = self._track[-1]
+            if abs(delay.samples - last.samples) > _SAME + _MOST_DRIFT * (delay.t - last.t):
+                self.jumps += 1
+                self._track.clear()
+        self._track.append(delay)
+        self.delay = delay
+        if delay.t - self._track[0].t >= _LEAST_DRIFT_S * SAMPLE_RATE_HZ:
+            self.drift_ppm = self._slope_ppm()
+
+    def _slope_ppm(self) -> float:
+        """The slope of the delay since its last jump, by least squares; 0 when it could be chance."""
+        t, lag = np.array([(d.t, d.samples) for d in self._track]).T
+        t, lag = t - t.mean(), lag - lag.mean()
+        slope = (t @ lag) / (t @ t)
+        error = np.sqrt(np.mean(np.square(lag - slope * t)) / (t @ t))
+        return 1e6 * float(slope) if abs(slope) > _DRIFT_ERRORS * error else 0.0
+
+
+def _vertex(curve: np.ndarray, peak: int) -> float:
+    """Where between its neighbours the top of a parabola through three points lies, -0.5 to 0.5."""
+    if not 0 < peak < curve.size - 1:
+        return 0.0
+    left, top, right = (float(curve[i]) for i in (peak - 1, peak, peak + 1))
+    bend = left - 2 * top + right
+    return 0.5 * (left - right) / bend if bend < 0 else 0.0

@@ -1,0 +1,153 @@
+"""From the microphone to what is left of it without the echo: the delay found, the reference aligned, the canceller watched.
+
+    played ─► delay line ─► reference ─┐
+                 ▲ delay, drift        ▼
+    microphone ──┴──────────────► canceller ─► clean
+                                       ▲ reset when it does harm
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from device.audio.delay import LONGEST_SAMPLES, DelayTracker
+from device.audio.echo import EchoCanceller, load_canceller
+from device.audio.reference import DelayLine
+from device.config import Audio
+from device.events import BLOCK_SAMPLES, samples
+
+# Before the direct sound the canceller's filter has this much, so that an estimate a little too long costs nothing.
+_MARGIN = samples(4)
+_MOST_OFF = 1.5  # samples by which the reference may be off its place before it is moved there
+_SOUNDING = 1e-6  # mean square of a block of reference (-60 dB of full scale) that can be heard as an echo
+_ECHO_BLOCKS = 40  # 400 ms: that long after the last sounding block there may be an echo in the room
+_SHORT, _LONG = 1 / 30, 1 / 300  # of the averages over blocks with echo: 0.3 and 3 s
+_WORSE = 1.26  # clean over captured power (1 dB) from which the canceller does harm
+_WORSE_BLOCKS = 20
+_USELESS = 2.0  # captured over clean power (3 dB) below which a canceller of such an age has lost its way
+_USELESS_BLOCKS = 500
+_LOST_BLOCKS = 100  # of sounding reference after which a search for the delay is given up
+
+
+class EchoPath:
+    """Audio thread; one `process` a block.
+
+    make: makes the canceller, and a fresh one when it has gone wrong.  first_delay_samples: where the echo is looked for
+    until it is measured, the sound card's own delay.
+    far: the reference of the newest block.  is_echoing: the microphone may be hearing the loudspeaker.
+    is_lost: samples were lost, and the canceller rests until the delay is found again.
+    near_end: set by the loop, whether somebody speaks over it.  resets: how often the canceller was made anew.
+    """
+
+    def __init__(self, make: Callable[[], EchoCanceller], first_delay_samples: int):
+        self.tracker = DelayTracker()
+        self.far = np.zeros(BLOCK_SAMPLES, dtype=np.float32)
+        self.near_end = False
+        self.resets = 0
+        self._make = make
+        self._canceller = make()
+        self._line = DelayLine(LONGEST_SAMPLES)
+        self._delay = float(max(0, first_delay_samples - _MARGIN))
+        self._is_aligned = False
+        self._quiet_blocks = _ECHO_BLOCKS
+        self._xruns = 0
+        self._near_power = self._clean_power = 0.0  # over the last 0.3 s of echo
+        self._echo_power = self._residue_power = 0.0  # over the last 3 s of echo with nobody speaking over it
+        self._worse = self._age = 0
+        self._lost = 0  # blocks of sounding reference for which the search may still go on
+
+    @property
+    def is_echoing(self) -> bool:
+        return self._quiet_blocks < _ECHO_BLOCKS
+
+    @property
+    def is_lost(self) -> bool:
+        return self._lost > 0
+
+    @property
+    def delay_ms(self) -> float | None:
+        """From hand-over to the microphone, None before it was measured.  Any thread."""
+        delay = self.tracker.delay
+        return None if delay is None else delay.samples / samples(1)
+
+    @property
+    def erle_db(self) -> float | None:
+        """Echo return loss enhancement: how much quieter the echo is behind the canceller.  None before any.  Any thread."""
+        if not self._echo_power:
+            return None
+        return float(10 * np.log10(self._echo_power / max(self._residue_power, 1e-12)))
+
+    def health(self) -> dict[str, float | int | None]:
+        """What was measured: delay_ms, erle_db, drift_ppm (None while unknown), jumps of the delay, resets.  Any thread."""
+        tracker = self.tracker
+        measured = {"delay_ms": self.delay_ms, "erle_db": self.erle_db, "drift_ppm": tracker.drift_ppm}
+        rounded = {name: None if value is None else round(value, 1) for name, value in measured.items()}
+        return rounded | {"jumps": tracker.jumps, "resets": self.resets}
+
+    def process(self, near: np.ndarray, played: np.ndarray, reference: np.ndarray | None, xruns: int) -> np.ndarray:
+        """Take a captured block and the one handed over with it; return the captured one without its echo.
+
+        reference: what a sound card's own loopback channel carried meanwhile, None where it has none; it then stands in
+        for `played`.  xruns: the sound card's counter.  All blocks float32 [-1, 1], BLOCK_SAMPLES.
+        """
+        played = played if reference is None else reference
+        if xruns != self._xruns:
+            self._xruns = xruns
+            self.tracker.look_again()
+            self._lost = _LOST_BLOCKS if self._is_aligned else 0
+        self._line.push(played)
+        if self.tracker.add(near, played):
+            self._align(self.tracker.delay.samples)
+        self._delay = max(0.0, self._delay + 1e-6 * (self.tracker.drift_ppm or 0.0) * BLOCK_SAMPLES)
+        self.far = self._line.read(min(self._delay, LONGEST_SAMPLES))
+        is_sounding = float(self.far @ self.far) > _SOUNDING * BLOCK_SAMPLES
+        self._quiet_blocks = 0 if is_sounding else self._quiet_blocks + 1
+        if self._lost:
+            # With a reference in the wrong place the filter would unlearn the room; it waits for the right one.
+            self._lost -= is_sounding
+            self._canceller.process(near, np.zeros_like(near))
+            return near
+        clean = self._canceller.process(near, self.far)
+        return self._watch(near, clean) if is_sounding and clean is not near else clean
+
+    def _align(self, found: float) -> None:
+        wanted = max(0.0, found - _MARGIN)
+        self._lost = 0
+        if self._is_aligned and abs(wanted - self._delay) < _MOST_OFF:
+            return
+        self._delay = float(round(wanted))
+        if not self._is_aligned:
+            self._is_aligned = True
+            self._start_anew()
+        # Later the path has changed by exactly what the reference is moved by: the filter still fits.
+
+    def _watch(self, near: np.ndarray, clean: np.ndarray) -> np.ndarray:
+        """Compare what went into the canceller with what came out; the better of the two is returned."""
+        near_power, clean_power = float(near @ near), float(clean @ clean)
+        self._near_power += _SHORT * (near_power - self._near_power)
+        self._clean_power += _SHORT * (clean_power - self._clean_power)
+        if not self.near_end:
+            self._age += 1
+            self._echo_power += _LONG * (near_power - self._echo_power)
+            self._residue_power += _LONG * (clean_power - self._residue_power)
+        is_worse = self._clean_power > _WORSE * self._near_power
+        self._worse = self._worse + 1 if is_worse else 0
+        has_lost_its_way = (
+            self._age >= _USELESS_BLOCKS
+            and self.tracker.delay is not None
+            and self._echo_power < _USELESS * self._residue_power
+        )
+        if self._worse >= _WORSE_BLOCKS or has_lost_its_way:
+            self.resets += 1
+            self._start_anew()
+        return near if is_worse else clean
+
+    def _start_anew(self) -> None:
+        self._canceller = self._make()
+        self._worse = self._age = 0
+        self._near_power = self._clean_power = 0.0
+
+
+def load_echo_path(audio: Audio, output_delay_samples: int) -> EchoPath:
+    """The echo path that `[audio]` asks for.  Raises AudioError when the canceller's package isn't installed."""
+    return EchoPath(load_canceller(audio.echo_canceller, audio.echo_tail_ms), output_delay_samples)

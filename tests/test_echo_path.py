@@ -1,0 +1,167 @@
+"""From playout to a clean microphone: the delay found, tracked and made up for, the canceller watched."""
+
+import numpy as np
+import pytest
+
+from device.audio.delay import DelayTracker
+from device.audio.echo import NoCanceller, load_canceller
+from device.audio.echo_path import EchoPath
+from device.audio.reference import DelayLine
+from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ, milliseconds
+from device.wave_file import read_wave
+
+
+@pytest.fixture(scope="module")
+def played(store):
+    """25 s of a voice, without the silence before it."""
+    voice = read_wave(store.path("dev-speech") / "two_cities.wav")
+    return voice[np.flatnonzero(np.abs(voice) > 0.05)[0] :][: 25 * SAMPLE_RATE_HZ]
+
+
+def room(seed=0, seconds=0.2):
+    """An impulse response: the direct sound, then noise that decays by 60 dB in 0.4 s."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(int(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    response = 0.05 * rng.standard_normal(t.size) * 10 ** (-3 * t / 0.4)
+    response[0] = 0.5
+    return response
+
+
+def echo_of(played, delay_samples, drift_ppm=0.0, seed=0):
+    echo = np.convolve(played, room(seed))[: played.size]
+    if drift_ppm:
+        # Exact for what is band-limited to half the rate; the voice is, almost.
+        at = np.arange(echo.size) * (1 - 1e-6 * drift_ppm)
+        twice = np.fft.irfft(np.pad(np.fft.rfft(echo), (0, 7 * (echo.size // 2))), 8 * echo.size) * 8
+        echo = np.interp(at, np.arange(twice.size) / 8, twice)
+    hiss = np.random.default_rng(seed + 1).normal(0, 1e-4, echo.size)
+    return (np.pad(echo, (delay_samples, 0))[: echo.size] + hiss).astype(np.float32)
+
+
+def blocks(*signals):
+    for at in range(0, signals[0].size - BLOCK_SAMPLES + 1, BLOCK_SAMPLES):
+        yield tuple(signal[at : at + BLOCK_SAMPLES] for signal in signals)
+
+
+def cleaned(path, near, played, xruns=0):
+    return np.concatenate([path.process(n, p, None, xruns) for n, p in blocks(near, played)])
+
+
+def erle_db(near, clean, from_s, to_s):
+    part = slice(int(from_s * SAMPLE_RATE_HZ), int(to_s * SAMPLE_RATE_HZ))
+    return 10 * np.log10(np.mean(near[part] ** 2) / np.mean(clean[part] ** 2))
+
+
+@pytest.mark.parametrize("delay_samples", [0, 37, 1600, 7000])
+def test_the_delay_is_found_to_the_sample_within_the_first_words(played, delay_samples):
+    tracker = DelayTracker()
+    found_s = None
+    for i, (near, far) in enumerate(blocks(echo_of(played, delay_samples), played)):
+        if tracker.add(near, far) and found_s is None:
+            found_s = i * milliseconds(BLOCK_SAMPLES) / 1000
+    assert found_s is not None and found_s < 1.5
+    assert tracker.delay.samples == pytest.approx(delay_samples, abs=1)
+    assert tracker.jumps == 0 and tracker.drift_ppm == 0
+
+
+def test_without_an_echo_no_delay_is_made_up(played):
+    tracker = DelayTracker()
+    stranger = np.roll(played, 9 * SAMPLE_RATE_HZ)
+    for near, far in blocks(stranger, played):
+        tracker.add(near, far)
+    assert tracker.delay is None and tracker.drift_ppm is None
+
+
+@pytest.mark.parametrize("drift_ppm", [-80, 40])
+def test_the_drift_between_two_clocks_is_measured_and_made_up_for(played, drift_ppm):
+    near = echo_of(played, 800, drift_ppm)
+    path = EchoPath(load_canceller("speex", 200), 640)
+    clean = cleaned(path, near, played)
+    assert path.tracker.drift_ppm == pytest.approx(drift_ppm, abs=3)
+    assert erle_db(near, clean, 15, 24) > 20
+    fixed = EchoPath(load_canceller("speex", 200), 640)
+    fixed.tracker.add = lambda near, played: False
+    assert erle_db(near, clean, 15, 24) > erle_db(near, cleaned(fixed, near, played), 15, 24) + 5
+
+
+def test_lost_samples_are_made_up_for_within_a_second(played):
+    """An xrun in the middle takes 30 ms out of the microphone: a second later the echo is as quiet as before."""
+    near = echo_of(played, 2400)
+    lost_at = 12 * SAMPLE_RATE_HZ
+    near = np.concatenate((near[:lost_at], near[lost_at + 480 :], np.zeros(480, np.float32)))
+    path = EchoPath(load_canceller("speex", 200), 640)
+    first, second = cleaned(path, near[:lost_at], played[:lost_at]), []
+    clean = np.concatenate((first, cleaned(path, near[lost_at:], played[lost_at:], xruns=1)))
+    before, after = erle_db(near, clean, 8, 12), erle_db(near, clean, 13, 17)
+    assert before > 20 and after > before - 6, (before, after)
+    assert path.tracker.jumps == 1 and path.delay_ms == pytest.approx(milliseconds(2400 - 480), abs=0.1)
+    assert path.health()["jumps"] == 1
+
+
+class Diverged:
+    """A canceller that has gone wrong: it adds the echo once more."""
+
+    def process(self, near, far):
+        return near + 3 * far
+
+
+def test_a_canceller_that_does_harm_is_made_anew_and_never_heard(played):
+    made = []
+
+    def make():
+        made.append(1)
+        return Diverged() if len(made) <= 2 else load_canceller("speex", 200)()
+
+    near = echo_of(played, 640)
+    path = EchoPath(make, 640)
+    clean = cleaned(path, near, played)
+    assert path.resets >= 1 and erle_db(near, clean, 10, 20) > 20
+    worst = max(
+        np.sum(c**2) / (np.sum(n**2) + 1e-6) for n, c in list(blocks(near, clean))[100:]
+    )
+    assert worst < 4, "what is worse than the bare microphone is not passed on"
+
+
+def test_the_watch_leaves_a_good_canceller_and_a_user_in_peace(played):
+    """Somebody speaks as loudly as the echo: no reset, and the filter stays as it was."""
+    user = np.roll(played, 8 * SAMPLE_RATE_HZ) * 0.5
+    user[: 8 * SAMPLE_RATE_HZ] = user[16 * SAMPLE_RATE_HZ :] = 0
+    near = echo_of(played, 640) + user
+    path = EchoPath(load_canceller("speex", 200), 640)
+    clean = []
+    for i, (n, p) in enumerate(blocks(near, played)):
+        path.near_end = 800 <= i < 1600
+        clean.append(path.process(n, p, None, 0))
+    clean = np.concatenate(clean)
+    assert path.resets == 0 and path.erle_db > 20
+    assert erle_db(near, clean, 18, 24) > 20
+    said, rest = user[10 * SAMPLE_RATE_HZ : 15 * SAMPLE_RATE_HZ], clean[10 * SAMPLE_RATE_HZ : 15 * SAMPLE_RATE_HZ]
+    assert np.corrcoef(said, rest)[0, 1] > 0.9, "the user is still there"
+
+
+def test_a_device_with_its_own_reference_is_believed(played):
+    """What the loudspeaker really played (here: half as fast a clock, as it were) comes back on a channel of its own."""
+    real = np.roll(played, 5 * SAMPLE_RATE_HZ)
+    near = echo_of(real, 20)
+    path = EchoPath(load_canceller("speex", 200), 640)
+    clean = np.concatenate([path.process(n, p, r, 0) for n, p, r in blocks(near, played, real)])
+    assert erle_db(near, clean, 10, 20) > 20
+
+
+def test_silence_stays_silence_and_no_echo_is_expected_in_it():
+    path = EchoPath(NoCanceller, 640)
+    near = np.random.default_rng(0).normal(0, 0.01, 3200).astype(np.float32)
+    assert np.array_equal(cleaned(path, near, np.zeros_like(near)), near)
+    assert not path.is_echoing and path.erle_db is None and path.health()["delay_ms"] is None
+
+
+@pytest.mark.parametrize("delay", [0.0, 5.0, 40.0, 40.5, 123.25])
+def test_the_delay_line_delays_by_fractions_too(delay):
+    t = np.arange(4800)
+    tone = np.sin(2 * np.pi * 1234 * t / SAMPLE_RATE_HZ).astype(np.float32)
+    line, out = DelayLine(2000), []
+    for (block,) in blocks(tone):
+        line.push(block)
+        out.append(line.read(delay))
+    wanted = np.sin(2 * np.pi * 1234 * (t - delay) / SAMPLE_RATE_HZ)
+    assert np.abs(np.concatenate(out) - wanted)[400:].max() < 1e-3
