@@ -116,6 +116,7 @@ class RoomDevice:
         self._loudspeaker = Loudspeaker(room, responses.echo, scene.own_voice)
         self._file = FileDevice(microphone(room, scene, responses, limit_samples), limit_samples, in_real_time)
         self.output_delay_samples = self._file.output_delay_samples
+        self.reference: np.ndarray | None = None
         self._echo = np.zeros(limit_samples, dtype=np.float32)
         self._at = 0
 
