@@ -14,13 +14,14 @@ looked at.
 
 While the user pauses the reply is prepared already (a draft); the end of the turn only releases it.  In `ducked`
 somebody speaks over the reply, or before its first sound.  The phases of the user's side are in `device.user_turn`,
-those of Nod's in `device.reply_turn`.
+those of Nod's in `device.reply_turn`, what lies between them in `device.over_reply`.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 
 from device import events as ev
+from device import over_reply as over
 from device import reply_turn as reply
 from device import user_turn as user
 from device.conversation_state import Result, Rules, State, announce, listen
@@ -67,6 +68,7 @@ TABLE: dict[tuple[str, type], Handler] = {
     ("any", ev.ToolStarted): reply.tool_started,
     ("any", ev.ToolEnded): reply.tool_ended,
     ("any", ev.Acted): reply.acted,
+    ("any", ev.WordStarted): over.word_started,
     ("any", ev.PlayoutEnded): reply.playout_ended,
     ("listening", ev.Tick): user.nobody_spoke,
     ("listening", ev.SpeechStarted): user.speech_begins,
@@ -85,16 +87,17 @@ TABLE: dict[tuple[str, type], Handler] = {
     ("thinking", ev.Tick): reply.thinking_tick,
     ("thinking", ev.ActFailed): reply.act_failed,
     ("thinking", ev.PlayoutStarted): reply.playout_started,
-    ("thinking", ev.SpeechStarted): reply.duck,
-    ("thinking", ev.Resumed): reply.resumes,
+    ("thinking", ev.SpeechStarted): over.duck,
+    ("thinking", ev.Resumed): over.resumes,
     ("speaking", ev.Tick): reply.speaking_tick,
     ("speaking", ev.ActFailed): reply.act_failed,
-    ("speaking", ev.SpeechStarted): reply.duck,
-    ("speaking", ev.Resumed): reply.resumes,
-    ("ducked", ev.Tick): reply.ducked_tick,
-    ("ducked", ev.SpeechStarted): reply.ducked_speech,
+    ("speaking", ev.SpeechStarted): over.duck,
+    ("speaking", ev.Resumed): over.resumes,
+    ("ducked", ev.Tick): over.tick,
+    ("ducked", ev.SpeechStarted): over.speech_starts,
+    ("ducked", ev.SpeechStopped): over.speech_stops,
     ("ducked", ev.ActFailed): reply.act_failed,
     ("ducked", ev.PlayoutStarted): reply.playout_started,
-    ("ducked", ev.Partial): user.partial,
-    ("ducked", ev.Pause): reply.ducked_pause,
+    ("ducked", ev.Partial): over.partial,
+    ("ducked", ev.Pause): over.pauses,
 }

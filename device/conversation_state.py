@@ -9,31 +9,6 @@ from device.events import samples
 
 Phase = Literal["idle", "listening", "hearing", "pausing", "thinking", "speaking", "ducked"]
 
-# What people say to show that they listen, not to take the turn (Yngve 1970, "backchannel").
-BACKCHANNELS = frozenset(
-    [
-        "mm",
-        "mhm",
-        "mm hm",
-        "hm",
-        "hmm",
-        "uh huh",
-        "huh",
-        "uh",
-        "um",
-        "ah",
-        "oh",
-        "yeah",
-        "yes",
-        "yep",
-        "right",
-        "okay",
-        "ok",
-    ]
-    + ["i see", "sure", "wow", "cool", "nice", "really", "aha", "yeah yeah", "oh okay", "oh yeah", "got it", "the"]
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The settings the table needs, in samples."""
@@ -51,9 +26,15 @@ class Rules:
     always_open: bool = False  # no wake word is ever needed
     # How long after the end of a turn more words belong to it (a repair; issue "Know when the user has finished").
     repair_window: int = samples(2000)
-    # Speech over the reply that lasts this long is a turn even when no word of it was recognized yet.
-    wordless_barge_in: int = samples(600)
+    # Speech over the reply; see device.over_reply.
+    word_barge_in: int = samples(600)  # a single word is more often misheard than not
+    hold_near_end: int = samples(200)  # of it heard with certainty: the reply holds
+    certain_near_end: int = samples(800)  # so much of it can't be an echo
+    peeks: tuple[int, ...] = (samples(240), samples(400), samples(560))  # its words so far are asked for
     unduck_after: int = samples(400)  # the recognizer's word on what was said is awaited this long
+    overlap_limit: int = samples(5000)  # nobody hums, laughs or coughs longer
+    echo_before: int = samples(1000)  # a word that began so long before may still be heard as an echo
+    echo_memory: int = samples(8000)
     first_words_grace: int = samples(150)  # with words there, sound is nearer than the end of any filler
     think_limit: int = samples(30_000)
     speak_limit: int = samples(120_000)
@@ -77,6 +58,19 @@ def rules_from(config: Config, always_open: bool = False) -> Rules:
         history_turns=config.conversation.history_turns,
         always_open=always_open,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """A reply that was cut: what was heard of it isn't known before the playout has answered.
+
+    is_repair: the user's turn goes on, and is answered anew.
+    """
+
+    draft: int
+    user: str
+    text: str
+    is_repair: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +98,23 @@ class State:
     acted: bool = False
     words_t: int | None = None  # when its first words were there
     ended: bool = False  # its text is complete
-    reply_text: str = ""
+    reply_text: str = ""  # as far as it is known
+    spoken: tuple[tuple[int, str], ...] = ()  # the newest words it was heard to say, and when they began
+    held: bool = False  # silent, because somebody speaks over it
+    near: int = 0  # samples of the speech over it that certainly are somebody's
+    peeks: int = 0  # how often its words were asked for
     slow_tool: str | None = None  # a slow tool is running for it
     filler_at: int | None = None
     fillers: int = 0
     repairs: int = 0  # turns joined after a false cut-in, since the start
+    partings: tuple[Parting, ...] = ()
     queued: tuple[ev.Announcement, ...] = ()
     history: tuple[ev.Exchange, ...] = ()
 
 
 Result = tuple[State, list[object]]
 _QUEUED_MAX = 8
+_PARTINGS_MAX = 8  # each is answered within a block or two
 
 
 def listen(state: State, rules: Rules, from_t: int, window: int, wake_word: str | None = None) -> Result:
@@ -149,6 +149,7 @@ def announce(state: State, event: ev.Announcement, rules: Rules) -> Result:
         committed=True,
         user="",
         reply_turn=state.turn,
+        reply_text=event.text,
         end_t=state.t - rules.repair_window,
     )
     commands += [ev.StopListening(state.turn), ev.Commit(state.draft)]
@@ -170,6 +171,7 @@ def new_draft(state: State) -> Result:
         words_t=None,
         ended=False,
         reply_text="",
+        spoken=(),
         slow_tool=None,
         filler_at=None,
         fillers=0,
@@ -177,21 +179,39 @@ def new_draft(state: State) -> Result:
     return state, [ev.Advance(state.draft)]
 
 
-def give_up(state: State, interrupted: bool) -> Result:
-    """Drop the live draft, if one is being prepared or spoken.  A reply that sounded reports what was heard by itself."""
+def give_up(state: State, is_repair: bool = False) -> Result:
+    """Drop the live draft, if one is to be heard.  The playout tells what was heard of it (`part`)."""
     if state.phase not in ("thinking", "speaking", "ducked"):
         return state, []
     commands: list[object] = [ev.Cut(state.draft)]
-    unheard = interrupted and not state.sounded and state.user
-    if unheard:
-        exchange = ev.Exchange(state.user, "", interrupted=True)
-        state = replace(state, history=state.history + (exchange,))
-        commands.append(ev.Remember(exchange))
-    state, advance = new_draft(state)
+    parting = Parting(state.draft, state.user, state.reply_text, is_repair)
+    state, advance = new_draft(replace(state, partings=(*state.partings, parting)[-_PARTINGS_MAX:]))
     return state, advance + commands
 
 
+def part(state: State, event: ev.PlayoutEnded, rules: Rules) -> Result:
+    """A reply that was cut has ended: what was heard of it is what counts."""
+    parting = next(p for p in state.partings if p.draft == event.draft)
+    state = replace(state, partings=tuple(p for p in state.partings if p is not parting))
+    heard = " ".join(event.heard)
+    if not heard and (parting.is_repair or not parting.user):
+        return state, []
+    left = unheard(parting.text, event.heard)
+    return remember(state, ev.Exchange(parting.user, heard, event.was_cut, left if event.was_cut else ""), rules)
+
+
+def unheard(text: str, heard: tuple[str, ...]) -> str:
+    """What of `text` comes after its words `heard`, whatever became of the spaces between them."""
+    left = sum(len(word) for word in "".join(heard).split())
+    for place, letter in enumerate(text):
+        if left == 0:
+            return text[place:].strip()
+        left -= not letter.isspace()
+    return ""
+
+
 def remember(state: State, exchange: ev.Exchange, rules: Rules) -> Result:
+    """Into the history, which is what the next replies go by."""
     history = (state.history + (exchange,))[-rules.history_turns :] if rules.history_turns else ()
     return replace(state, history=history), [ev.Remember(exchange)]
 

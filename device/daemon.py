@@ -290,9 +290,9 @@ class Daemon:
                     self.floor.commit(command.draft)
                 case ev.Prepare() | ev.Anticipate():
                     self.boxes["reply"].put(command)
-                case ev.Listen() | ev.StopListening():
+                case ev.Listen() | ev.StopListening() | ev.Peek():
                     self.boxes["hear"].put(command)
-                case ev.Release() | ev.Duck() | ev.Cut():
+                case ev.Release() | ev.Duck() | ev.Hold() | ev.Cut():
                     self.boxes["audio"].put(command)
                 case ev.SayNow():
                     self.boxes["speak"].put(ev.Say(command.turn, command.draft, command.text, last=True))

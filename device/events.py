@@ -32,10 +32,12 @@ class Tick:
     """A block went by.  The only clock of the conversation: deadlines are compared with it.
 
     voice: the newest VAD frame sounds like speech, though not yet for long enough to be a `SpeechStarted`.
+    near_end: somebody other than Nod is certainly speaking right now.
     """
 
     t: int
     voice: bool = False
+    near_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,22 @@ class PlayoutStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class WordStarted:
+    """The first sample of `text`, a word of `draft` as written, is heard at `t`.  Comes again when it is played again."""
+
+    t: int
+    turn: int
+    draft: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlayoutEnded:
-    """The sound ended at `t`, by itself or by a cut.  heard: the words whose last sample was played, in order."""
+    """The sound ended at `t`, by itself or by a cut.  heard: the words whose last sample was played, in order.
+
+    Every `Cut` of a reply is answered by one, also when nothing of it had sounded (turn 0, no words), unless the reply
+    had ended before.
+    """
 
     t: int
     turn: int
@@ -244,12 +260,23 @@ class StopListening:
 
 
 @dataclass(frozen=True, slots=True)
+class Peek:
+    """To hear: what has the user said up to now?  Answered by a `Partial` at once, decoded to the last sample."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
-    """One finished turn as both sides experienced it.  heard: the reply's words that really left the loudspeaker."""
+    """One finished turn as both sides experienced it.  heard: the reply's words that really left the loudspeaker.
+
+    unheard: what would have followed, as far as it was known at the interruption: for "go on", and for nothing else.
+    """
 
     user: str
     heard: str
     interrupted: bool = False
+    unheard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,9 +361,14 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Duck:
-    """To audio: lower (True) or restore (False) the playout's volume."""
+    """To audio: lower (True) or restore (False) the playout's volume; restored, it goes on from the word it ducked in."""
 
     down: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """To audio, while ducked: fade to silence and keep the place.  `Duck(False)` goes on, `Cut` ends it."""
 
 
 @dataclass(frozen=True, slots=True)

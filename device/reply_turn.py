@@ -1,23 +1,22 @@
-"""Nod's side of the conversation: thinking, speaking, and ducked, when somebody speaks over the reply."""
+"""Nod's side of the conversation: thinking and speaking."""
 
 from dataclasses import replace
 
 from device import events as ev
 from device.conversation_state import (
-    BACKCHANNELS,
+    Parting,
     Result,
     Rules,
     State,
-    answered,
     fill,
     floor_is_free,
-    fresh,
     give_up,
     new_draft,
     nothing_to_say,
+    part,
     remember,
 )
-from device.user_turn import pause
+from device.over_reply import reply_ends
 
 
 def ready(state: State, event: ev.SoundReady, rules: Rules) -> Result:
@@ -25,7 +24,8 @@ def ready(state: State, event: ev.SoundReady, rules: Rules) -> Result:
 
 
 def words(state: State, event: ev.ReplyWords, rules: Rules) -> Result:
-    return (state if state.words_t is not None else replace(state, words_t=state.t)), []
+    text = state.reply_text if state.ended else state.reply_text + event.text
+    return replace(state, words_t=state.t if state.words_t is None else state.words_t, reply_text=text), []
 
 
 def tool_started(state: State, event: ev.ToolStarted, rules: Rules) -> Result:
@@ -46,10 +46,13 @@ def acted(state: State, event: ev.Acted, rules: Rules) -> Result:
 def act_failed(state: State, event: ev.ActFailed, rules: Rules) -> Result:
     """What was prepared isn't true: say what is."""
     user, turn = state.user, state.reply_turn
+    # Something of it may sound already: what another tool did, or a filler.
+    parting = Parting(state.draft, user, state.reply_text, is_repair=True)
+    state = replace(state, partings=(*state.partings, parting))
     state, commands = new_draft(state)
-    state = replace(state, committed=True, user=user, reply_turn=turn)
+    state = replace(state, committed=True, user=user, reply_turn=turn, reply_text=event.apology)
     say = [ev.Commit(state.draft), ev.SayNow(turn, state.draft, event.apology), ev.Release(state.draft, acted=True)]
-    return state, commands + say
+    return state, commands + say + [ev.Cut(event.draft)]
 
 
 def reply_ended(state: State, event: ev.ReplyEnded, rules: Rules) -> Result:
@@ -87,87 +90,19 @@ def playout_ended(state: State, event: ev.PlayoutEnded, rules: Rules) -> Result:
     if event.kind != "reply":
         again = state.t + rules.filler_again if event.kind == "filler" else None
         return replace(state, filler_at=again if state.phase in ("thinking", "ducked") else None), []
-    exchange = ev.Exchange(state.user, " ".join(event.heard), interrupted=event.was_cut)
-    is_repair = event.was_cut and event.turn == state.turn  # the same turn goes on and is answered anew
-    state, commands = remember(state, exchange, rules) if not is_repair else (state, [])
-    if event.draft != state.draft:
-        return state, commands
-    if state.phase == "ducked":
-        # The reply is over and somebody is speaking: that is the next turn.
-        state = replace(state, phase="hearing", deadline=state.t + rules.longest_turn, already=answered(state))
-        return state, commands + [ev.Duck(False)]
-    if state.phase in ("thinking", "speaking"):
-        state, rest = floor_is_free(state, rules)
-        return state, commands + rest
-    return state, commands
+    if any(parting.draft == event.draft for parting in state.partings):
+        return part(state, event, rules)
+    if event.draft != state.draft or state.phase not in ("thinking", "speaking", "ducked"):
+        return state, []
+    exchange = ev.Exchange(state.user, " ".join(event.heard), event.was_cut)
+    state, commands = remember(state, exchange, rules)
+    state, rest = reply_ends(state, rules) if state.phase == "ducked" else floor_is_free(state, rules)
+    return state, commands + rest
 
 
 def speaking_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
     if state.t < state.deadline:
         return state, []
-    state, commands = give_up(state, interrupted=True)
+    state, commands = give_up(state)
     state, rest = floor_is_free(state, rules)
     return state, commands + rest
-
-
-def duck(state: State, event: ev.SpeechStarted, rules: Rules) -> Result:
-    """Lower the voice and find out what it is.  Soon after the turn's end it is the same utterance going on."""
-    goes_on = state.turn == state.reply_turn and event.start_t - state.end_t < rules.repair_window and state.user
-    state = replace(state, phase="ducked", deadline=None)
-    if goes_on:
-        return state, [ev.Duck(True)]
-    state = replace(state, turn=state.turn + 1, text="", already="")
-    return state, [ev.Duck(True), ev.Listen(state.turn, max(0, event.start_t - rules.pre_roll))]
-
-
-def resumes(state: State, event: ev.Resumed, rules: Rules) -> Result:
-    """The recognizer hears the user go on while the VAD hasn't even called the pause one: no `SpeechStarted` comes."""
-    if not state.in_speech:
-        return state, []
-    return duck(replace(state, speech_t=event.t), ev.SpeechStarted(event.t, event.t), rules)
-
-
-def ducked_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
-    if state.in_speech:
-        lasted = state.t - state.speech_t
-        if lasted >= rules.wordless_barge_in or (lasted >= rules.barge_in and takes_the_turn(state)):
-            return cut(state, rules)
-        return state, []
-    if state.deadline is None:
-        return replace(state, deadline=state.t + rules.unduck_after), []
-    return unduck(state, rules) if state.t >= state.deadline else (state, [])
-
-
-def ducked_speech(state: State, event: ev.SpeechStarted, rules: Rules) -> Result:
-    return replace(state, deadline=None), []
-
-
-def ducked_pause(state: State, event: ev.Pause, rules: Rules) -> Result:
-    state = replace(state, text=event.text)
-    if not takes_the_turn(state):
-        return unduck(state, rules)
-    state, commands = cut(state, rules)
-    state, rest = pause(state, event, rules)
-    return state, commands + rest
-
-
-def takes_the_turn(state: State) -> bool:
-    said = fresh(state.text, answered(state)).lower().strip(" .,!?")
-    return bool(said) and said not in BACKCHANNELS
-
-
-def unduck(state: State, rules: Rules) -> Result:
-    """It was a backchannel, a cough or an echo: go on as if nothing had been."""
-    phase = "speaking" if state.sounded else "thinking"
-    limit = rules.speak_limit if state.sounded else rules.think_limit
-    return replace(state, phase=phase, deadline=state.t + limit), [ev.Duck(False)]
-
-
-def cut(state: State, rules: Rules) -> Result:
-    """The user takes the turn: the reply stops.  Words that go on the same utterance are answered together with it."""
-    is_repair = state.turn == state.reply_turn
-    state, commands = give_up(state, interrupted=not is_repair)
-    state = replace(
-        state, phase="hearing", deadline=state.t + rules.longest_turn, repairs=state.repairs + is_repair, already=""
-    )
-    return state, commands

@@ -195,9 +195,11 @@ class TurnLog:
         if isinstance(command, ev.Duck):
             return [line | {"kind": "duck", "down": command.down}]
         if isinstance(command, ev.Cut):
-            if self._open and self._open.reply_t is None:
+            if self._open and self._open.draft <= command.draft and self._open.reply_t is None:
                 self._close("", was_cut=True)
             return [line | {"kind": "cut"}]
+        if isinstance(command, ev.Hold):
+            return [line | {"kind": "hold"}]
         return []
 
     def _committed(self, draft: int, before: State, after: State, line: dict[str, Any]) -> list[dict[str, Any]]:

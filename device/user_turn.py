@@ -9,7 +9,7 @@ from device.events import samples
 
 def wake(state: State, event: ev.WakeWord, rules: Rules) -> Result:
     """The wake word always gets the floor, whatever is going on."""
-    state, given_up = give_up(state, interrupted=True)
+    state, given_up = give_up(state)
     state, listening = listen(state, rules, event.start_t, rules.wake_timeout, event.word.replace("_", " "))
     return state, given_up + listening
 

@@ -40,7 +40,7 @@ class AudioReport:
 class AudioLoop:
     """Everything the audio thread owns.
 
-    inbox: `Sound`, `Release`, `Duck`, `Cut`.  hear: gets a `Frame` every 32 ms.  main: gets a `Tick` every block, edges.
+    inbox: `Sound`, `Release`, `Duck`, `Hold`, `Cut`.  hear: gets a `Frame` every 32 ms.  main: gets a `Tick` every block, edges.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class AudioLoop:
         clean = self.echo.process(captured, play, self.device.reference, self.device.xruns)
         self._t += BLOCK_SAMPLES
         self._listen(clean)
-        self._main.put(Tick(self._t, self._voice))
+        self._main.put(Tick(self._t, self._voice, self._segmenter.in_speech))
         self._count(1000 * (computed + time.perf_counter() - began))
 
     def _listen(self, clean: np.ndarray) -> None:

@@ -4,49 +4,29 @@ Pure apart from its own queues: no clock, no device.  Everything here runs in th
 """
 
 from collections import deque
-from dataclasses import dataclass, field
 
 import numpy as np
 
+from device.audio.stream import Stream
 from device.events import (
     BLOCK_SAMPLES,
     Cut,
     Duck,
+    Hold,
     PlayoutEnded,
     PlayoutStarted,
     Release,
     Sound,
     SoundReady,
+    WordStarted,
     samples,
 )
 
-_FADE_SAMPLES = samples(20)  # a cut takes two blocks: short enough to feel immediate, long enough not to click
-_DUCK_STEP = 1.0 / samples(40)  # full scale in 40 ms: the volume moves without a click
+FADE_SAMPLES = samples(20)  # full scale in two blocks: short enough to feel immediate, long enough not to click
+_STEP = BLOCK_SAMPLES / FADE_SAMPLES  # of the volume, in a block
 
-
-@dataclass(slots=True)
-class _Stream:
-    """All sounds of one draft and kind, in order, and how much of them was played."""
-
-    turn: int
-    draft: int
-    kind: str
-    chunks: deque[Sound] = field(default_factory=deque)
-    words: list[tuple[int, str]] = field(default_factory=list)  # (sample after the word, word), ascending
-    arrived: int = 0  # samples
-    played: int = 0
-    offset: int = 0  # into the first chunk
-    started: bool = False
-    complete: bool = False  # its last chunk is here
-
-    def add(self, sound: Sound) -> None:
-        self.words += [(self.arrived + word.end, word.text) for word in sound.words]
-        self.arrived += sound.samples.size
-        self.complete = self.complete or sound.last
-        self.chunks.append(sound)
-
-    def heard(self) -> tuple[str, ...]:
-        return tuple(text for end, text in self.words if end <= self.played)
+Message = Sound | Release | Duck | Hold | Cut
+Told = PlayoutStarted | WordStarted | PlayoutEnded
 
 
 class Playout:
@@ -54,41 +34,71 @@ class Playout:
 
     One stream sounds at a time: an alarm or filler that has begun is played to its end before the reply, and a reply that
     has begun to its end before the next filler.  duck_db: how far `Duck` lowers the volume.
-    `starved` counts blocks of silence inside a reply whose next chunk wasn't there.
+    While ducked nothing new begins to sound.  `starved` counts blocks of silence inside a reply whose next chunk wasn't
+    there.
     """
 
     def __init__(self, duck_db: float):
         self._low = float(10 ** (-duck_db / 20))
         self._gain = 1.0
         self._target = 1.0
-        self._asides: deque[_Stream] = deque()  # fillers and alarms, which need no release
-        self._replies: dict[int, _Stream] = {}
-        self._current: _Stream | None = None
+        self._ducked = False
+        self._held = False
+        self._asides: deque[Stream] = deque()  # fillers and alarms, which need no release
+        self._replies: dict[int, Stream] = {}
+        self._current: Stream | None = None
         self._released = 0
         self._acted = 0
         self._oldest = 0  # drafts below are cut
         self._finished = 0  # the newest draft whose reply was played to its end
         self._fading: np.ndarray | None = None
+        self._last = 0.0  # the sample played last
         self.starved = 0
 
-    def take(self, message: Sound | Release | Duck | Cut, t: int) -> list[SoundReady | PlayoutEnded]:
+    def take(self, message: Message, t: int) -> list[SoundReady | PlayoutEnded]:
         """Take a message that arrived at sample `t`; returns what main should know of it."""
-        if isinstance(message, Sound):
-            return self._add(message, t)
-        if isinstance(message, Release):
-            self._released = message.draft
-            self._acted = message.draft if message.acted else self._acted
-            return []
-        if isinstance(message, Duck):
-            self._target = self._low if message.down else 1.0
-            return []
-        return self._cut(message, t)
+        match message:
+            case Sound():
+                return self._add(message, t)
+            case Release():
+                self._released = message.draft
+                self._acted = message.draft if message.acted else self._acted
+            case Duck():
+                self._duck() if message.down else self._restore()
+            case Hold():
+                self._hold()
+            case Cut():
+                return self._cut(message, t)
+        return []
+
+    def _duck(self) -> None:
+        if not self._ducked:
+            self._ducked, self._target = True, self._low
+            if self._current is not None:
+                self._current.mark()
+
+    def _hold(self) -> None:
+        if self._ducked and not self._held:
+            self._held = True
+            if self._current is not None:
+                self._fade_out()
+
+    def _restore(self) -> None:
+        """Full volume again, from the beginning of the word that was ducked."""
+        if self._ducked and self._current is not None:
+            if not self._held and self._current.kind == "reply":
+                self._fade_out()
+            if self._held or self._current.kind == "reply":
+                self._gain = 0.0
+                self._current.rewind()
+        self._ducked = self._held = False
+        self._target = 1.0
 
     def _add(self, sound: Sound, t: int) -> list[SoundReady]:
         if sound.draft < self._oldest:
             return []
         if sound.kind != "reply":
-            aside = _Stream(sound.turn, sound.draft, sound.kind)
+            aside = Stream(sound.turn, sound.draft, sound.kind)
             aside.add(sound)
             aside.complete = True
             self._asides.append(aside)
@@ -96,44 +106,66 @@ class Playout:
         for draft in [d for d in self._replies if d < sound.draft and self._replies[d] is not self._current]:
             del self._replies[draft]  # a newer draft is being rendered, so the older one was given up
         is_first = sound.draft not in self._replies
-        stream = self._replies.setdefault(sound.draft, _Stream(sound.turn, sound.draft, "reply"))
+        stream = self._replies.setdefault(sound.draft, Stream(sound.turn, sound.draft, "reply"))
         stream.add(sound)
         return [SoundReady(t, sound.turn, sound.draft, sound.gated)] if is_first and sound.samples.size else []
 
     def _cut(self, cut: Cut, t: int) -> list[PlayoutEnded]:
-        self._oldest = max(self._oldest, cut.draft + 1)
+        is_new, self._oldest = cut.draft >= self._oldest, max(self._oldest, cut.draft + 1)
         ended = []
         if self._current is not None and self._current.draft <= cut.draft:
+            self._fade_out()
             stream, self._current = self._current, None
-            tail = self._read(stream, _FADE_SAMPLES, count=False)
-            self._fading = tail * np.linspace(self._gain, 0.0, tail.size, dtype=np.float32)
             ended.append(PlayoutEnded(t, stream.turn, stream.draft, stream.kind, stream.heard(), was_cut=True))
+        if is_new and cut.draft > self._finished and (cut.draft, "reply") not in [(e.draft, e.kind) for e in ended]:
+            ended.append(PlayoutEnded(t, 0, cut.draft, "reply", (), was_cut=True))
         self._asides = deque(s for s in self._asides if s.draft > cut.draft)
         self._replies = {d: s for d, s in self._replies.items() if d > cut.draft}
         self._gain = self._target = 1.0
+        self._ducked = self._held = False
         return ended
 
-    def block(self, t: int) -> tuple[np.ndarray, list[PlayoutStarted | PlayoutEnded]]:
+    def _fade_out(self) -> None:
+        """What sounds dies away from here on; the place in it stays."""
+        if self._fading is not None or self._gain == 0.0:
+            return  # it does already
+        tail = self._read(self._current, FADE_SAMPLES) if self._current is not None else np.zeros(0, np.float32)
+        # Where there isn't enough of it the last value dies away.
+        last = tail[-1] if tail.size else self._last / self._gain
+        tail = np.concatenate((tail, np.full(FADE_SAMPLES - tail.size, last, dtype=np.float32)))
+        self._fading = tail * np.linspace(self._gain, 0.0, tail.size, dtype=np.float32)
+        self._gain = 0.0
+
+    def block(self, t: int) -> tuple[np.ndarray, list[Told]]:
         """The next BLOCK_SAMPLES to play (float32), heard from sample `t` on, and what began or ended in it."""
+        out, told = self._block(t)
+        self._last = float(out[-1])
+        return out, told
+
+    def _block(self, t: int) -> tuple[np.ndarray, list[Told]]:
         out = np.zeros(BLOCK_SAMPLES, dtype=np.float32)
         if self._fading is not None:
             piece = self._fading[:BLOCK_SAMPLES]
             out[: piece.size] = piece
             self._fading = self._fading[BLOCK_SAMPLES:] if self._fading.size > BLOCK_SAMPLES else None
             return out, []
-        told: list[PlayoutStarted | PlayoutEnded] = []
-        stream = self._current or self._next()
+        told: list[Told] = []
+        stream = self._current or (None if self._ducked else self._next())
         if stream is None:
             self._gain = self._target
+        if stream is None or self._held:
             return out, told
         if not stream.started:
             stream.started = True
             told.append(PlayoutStarted(t, stream.turn, stream.draft, stream.kind))
         self._current = stream
         piece = self._read(stream, BLOCK_SAMPLES)
+        words = stream.began(stream.at, stream.at + piece.size)
+        told += [WordStarted(t + after, stream.turn, stream.draft, text) for after, text in words]
+        stream.go(piece.size)
         out[: piece.size] = piece
         self._apply_gain(out)
-        if stream.complete and not stream.chunks:
+        if stream.is_over:
             told.append(
                 PlayoutEnded(t + piece.size, stream.turn, stream.draft, stream.kind, stream.heard(), was_cut=False)
             )
@@ -145,7 +177,7 @@ class Playout:
             self.starved += 1
         return out, told
 
-    def _next(self) -> _Stream | None:
+    def _next(self) -> Stream | None:
         """What may sound now: an aside first, then the released reply once a sound of it is here."""
         reply = self._replies.get(self._released)
         if reply is not None and not self._may_sound(reply):
@@ -157,34 +189,29 @@ class Playout:
                 return aside
         return reply
 
-    def _may_sound(self, reply: _Stream) -> bool:
-        if not reply.chunks:
+    def _may_sound(self, reply: Stream) -> bool:
+        chunk = reply.next_chunk()
+        if chunk is None:
             return reply.complete
-        return reply.kind != "reply" or self._acted == reply.draft or not reply.chunks[0].gated
+        return reply.kind != "reply" or self._acted == reply.draft or not chunk.gated
 
-    def _read(self, stream: _Stream, count_samples: int, count: bool = True) -> np.ndarray:
-        """Up to `count_samples` from the stream's chunks; stops before a gated chunk whose act hasn't succeeded."""
-        pieces = []
-        wanted = count_samples
-        while wanted and stream.chunks and self._may_sound(stream):
-            chunk = stream.chunks[0].samples
-            piece = chunk[stream.offset : stream.offset + wanted]
+    def _read(self, stream: Stream, most: int) -> np.ndarray:
+        """Up to `most` samples of the stream; stops before a gated chunk whose act hasn't succeeded.  The place stays."""
+        pieces, place = [], stream.at
+        while most and (piece := self._piece(stream, most)).size:
             pieces.append(piece)
-            wanted -= piece.size
-            stream.offset += piece.size
-            if stream.offset >= chunk.size:
-                stream.chunks.popleft()
-                stream.offset = 0
-        read = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
-        if count:
-            stream.played += read.size
-        return read
+            most -= piece.size
+            stream.at += piece.size
+        stream.at = place
+        return np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
+
+    def _piece(self, stream: Stream, most: int) -> np.ndarray:
+        return stream.look(most) if self._may_sound(stream) else np.zeros(0, dtype=np.float32)
 
     def _apply_gain(self, block: np.ndarray) -> None:
         if self._gain == self._target == 1.0:
             return
-        step = _DUCK_STEP * BLOCK_SAMPLES
-        reached = self._gain + max(-step, min(step, self._target - self._gain))
+        reached = self._gain + max(-_STEP, min(_STEP, self._target - self._gain))
         block *= np.linspace(self._gain, reached, block.size, dtype=np.float32)
         self._gain = reached
 

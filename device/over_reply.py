@@ -1,0 +1,117 @@
+"""Ducked: somebody speaks over the reply, or before its first sound.  Duck, decide, cut (DESIGN.md).
+
+    speech ──► duck ──near end, 300 ms──► hold ──┬──► words that are a turn, a call to stop ──► cut
+                  └──────────────────────────────┴──► a backchannel, a noise, Nod's own voice ─► go on from the word
+
+`hold` is what a person does who is spoken to: silent at once, and nothing lost.  Only words end the reply; sound without
+words only holds it, and only while the near-end detector is certain that it isn't Nod's own.
+"""
+
+from dataclasses import replace
+
+from device import events as ev
+from device.conversation_state import Result, Rules, State, answered, fresh, give_up
+from device.said_over import Verdict, judge
+from device.user_turn import pause
+
+
+def duck(state: State, event: ev.SpeechStarted, rules: Rules) -> Result:
+    """Lower the voice and find out what it is.  Soon after the turn's end it is the same utterance going on."""
+    goes_on = state.turn == state.reply_turn and event.start_t - state.end_t < rules.repair_window and state.user
+    state = replace(state, phase="ducked", deadline=state.t + rules.overlap_limit, held=False, near=0, peeks=0)
+    if goes_on:
+        return state, [ev.Duck(True)]
+    state = replace(state, turn=state.turn + 1, text="", already="")
+    return state, [ev.Duck(True), ev.Listen(state.turn, max(0, event.start_t - rules.pre_roll))]
+
+
+def resumes(state: State, event: ev.Resumed, rules: Rules) -> Result:
+    """The recognizer hears the user go on while the VAD hasn't even called the pause one: no `SpeechStarted` comes."""
+    if not state.in_speech:
+        return state, []
+    return duck(replace(state, speech_t=event.t), ev.SpeechStarted(event.t, event.t), rules)
+
+
+def word_started(state: State, event: ev.WordStarted, rules: Rules) -> Result:
+    """What Nod says around now: its echo must not interrupt it."""
+    recent = [(t, text) for t, text in state.spoken if event.t - t < rules.echo_memory]
+    return replace(state, spoken=(*recent, (event.t, event.text))), []
+
+
+def tick(state: State, event: ev.Tick, rules: Rules) -> Result:
+    """Hold where it is certain that somebody speaks; ask for the words; give up waiting for them."""
+    if state.t >= state.deadline:
+        certain = state.in_speech and state.near >= rules.certain_near_end
+        return cut(state, rules) if certain else unduck(state, rules)
+    if not state.in_speech:
+        return state, []
+    commands: list[object] = []
+    if event.near_end:
+        state = replace(state, near=state.near + ev.BLOCK_SAMPLES)
+    lasted = state.t - state.speech_t
+    said = verdict(state, rules)
+    if (said == "turn" and lasted >= rules.barge_in) or (said == "word" and lasted >= rules.word_barge_in):
+        return cut(state, rules)
+    if not state.held and lasted >= rules.barge_in and state.near >= rules.hold_near_end:
+        state = replace(state, held=True)
+        commands.append(ev.Hold())
+    if state.peeks < len(rules.peeks) and lasted >= rules.peeks[state.peeks]:
+        state = replace(state, peeks=state.peeks + 1)
+        commands.append(ev.Peek(state.turn))
+    return state, commands
+
+
+def partial(state: State, event: ev.Partial, rules: Rules) -> Result:
+    """A call to stop is obeyed in the middle of it; everything else is weighed with the next tick."""
+    state = replace(state, text=event.text)
+    return cut(state, rules) if verdict(state, rules) == "command" else (state, [])
+
+
+def speech_starts(state: State, event: ev.SpeechStarted, rules: Rules) -> Result:
+    return replace(state, deadline=state.t + rules.overlap_limit, near=0, peeks=0), []
+
+
+def speech_stops(state: State, event: ev.SpeechStopped, rules: Rules) -> Result:
+    """The recognizer's word on what was said is awaited a moment."""
+    return replace(state, deadline=state.t + rules.unduck_after), []
+
+
+def pauses(state: State, event: ev.Pause, rules: Rules) -> Result:
+    """All that was said is known."""
+    state = replace(state, text=event.text)
+    if verdict(state, rules) in ("listening", "own"):
+        return unduck(state, rules)
+    state, commands = cut(state, rules)
+    state, rest = pause(state, event, rules)
+    return state, commands + rest
+
+
+def verdict(state: State, rules: Rules) -> Verdict:
+    """What the words heard so far are."""
+    own = [text for t, text in state.spoken if t >= state.speech_t - rules.echo_before]
+    if state.near >= rules.certain_near_end:
+        own = []  # the user may well use Nod's words
+    return judge(fresh(state.text, answered(state)), own)
+
+
+def unduck(state: State, rules: Rules) -> Result:
+    """It was a backchannel, a cough or an echo: go on as if nothing had been."""
+    phase = "speaking" if state.sounded else "thinking"
+    limit = rules.speak_limit if state.sounded else rules.think_limit
+    return replace(state, phase=phase, deadline=state.t + limit), [ev.Duck(False)]
+
+
+def cut(state: State, rules: Rules) -> Result:
+    """The user takes the turn: the reply stops.  Words that go on the same utterance are answered together with it."""
+    is_repair = state.turn == state.reply_turn
+    state, commands = give_up(state, is_repair)
+    state = replace(
+        state, phase="hearing", deadline=state.t + rules.longest_turn, repairs=state.repairs + is_repair, already=""
+    )
+    return state, commands
+
+
+def reply_ends(state: State, rules: Rules) -> Result:
+    """The reply is over and somebody is speaking: that is the next turn."""
+    state = replace(state, phase="hearing", deadline=state.t + rules.longest_turn, already=answered(state))
+    return state, [ev.Duck(False)]

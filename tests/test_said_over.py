@@ -1,0 +1,61 @@
+"""What is said over the reply: by the words that a recognizer made of it."""
+
+import pytest
+
+from device.said_over import judge
+
+REPLY = "I can tell you the time and the date, and I can set timers, even several at once, and remind you of things.".split()
+COUNTED = "5 minutes, starting now.".split()
+
+
+@pytest.mark.parametrize(
+    "said",
+    "mm,mmm,mm hm,mh hm,and,them,ah,uh huh,yeah,right,yeah right,okay,sure,oh,i see,really,while,wow,yep,yes,got it,"
+    "of course,ha ha ha,how how how,ah ha ha,a hat,i'm,go,the,oh yeah,right yeah i see,".split(","),
+)
+def test_signs_of_listening_and_what_recognizers_make_of_them(said):
+    """Each of these is what Vosk wrote for a hum, a backchannel or laughter."""
+    assert judge(said, REPLY) in ("listening", "own")
+    assert judge(said, ()) == "listening"
+
+
+@pytest.mark.parametrize("said", ["stop", "okay stop", "wait", "not stop", "shut up", "stop it", "hold on", "wait a minute"])
+def test_a_call_to_stop(said):
+    assert judge(said, REPLY) == "command"
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["what time is it", "can you tell me a joke", "set a timer for five minutes", "who is the king", "get me", "i want",
+     "make me a coffee", "yeah but what about tomorrow", "no that is wrong", "how far is the moon"],
+)  # fmt: skip
+def test_somebody_wants_the_floor(said):
+    assert judge(said, REPLY[:5]) == "turn"
+
+
+@pytest.mark.parametrize("said", ["no", "why", "what", "louder"])
+def test_a_single_word_is_a_turn_if_nothing_follows(said):
+    assert judge(said, REPLY) == "word"
+
+
+@pytest.mark.parametrize(
+    ("said", "own"),
+    [
+        ("i can tell you the", REPLY),
+        ("tell you the dime and a date", REPLY),
+        ("timers even several at one", REPLY),
+        ("tamers even", REPLY),
+        ("five minutes starting", COUNTED),
+        ("starting no", COUNTED),
+        ("one hundred and thirty two", ["That's", "132."]),
+        ("just say stop or", "just say stop, or simply ask".split()),
+        ("stop", "just say stop, or simply ask".split()),
+    ],
+)
+def test_nods_own_words_are_no_interruption(said, own):
+    assert judge(said, own) == "own"
+
+
+def test_the_same_words_count_when_nod_does_not_say_them():
+    assert judge("i can tell you the", ["It's", "4", "PM."]) == "turn"
+    assert judge("stop", REPLY) == "command"
