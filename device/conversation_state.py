@@ -39,11 +39,14 @@ class Rules:
     think_limit: int = samples(30_000)
     speak_limit: int = samples(120_000)
     silent_limit: int = samples(2500)
+    # Sound of which the recognizer makes no word for that long is no turn, however much it resembles speech.
+    wordless_limit: int = samples(1500)
     pre_roll: int = samples(400)  # speech begins before the VAD is sure of it
 
 
-def rules_from(config: Config, always_open: bool = False) -> Rules:
-    """The table's settings from `config.toml`."""
+def rules_from(config: Config, always_open: bool = False, shows_words: bool = True) -> Rules:
+    """The table's settings from `config.toml`.  shows_words: the recognizer has words while the
+    user speaks, not only at a pause."""
     turn_budget = samples(config.budget.turn)
     return Rules(
         wake_timeout=samples(1000 * config.wake.timeout_s),
@@ -57,6 +60,7 @@ def rules_from(config: Config, always_open: bool = False) -> Rules:
         fillers=config.filler.enabled,
         history_turns=config.conversation.history_turns,
         always_open=always_open,
+        wordless_limit=samples(1500 if shows_words else 8000),
     )
 
 
@@ -80,6 +84,8 @@ class State:
     phase: Phase = "idle"
     t: int = 0
     deadline: int | None = None
+    open_until: int | None = None  # until when the user may begin the turn being heard (None: whenever)
+    begun_t: int = 0  # when something began to sound in that time
     turn: int = 0  # the user's turn being heard
     draft: int = 0  # the newest reply being prepared or spoken
     in_speech: bool = False
@@ -119,22 +125,22 @@ _PARTINGS_MAX = 8  # each is answered within a block or two
 
 def listen(state: State, rules: Rules, from_t: int, window: int, wake_word: str | None = None) -> Result:
     """Begin a new turn of the user: nobody has spoken yet, or is speaking right now."""
+    state = open_for(state, rules, window)
     state = replace(
         state,
         phase="hearing" if state.in_speech else "listening",
         turn=state.turn + 1,
         text="",
         already="",
-        deadline=listening_deadline(state, rules, state.t + window),
+        deadline=state.t + rules.longest_turn if state.in_speech else state.open_until,
         filler_at=None,
     )
     return state, [ev.Listen(state.turn, max(0, from_t), wake_word)]
 
 
-def listening_deadline(state: State, rules: Rules, deadline: int) -> int | None:
-    if state.in_speech:
-        return state.t + rules.longest_turn
-    return None if rules.always_open else deadline
+def open_for(state: State, rules: Rules, window: int) -> State:
+    """From now on the user may begin to speak for `window` samples.  What isn't speech doesn't move that limit."""
+    return replace(state, open_until=None if rules.always_open else state.t + window)
 
 
 def announce(state: State, event: ev.Announcement, rules: Rules) -> Result:

@@ -120,7 +120,7 @@ class Daemon:
         self.history = History(state_dir / "history.sqlite")
         self.turn_times = TurnTimes(state_dir / TURN_TIMES)
         self.indicator = Indicator(config.led)
-        self.rules = rules_from(config, always_open)
+        self.rules = rules_from(config, always_open, self.models.recognizer.name != "whisper")
         self.turn_log = TurnLog(config.budget)
         self.faults: list[str] = []
         self.warnings: list[str] = []

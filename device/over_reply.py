@@ -10,7 +10,7 @@ words only holds it, and only while the near-end detector is certain that it isn
 from dataclasses import replace
 
 from device import events as ev
-from device.conversation_state import Result, Rules, State, answered, fresh, give_up
+from device.conversation_state import Result, Rules, State, answered, fresh, give_up, open_for
 from device.said_over import Verdict, judge
 from device.user_turn import pause
 
@@ -105,6 +105,7 @@ def cut(state: State, rules: Rules) -> Result:
     """The user takes the turn: the reply stops.  Words that go on the same utterance are answered together with it."""
     is_repair = state.turn == state.reply_turn
     state, commands = give_up(state, is_repair)
+    state = open_for(state, rules, rules.wake_timeout)
     state = replace(
         state, phase="hearing", deadline=state.t + rules.longest_turn, repairs=state.repairs + is_repair, already=""
     )
@@ -113,5 +114,6 @@ def cut(state: State, rules: Rules) -> Result:
 
 def reply_ends(state: State, rules: Rules) -> Result:
     """The reply is over and somebody is speaking: that is the next turn."""
+    state = open_for(state, rules, rules.follow_up)
     state = replace(state, phase="hearing", deadline=state.t + rules.longest_turn, already=answered(state))
     return state, [ev.Duck(False)]

@@ -15,13 +15,19 @@ def wake(state: State, event: ev.WakeWord, rules: Rules) -> Result:
 
 
 def nobody_spoke(state: State, event: ev.Tick, rules: Rules) -> Result:
-    if state.deadline is None or state.t < state.deadline:
+    # A frame that sounds like speech is about to become `SpeechStarted`.
+    if state.deadline is None or state.t < state.deadline or state.voice:
         return state, []
+    return rest(state)
+
+
+def rest(state: State) -> Result:
+    """Nobody has said anything in the time there was."""
     return replace(state, phase="idle", deadline=None), [ev.StopListening(state.turn)]
 
 
 def speech_begins(state: State, event: ev.SpeechStarted, rules: Rules) -> Result:
-    return replace(state, phase="hearing", deadline=state.t + rules.longest_turn), []
+    return replace(state, phase="hearing", deadline=state.t + rules.longest_turn, begun_t=state.t), []
 
 
 def partial(state: State, event: ev.Partial, rules: Rules) -> Result:
@@ -39,8 +45,7 @@ def pause(state: State, event: ev.Pause, rules: Rules) -> Result:
     state = replace(state, text=event.text, end_t=event.end_t)
     if not fresh(event.text, state.already):
         # Noise, or the wake word alone: the turn has not begun.
-        deadline = None if rules.always_open else state.t + rules.wake_timeout
-        return replace(state, phase="listening", deadline=deadline), []
+        return replace(state, phase="listening", deadline=state.open_until), []
     state = replace(state, phase="pausing", deadline=max(state.t, event.end_t + rules.max_wait))
     return prepare(state)
 
@@ -69,14 +74,22 @@ def pausing_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
 
 
 def too_long(state: State, event: ev.Tick, rules: Rules) -> Result:
-    """Nobody speaks that long without a pause: answer what is there, or give up."""
+    """Nobody speaks that long without a pause: answer what is there, or give up.  Noise isn't even given that long."""
+    wordless = not fresh(state.text, state.already)
+    if wordless and is_late(state, rules):
+        return rest(state)
     if state.t < state.deadline:
         return state, []
-    if not fresh(state.text, state.already):
-        return listen(state, rules, state.t, rules.wake_timeout)
+    if wordless:
+        return listen(state, rules, state.t, rules.wake_timeout if state.open_until is None else state.open_until - state.t)
     state, commands = prepare(replace(state, end_t=state.t))
     state, ended = end_turn(state, rules)
     return state, commands + ended
+
+
+def is_late(state: State, rules: Rules) -> bool:
+    """The time to begin is over, and what sounds now has sounded for so long that a word would have been recognized."""
+    return state.open_until is not None and state.t >= max(state.open_until, state.begun_t + rules.wordless_limit)
 
 
 def end_turn(state: State, rules: Rules) -> Result:
