@@ -34,16 +34,20 @@ load-module module-remap-sink sink_name=room master=card {mono} master_channel_m
 load-module module-remap-sink sink_name=loudspeaker master=card {mono} master_channel_map=front-right
 load-module module-remap-source source_name=microphone master=card.monitor {mono} master_channel_map=front-left
 load-module module-null-sink sink_name=nowhere
+load-module module-null-sink sink_name=array rate=16000 channels=6 channel_map={six}
 set-default-sink loudspeaker
 set-default-source microphone
 """
 
+# The order that ALSA gives six channels, so that none is mixed into another on the way.
+_SIX = "front-left,front-right,rear-left,rear-right,front-center,lfe"
 _MONO = "channels=1 channel_map=mono remix=no"
 
 # Only these two definitions, in place of the whole of ALSA's own file: PortAudio then probes no card that isn't there,
 # which is also what keeps most of its complaints off stderr.
 _ALSA = """\
 pcm.!default {{ type pulse server "{server}" hint {{ show on description "Null card" }} }}
+pcm.array {{ type pulse server "{server}" device "array.monitor" hint {{ show on description "Microphone array" }} }}
 ctl.!default {{ type pulse server "{server}" }}
 """
 
@@ -111,6 +115,13 @@ class SoundCard:
         finally:
             tape.stop()
 
+    def play_array(self, channels: np.ndarray) -> None:
+        """Let the six capture channels of the device "array" hear float32 (samples, 6); returns when they were played."""
+        pcm = (np.clip(channels, -1, 1) * 32767).astype("<i2").tobytes()
+        command = ["pacat", "--playback", f"--server={self.server}", "--device=array", "--rate=16000", "--channels=6"]
+        command += [f"--channel-map={_SIX}", "--format=s16le", "--latency-msec=50", "--raw"]
+        subprocess.run(command, input=pcm, check=True, timeout=len(channels) / SAMPLE_RATE_HZ + 20)
+
     def play(self, samples: np.ndarray) -> None:
         """Let the microphone hear float32 [-1, 1] mono 16 kHz samples; returns when they have been played."""
         pcm = (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
@@ -143,7 +154,7 @@ def sound_card() -> Iterator[SoundCard]:
     with tempfile.TemporaryDirectory(prefix="nod-card-") as name:
         folder = Path(name)
         server = f"unix:{folder}/socket"
-        (folder / "card.pa").write_text(_SCRIPT.format(socket=folder / "socket", mono=_MONO))
+        (folder / "card.pa").write_text(_SCRIPT.format(socket=folder / "socket", mono=_MONO, six=_SIX))
         (folder / "alsa.conf").write_text(_ALSA.format(server=server))
         environment = {
             "HOME": name,

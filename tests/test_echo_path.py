@@ -98,6 +98,25 @@ def test_lost_samples_are_made_up_for_within_a_second(played):
     assert path.health()["jumps"] == 1
 
 
+@pytest.mark.parametrize("level", [0.12, 0.25])
+def test_a_loudspeaker_that_clips_is_learned(played, level):
+    """It clips: the reference is clipped alike, and the linear filter fits again."""
+    loud = np.clip(played / np.abs(played).max(), -1, 1) * np.float32(0.6)
+    near = echo_of(np.clip(loud, -level, level), 640)
+    path, linear = EchoPath(load_canceller("speex", 200), 640), EchoPath(load_canceller("speex", 200), 640)
+    linear.loudspeaker.add = lambda near, far: None
+    clean, without = cleaned(path, near, loud), cleaned(linear, near, loud)
+    assert path.loudspeaker.saturation.level == pytest.approx(level, rel=0.12)
+    assert path.loudspeaker.saturation.knee == 16, "it bends hard"
+    assert erle_db(near, clean, 15, 24) > erle_db(near, without, 15, 24) + 4
+
+
+def test_a_linear_loudspeaker_stays_linear(played):
+    path = EchoPath(load_canceller("speex", 200), 640)
+    cleaned(path, echo_of(played, 640), played)
+    assert path.loudspeaker.saturation is None
+
+
 class Diverged:
     """A canceller that has gone wrong: it adds the echo once more."""
 

@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 
 from device.audio.device import PyAudioDevice
+from device.audio.profiles import sound_card as sound_card_of
+from device.config import Audio
 from device.errors import AudioError
 from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ
 from device.speak.voice import Voice
@@ -37,6 +40,31 @@ def test_the_stream_is_duplex_and_keeps_time(card):
     peak_hz = np.argmax(spectrum) * SAMPLE_RATE_HZ / loudspeaker.size
     assert peak_hz == pytest.approx(440, abs=5)
     assert np.abs(loudspeaker).max() == pytest.approx(0.5, rel=0.05)
+
+
+def test_a_card_with_six_channels_gives_microphone_and_reference(card):
+    """Each channel has a tone of its own; the ones of `[audio]` come out, and the loudspeaker still plays."""
+    t = np.arange(4 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
+    tones = np.stack([0.3 * np.sin(2 * np.pi * 200 * (i + 1) * t) for i in range(6)], axis=1).astype(np.float32)
+    speaker = threading.Thread(target=card.play_array, args=(tones,))
+    settings = Audio(input="array", mic_channel=1, reference_channel=5)
+    chosen = sound_card_of(settings)
+    device = PyAudioDevice(chosen.input, chosen.output, 40, chosen.channels)
+    heard, reference = [], []
+    try:
+        with card.tape() as tape:
+            speaker.start()
+            for i in range(250):
+                heard.append(device.exchange(np.full(BLOCK_SAMPLES, 0.1 if i % 2 else -0.1, np.float32)))
+                reference.append(device.reference)
+    finally:
+        device.close()
+        speaker.join()
+    for blocks, hz in ((heard, 400), (reference, 1200)):
+        spectrum = np.abs(np.fft.rfft(np.concatenate(blocks)[SAMPLE_RATE_HZ:]))
+        peak_hz = np.argmax(spectrum) * SAMPLE_RATE_HZ / (2 * (spectrum.size - 1))
+        assert peak_hz == pytest.approx(hz, abs=3)
+    assert np.abs(tape.sides[1]).max() == pytest.approx(0.1, rel=0.1)
 
 
 def test_an_unknown_device_is_named_with_those_there_are(card):

@@ -12,6 +12,7 @@ import numpy as np
 
 from device.audio.delay import LONGEST_SAMPLES, DelayTracker
 from device.audio.echo import EchoCanceller, load_canceller
+from device.audio.loudspeaker import Loudspeaker
 from device.audio.reference import DelayLine
 from device.config import Audio
 from device.events import BLOCK_SAMPLES, samples
@@ -41,6 +42,7 @@ class EchoPath:
 
     def __init__(self, make: Callable[[], EchoCanceller], first_delay_samples: int):
         self.tracker = DelayTracker()
+        self.loudspeaker = Loudspeaker()
         self.far = np.zeros(BLOCK_SAMPLES, dtype=np.float32)
         self.near_end = False
         self.resets = 0
@@ -99,7 +101,8 @@ class EchoPath:
         if self.tracker.add(near, played):
             self._align(self.tracker.delay.samples)
         self._delay = max(0.0, self._delay + 1e-6 * (self.tracker.drift_ppm or 0.0) * BLOCK_SAMPLES)
-        self.far = self._line.read(min(self._delay, LONGEST_SAMPLES))
+        bare = self._line.read(min(self._delay, LONGEST_SAMPLES))
+        self.far = self.loudspeaker.shape(bare)
         is_sounding = float(self.far @ self.far) > _SOUNDING * BLOCK_SAMPLES
         self._quiet_blocks = 0 if is_sounding else self._quiet_blocks + 1
         if self._lost:
@@ -108,6 +111,8 @@ class EchoPath:
             self._canceller.process(near, np.zeros_like(near))
             return near
         clean = self._canceller.process(near, self.far)
+        if self._is_aligned:
+            self.loudspeaker.add(near, bare)
         return self._watch(near, clean) if is_sounding and clean is not near else clean
 
     def _align(self, found: float) -> None:

@@ -1,0 +1,123 @@
+"""What the loudspeaker makes of loud sounds: the level it saturates at, found while it plays.
+
+A canceller's filter is linear, a small loudspeaker isn't: what it clips off is missing from the echo but not from the
+reference, and is left over.  Shaping the reference by the same saturation first takes that out (Nollett and Jones 1997,
+"Nonlinear echo cancellation for hands-free speakerphones").  The saturation is the one candidate whose output is the most
+coherent with the microphone, which needs no filter to be known and isn't disturbed by somebody speaking.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from device.events import BLOCK_SAMPLES
+
+_WINDOW = 2048  # 128 ms: most of the echo's energy, and bins of 8 Hz
+_KNEES = (2.0, 4.0, 16.0)  # from a tube's to a hard clip
+_COARSE = tuple(0.05 * 1.5**k for k in range(9))
+_FINE = tuple(1.1**k for k in range(-4, 5))
+_EACH_BLOCK = 2  # candidates worked on in a block: a look takes 14 blocks of the 13 that its window is long
+_SOUNDING = 1e-5  # mean square of a window of reference that says something (-50 dB of full scale)
+_FIRST_LOOKS = 6  # after which the best candidate is used
+_ZOOM_LOOKS = 12  # after which the search goes on closer around it
+_MEMORY_LOOKS = 100  # 14 s of playout
+_WORTH = 0.99  # of what the present saturation, or none, leaves over: another one must be that much better
+
+
+@dataclass(frozen=True, slots=True)
+class Saturation:
+    """A memoryless amplifier (Rapp 1991): small sounds pass, none gets louder than `level` (1 is full scale).
+
+    knee: how sharply it bends there.
+    """
+
+    level: float
+    knee: float
+
+    def shape(self, block: np.ndarray) -> np.ndarray:
+        """float32 in, the same form out."""
+        return (block / (1 + np.abs(block / self.level) ** self.knee) ** (1 / self.knee)).astype(np.float32)
+
+
+class Loudspeaker:
+    """Audio thread; one `add` and one `shape` a block.
+
+    saturation: what is known of it, None for a loudspeaker that is linear as far as one can hear.
+    """
+
+    def __init__(self) -> None:
+        self.saturation: Saturation | None = None
+        self._near = np.zeros(_WINDOW, dtype=np.float32)
+        self._far = np.zeros(_WINDOW, dtype=np.float32)
+        self._hann = np.hanning(_WINDOW).astype(np.float32)
+        self._blocks = 0  # since the last look began
+        self._search(_COARSE)
+
+    def shape(self, far: np.ndarray) -> np.ndarray:
+        """The reference as this loudspeaker plays it."""
+        return far if self.saturation is None else self.saturation.shape(far)
+
+    def add(self, near: np.ndarray, far: np.ndarray) -> None:
+        """Take a captured block and the reference that is aligned with it (not shaped); float32, BLOCK_SAMPLES."""
+        for ring, block in ((self._near, near), (self._far, far)):
+            ring[:-BLOCK_SAMPLES] = ring[BLOCK_SAMPLES:]
+            ring[-BLOCK_SAMPLES:] = block
+        self._blocks += 1
+        if self._next < len(self._candidates):
+            for _ in range(_EACH_BLOCK):
+                self._try_next()
+            if self._next >= len(self._candidates):
+                self._choose()
+        elif self._blocks * BLOCK_SAMPLES >= _WINDOW and float(self._far @ self._far) > _SOUNDING * _WINDOW:
+            self._begin()
+
+    def _search(self, levels: tuple[float, ...]) -> None:
+        """Start over with these levels."""
+        self._candidates = [None, *(Saturation(level, knee) for level in levels for knee in _KNEES)]
+        count, bins = len(self._candidates), _WINDOW // 2 + 1
+        self._cross = np.zeros((count, bins), dtype=np.complex64)
+        self._far_power = np.full((count, bins), 1e-9, dtype=np.float32)
+        self._near_power = np.full(bins, 1e-9, dtype=np.float32)
+        self._next = count
+        self._looks = 0
+
+    def _begin(self) -> None:
+        self._blocks = self._next = 0
+        self._looked_at = self._far.copy()
+        self._near_spectrum = np.fft.rfft(self._near * self._hann)
+        self._keep = np.float32(1 - 1 / _MEMORY_LOOKS)
+        self._near_power = self._keep * self._near_power + _power(self._near_spectrum)
+
+    def _try_next(self) -> None:
+        i = self._next
+        if i >= len(self._candidates):
+            return
+        self._next += 1
+        candidate = self._candidates[i]
+        shaped = self._looked_at if candidate is None else candidate.shape(self._looked_at)
+        spectrum = np.fft.rfft(shaped * self._hann)
+        self._cross[i] = self._keep * self._cross[i] + np.conj(spectrum) * self._near_spectrum
+        self._far_power[i] = self._keep * self._far_power[i] + _power(spectrum)
+
+    def _choose(self) -> None:
+        self._looks += 1
+        if self._looks < _FIRST_LOOKS:
+            return
+        # What no linear filter could take out: the part of the microphone's power that isn't coherent (Carter 1987).
+        left_over = self._near_power.sum() - (_power(self._cross) / self._far_power).sum(axis=1)
+        best = int(np.argmin(left_over))
+        present = self._candidates.index(self.saturation) if self.saturation in self._candidates else 0
+        if left_over[best] < _WORTH * left_over[present]:
+            self.saturation = self._candidates[best]
+        elif left_over[0] * _WORTH < left_over[present]:
+            self.saturation = None
+        is_worth_it = self.saturation in self._candidates[1:]
+        levels = sorted({c.level for c in self._candidates[1:]})
+        at_the_edge = is_worth_it and self.saturation.level in (levels[0], levels[-1])
+        is_coarse = len(levels) == len(_COARSE) and levels[0] == _COARSE[0]
+        if self._looks >= _ZOOM_LOOKS and is_worth_it and (is_coarse or at_the_edge):
+            self._search(tuple(self.saturation.level * factor for factor in _FINE))
+
+
+def _power(spectrum: np.ndarray) -> np.ndarray:
+    return np.square(spectrum.real) + np.square(spectrum.imag)
