@@ -192,3 +192,27 @@ def test_auto_takes_whisper_where_vosk_is_not(store):
 def test_a_folder_without_the_model_is_named(engine, tmp_path):
     with pytest.raises(ModelError, match=str(tmp_path)):
         open_recognizer(engine, tmp_path)
+
+
+def test_memory_is_given_back_when_nobody_speaks(vosk_folder, readings, monkeypatch):
+    """Kaldi never forgets a state of the graph; a decoder replaced by a fresh one does, and hears as well."""
+    recognizer = VoskRecognizer(vosk_folder)
+    for reading in readings:
+        recognizer.start()
+        hear(recognizer, reading)
+        said = recognizer.settle()
+    recognizer.start()
+    assert not recognizer.tidy()  # not worth it yet
+    grown = resident_mb()
+    monkeypatch.setattr("device.hear.vosk_recognizer.RENEW_AFTER_SAMPLES", len(readings[0]))
+    monkeypatch.setattr("device.hear.vosk_recognizer.KEPT_SAMPLES", 1600)
+    while recognizer.tidy():
+        monkeypatch.setattr("device.hear.vosk_recognizer.RENEW_AFTER_SAMPLES", sum(map(len, readings)))
+    assert resident_mb() < grown - 20
+    hear(recognizer, readings[-1])
+    assert recognizer.settle() == said
+
+
+def resident_mb() -> int:
+    with open("/proc/self/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) // 1024

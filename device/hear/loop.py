@@ -49,6 +49,7 @@ LOUD_PAUSE_MS = (
 LONG_SILENCE_SAMPLES = samples(600)  # of a longer pause the recognizer only hears the beginning and the end
 PARTIAL_EVERY_SAMPLES = samples(100)
 VOICE_DUE_MS = 200.0  # by then the voice is judged; the text alone doesn't end a turn sooner
+QUIET_LISTENING_MS = 3000.0  # who was about to answer has begun by then
 ASK_AT_MS = (0.0, 200.0, 400.0, 800.0)  # of silence: what the witnesses say changes with the pause
 
 
@@ -199,7 +200,7 @@ class Listener:
         """Do the most urgent piece of work, some 10 to 50 ms.  None when there is nothing to do until the next
         message."""
         if self._turn is None or self._turn.start_t is None:
-            return None
+            return [] if self._nobody_speaks() and self._recognizer.tidy() else None
         if self._silence and self._silence.text and self._stage() > self._silence.stage:
             return self._judge_voice()  # before the recognizer catches up: the user waits for this, not for that
         if self._recognizer.decode():
@@ -210,6 +211,12 @@ class Listener:
         if self._silence.text is None:
             return self._settle()
         return [] if self._recognizer.idle() else None
+
+    def _nobody_speaks(self) -> bool:
+        """Nor is anybody likely to within the next moments."""
+        if self._turn is None or not self._ring:
+            return True
+        return milliseconds(self._now_t() - self._turn.from_t) >= QUIET_LISTENING_MS
 
     def _partial(self) -> list[object]:
         turn = self._turn

@@ -32,6 +32,11 @@ class Recognizer(Protocol):
     def idle(self) -> bool:
         """Use spare time to prepare for going on after a pause.  Same size of pieces, same answer as `decode`."""
 
+    def tidy(self) -> bool:
+        """Nobody speaks, and nothing is accepted since `start`: keep the memory within bounds.
+
+        Pieces of up to 200 ms; False when there was nothing to do."""
+
     def partial(self) -> str:
         """Text so far.  May lack the last words, or all words since the last pause.  Doesn't block."""
 

@@ -63,6 +63,9 @@ class WhisperRecognizer:
     def idle(self) -> bool:
         return False
 
+    def tidy(self) -> bool:
+        return False
+
     def partial(self) -> str:
         return " ".join(text for text in (*self._finished, self._settled) if text)
 
