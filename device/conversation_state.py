@@ -104,6 +104,7 @@ class State:
     acted: bool = False
     words_t: int | None = None  # when its first words were there
     ended: bool = False  # its text is complete
+    quiet: bool = False  # the user asked for silence
     reply_text: str = ""  # as far as it is known
     spoken: tuple[tuple[int, str], ...] = ()  # the newest words it was heard to say, and when they began
     held: bool = False  # silent, because somebody speaks over it
@@ -176,6 +177,7 @@ def new_draft(state: State) -> Result:
         acted=False,
         words_t=None,
         ended=False,
+        quiet=False,
         reply_text="",
         spoken=(),
         slow_tool=None,
@@ -254,6 +256,9 @@ def prepare(state: State) -> Result:
 def nothing_to_say(state: State, rules: Rules) -> Result:
     exchange = ev.Exchange(state.user, "")
     state, commands = remember(state, exchange, rules)
+    if state.quiet and not state.queued and not rules.always_open:
+        # Whoever wants silence isn't answered by the next thing said in the room.
+        return replace(state, phase="idle", deadline=None), [*commands, ev.StopListening(state.turn)]
     state, rest = floor_is_free(state, rules)
     return state, commands + rest
 

@@ -56,7 +56,7 @@ def act_failed(state: State, event: ev.ActFailed, rules: Rules) -> Result:
 
 
 def reply_ended(state: State, event: ev.ReplyEnded, rules: Rules) -> Result:
-    state = replace(state, ended=True, reply_text=event.text)
+    state = replace(state, ended=True, reply_text=event.text, quiet=event.stop)
     if not event.text and state.phase == "thinking":
         return nothing_to_say(state, rules)
     return state, []

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from device import events as ev
 from device.config import Config
 from device.conversation import start, step
-from device.conversation_state import rules_from
+from device.conversation_state import rules_from, unheard
 from device.events import samples
 
 RULES = rules_from(Config())
@@ -240,6 +240,108 @@ def test_asking_for_silence_gets_silence():
     story.tell(ev.ReplyEnded(1, story.state.draft, "", "intent:stop", stop=True))
     told = story.until(1200)
     assert only(told, ev.PlayFiller) == [] and story.state.phase == "listening"
+
+
+def test_who_asked_for_silence_is_not_listened_to_any_longer_unless_the_microphone_is_always_open():
+    story = Story()
+    story.tell(ev.WakeWord(160, 0, "hey_jarvis", 0.9))
+    story.says("stop", 500, 900)
+    story.tell(ev.ReplyEnded(story.state.turn, story.state.draft, "", "intent:stop", stop=True))
+    assert kinds(story.until(1200))[-1] == "StopListening" and story.state.phase == "idle"
+
+
+def speaking(text="I can do a lot of things", words_from_ms=2000):
+    """Nod says `text`, a word every 200 ms."""
+    story = Story(OPEN)
+    story.says("what can you do", 500, 1500)
+    draft = story.state.draft
+    story.tell(ev.ReplyWords(1, draft, text))
+    story.tell(ev.ReplyEnded(1, draft, text, "test"))
+    story.tell(ev.SoundReady(story.state.t, 1, draft, False))
+    story.until(1700)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    for i, word in enumerate(text.split()):
+        story.until(words_from_ms + 200 * i)
+        story.tell(ev.WordStarted(story.state.t, 1, draft, word))
+    story.until(5000)
+    return story
+
+
+def speech(story, from_ms, to_ms, near_end=True):
+    """Somebody speaks over it; what is done by `to_ms`."""
+    story.until(from_ms + 60)
+    told = story.tell(ev.SpeechStarted(story.state.t, samples(from_ms)))
+    for t in range(story.state.t + 160, samples(to_ms) + 1, 160):
+        told += story.tell(ev.Tick(t, voice=True, near_end=near_end))
+    return told
+
+
+def test_who_speaks_over_the_reply_is_let_speak_before_any_word_is_known():
+    story = speaking()
+    told = speech(story, 5000, 5400)
+    assert kinds(told) == ["Duck", "Listen", "Peek", "Hold", "Peek"]
+    assert story.state.phase == "ducked", "nothing is lost yet"
+
+
+def test_sound_that_may_be_an_echo_neither_holds_nor_cuts():
+    story = speaking()
+    assert only(speech(story, 5000, 6500, near_end=False), ev.Hold) == []
+    told = story.until(10200)
+    assert told == [ev.Duck(False)] and story.state.phase == "speaking"
+
+
+def test_a_call_to_stop_is_obeyed_at_its_first_sign():
+    story = speaking()
+    speech(story, 5000, 5200)
+    told = story.tell(ev.Partial(story.state.t, story.state.turn, "stop"))
+    assert kinds(told) == ["Advance", "Cut"]
+
+
+def test_nods_own_words_do_not_interrupt_it():
+    story = speaking("just say stop or ask the next question", words_from_ms=3500)
+    speech(story, 4900, 5300, near_end=False)
+    assert story.tell(ev.Partial(story.state.t, story.state.turn, "ask the next")) == []
+    assert only(story.until(5600), ev.Cut) == []
+    told = story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, "ask the next question"))
+    assert told == [ev.Duck(False)]
+
+
+def test_a_word_alone_waits_for_the_next_and_counts_when_none_comes():
+    story = speaking()
+    speech(story, 5000, 5300)
+    story.tell(ev.Partial(story.state.t, story.state.turn, "why"))
+    assert only(story.until(5500), ev.Cut) == []
+    assert only(story.until(5700), ev.Cut) != []
+
+
+def test_laughter_and_coughs_hold_the_reply_and_it_goes_on():
+    story = speaking()
+    assert ev.Hold() in speech(story, 5000, 5900)
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    assert story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, "ha ha")) == [ev.Duck(False)]
+    assert ev.Hold() in speech(story, 7000, 7600)
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    assert only(story.until(8100), ev.Duck) == [ev.Duck(False)], "the recognizer never said a word about it"
+
+
+def test_what_was_cut_before_its_first_sound_is_known_by_the_playouts_answer():
+    story = Story(OPEN)
+    story.says("what can you do", 500, 1500)
+    draft = story.state.draft
+    story.until(1700)
+    story.state = replace(story.state, end_t=story.state.end_t - RULES.repair_window)
+    speech(story, 1900, 2400)
+    told = story.tell(ev.Partial(story.state.t, story.state.turn, "never mind"))
+    assert kinds(told) == ["Advance", "Cut"]
+    told = story.tell(ev.PlayoutEnded(story.state.t, 0, draft, "reply", (), True))
+    assert told == [ev.Remember(ev.Exchange("what can you do", "", interrupted=True))]
+    assert story.tell(ev.PlayoutEnded(story.state.t, 0, draft, "reply", (), True)) == []
+
+
+@given(st.lists(st.sampled_from(["It's", "4 PM.", "a", "list-like", "word"]), max_size=8), st.integers(0, 8))
+def test_what_was_not_heard_is_the_rest(words, count):
+    heard = tuple(words[:count])
+    assert unheard("  ".join(words), heard) == "  ".join(words[count:])
 
 
 def test_a_failed_act_is_told_instead_of_what_was_prepared():

@@ -215,9 +215,57 @@ UNDERSTOOD = [
     ("play some music", "CanNot", {}),
     ("turn on the kitchen lights", "CanNot", {}),
     ("turn the lights off", "CanNot", {}),
+    ("call me a taxi", "CanNot", {}),
+    ("wait", "Wait", {}),
+    ("no", "Wait", {}),
+    ("hold on", "Wait", {}),
+    ("wait a minute", "Wait", {}),
+    ("go on", "Continue", {}),
+    ("please continue", "Continue", {}),
+    ("carry on where you stopped", "Continue", {}),
+    ("what were you saying", "Continue", {}),
+    ("not stop", "Stop", {}),
 ]  # fmt: skip
 
+# Not for Nod, whatever the words after the verb: a sentence of that kind may go on, so nothing is said about its end.
+BEYOND_IT = [
+    "can i get a large latte with two sugars",
+    "may i have a triple shot house coffee with some sweetener",
+    "get me a medium iced mocha with a lot of whole milk",
+    "i'd like a latte with brown sugar",
+    "i want a triple shot ice coffee",
+    "give me a sixteen ounce dark roast",
+    "brew a small light roast with cream",
+    "make me a sandwich",
+    "can you make coffee",
+    "order a pizza",
+    "order new batteries",
+    "bring me a beer",
+    "clean the kitchen",
+    "set an alarm for seven am",
+    "wake me up at seven",
+    "remind me tomorrow to buy milk",
+]
+
 LEFT_TO_THE_MODEL = [
+    "how do i make coffee",
+    "how many ounces are in a large latte",
+    "can i have coffee while pregnant",
+    "can i get a cold from ice cream",
+    "give me a recipe for pancakes",
+    "give me an idea for breakfast",
+    "i want to know how much sugar is in coke",
+    "i would like to know who invented pizza",
+    "i have two eggs",
+    "i had a coffee this morning",
+    "i like tea",
+    "make me laugh",
+    "give me a fun fact",
+    "what is the order of the planets",
+    "order of the planets",
+    "i want a divorce",
+    "what is in a latte",
+    "what should i drink for breakfast",
     "what is the capital of france",
     "why is the sky blue",
     "tell me a joke",
@@ -295,6 +343,13 @@ def test_understood(reader: Reader, text: str, intent: str, args: dict[str, obje
     found = reader.read(text)
     assert found is not None and found.name == intent
     assert args.items() <= found.args.items()
+
+
+@pytest.mark.parametrize("text", BEYOND_IT)
+def test_what_it_can_not_do_is_told_at_once_but_says_nothing_about_the_end_of_the_turn(reader: Reader, text: str) -> None:
+    found = reader.read(text)
+    assert found is not None and found.name == "CanNot" and found.args["say"]
+    assert reader.completeness(text) != "complete"
 
 
 @pytest.mark.parametrize("text", LEFT_TO_THE_MODEL)

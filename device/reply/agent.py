@@ -28,7 +28,9 @@ class Gated:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """The user wants quiet: nothing is said and no follow-up is awaited."""
+    """The user wants quiet: nothing is said.  final: and no follow-up is awaited."""
+
+    final: bool = True
 
 
 Piece = Words | Gated | Silence

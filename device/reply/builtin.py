@@ -76,6 +76,17 @@ class BuiltinAgent:
         length = durations.spoken(float(intent.args["seconds"]))
         yield Words(f"If you want a timer, say: set a timer for {length}.")
 
+    def _go_on(self, intent: Intent, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
+        """From where the user interrupted, once; what came between doesn't matter."""
+        for exchange in reversed(history):
+            asked = self._reader.read(exchange.user)
+            if exchange.unheard:
+                yield Words(exchange.unheard)
+                return
+            if asked is not None and asked.name == "Continue":
+                break
+        yield Words("That was all I had to say.")
+
     def _repeat(self, intent: Intent, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
         heard = next((exchange.heard for exchange in reversed(history) if exchange.heard), None)
         yield Words(heard or "I haven't said anything yet.")
@@ -93,7 +104,12 @@ def _fixed(text: str) -> _Answer:
 
 
 def _given(agent: BuiltinAgent, intent: Intent, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
-    yield Words(intent.args["say"])
+    say = intent.args["say"]
+    if not isinstance(say, str):
+        # Another one than the last time, without a dice: the same conversation always sounds the same.
+        fresh = [text for text in say if all(text != exchange.heard for exchange in history[-2:])] or say
+        say = fresh[len(history) % len(fresh)]
+    yield Words(say)
 
 
 _ANSWERS: dict[str, _Answer] = {
@@ -110,6 +126,8 @@ _ANSWERS: dict[str, _Answer] = {
     "CalculateUnclear": _fixed("Sorry, I couldn't work that out."),
     "SelfCheck": _tool("self_check"),
     "Stop": lambda agent, intent, history, desk: iter((Silence(),)),
+    "Wait": lambda agent, intent, history, desk: iter((Silence(final=False),)),
+    "Continue": BuiltinAgent._go_on,
     "Help": _fixed(_HELP),
     "Repeat": BuiltinAgent._repeat,
     "Greeting": _given,

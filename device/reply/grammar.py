@@ -67,6 +67,7 @@ class _Template:
     intent: str
     fixed: Mapping[str, Any] = field(default_factory=dict)
     unfinished: bool = False
+    late: bool = False  # for what no other template fits
 
 
 _Marks = tuple[tuple[str, bool, int], ...]
@@ -86,11 +87,13 @@ class Grammar:
         self._captured = captured
         self._intents = Intents.from_files(list(files))
         self.rules = {name: rule.expression for name, rule in self._intents.expansion_rules.items()}
-        start, self._start = _Node(), _Node()
-        self._build(self.rules[before], self._start, start, True)
+        self._start, self._late = _Node(), _Node()
+        starts = _Node(), _Node()
+        self._build(self.rules[before], self._start, starts[False], True)
+        self._build(self.rules[before], self._late, starts[True], True)
         for template, sentence in self.templates():
             end, last = _Node(), _Node()
-            self._build(sentence, self._free(start), end, False)
+            self._build(sentence, self._free(starts[template.late]), end, False)
             self._build(self.rules[after], end, last, True)
             last.accepts = template
 
@@ -99,14 +102,19 @@ class Grammar:
         rank = 0
         for intent in self._intents.intents.values():
             for data in intent.data:
-                unfinished = bool((data.metadata or {}).get("unfinished"))
+                metadata = data.metadata or {}
+                unfinished, late = bool(metadata.get("unfinished")), bool(metadata.get("late"))
                 for sentence in data.sentences:
                     rank += 1
-                    yield _Template(rank, intent.name, data.slots, unfinished), sentence.expression
+                    yield _Template(rank, intent.name, data.slots, unfinished, late), sentence.expression
 
-    def read(self, words: list[str]) -> tuple[list[Match], bool]:
-        """Templates that fit all the words, the one listed first first; and whether the words begin any template."""
-        threads: list[tuple[_Node, _Marks]] = [(node, _at(marks, 0)) for node, marks in _closure(self._start)]
+    def read(self, words: list[str], late: bool = False) -> tuple[list[Match], bool]:
+        """Templates that fit all the words, the one listed first first; and whether the words begin any template.
+
+        late: of the late templates instead of all others.
+        """
+        start = self._late if late else self._start
+        threads: list[tuple[_Node, _Marks]] = [(node, _at(marks, 0)) for node, marks in _closure(start)]
         for position, word in enumerate(words, start=1):
             threads = _step(threads, word, position)
             if not threads:

@@ -40,18 +40,20 @@ class Reader:
             "number": number,
             "name": Slot(_is_name, lambda word: word in ("a", "the") or _is_name(word), 3),
             "thing": Slot(_is_any, _is_any, 10),
+            "goods": Slot(_is_any, _is_any, 0),
             "unit": Slot(_is_unit, _is_unit, 1),
         }
         self.grammar = Grammar(sorted(folder.glob("*.yaml")), slots, _CAPTURED, "polite", "ending")
 
     def read(self, text: str) -> Intent | None:
         """The intent of a sentence, or None.  text: from any recognizer, with or without punctuation."""
-        for words in _spellings(text):
-            matches, _ = self.grammar.read(words)
-            for match in matches:
-                args = _WORKED_OUT.get(match.intent, _plain)(match)
-                if args is not None:
-                    return Intent(match.intent, args)
+        for late in (False, True):
+            for words in _spellings(text):
+                matches, _ = self.grammar.read(words, late)
+                for match in matches:
+                    args = _WORKED_OUT.get(match.intent, _plain)(match)
+                    if args is not None:
+                        return Intent(match.intent, args)
         return Intent("CalculateUnclear") if _is_sum(split_words(text)) else None
 
     def completeness(self, text: str) -> Literal["complete", "prefix", "none"]:
@@ -168,6 +170,31 @@ def _convert(match: Match) -> dict[str, Any] | None:
     return {"amount": str(value), "source": source, "target": target}
 
 
+def _can_not(match: Match) -> dict[str, Any] | None:
+    """Things are asked for where one of them is named, and nothing is asked about them."""
+    ordered = match.slots.get("ordered")
+    goods = match.slots.get("goods") or ordered
+    if goods and (_NOT_GOODS.intersection(goods) or not (ordered or _GOODS.intersection(goods))):
+        return None
+    if goods and goods[0] in ("to", "of") and _SIZES.isdisjoint(goods[1:2]):
+        return None  # "i want to" do something
+    return _plain(match)
+
+
+_GOODS = frozenset(
+    "coffee espresso express latte lattes cappuccino cappuccinos mocha moko maka americano americanos americana macchiato "
+    "decaf tea chocolate cocoa milk water juice lemonade soda coke cola beer wine whiskey cocktail smoothie milkshake drink "
+    "drinks cup shot roast ounce cream sugar sweetener food breakfast lunch dinner supper snack sandwich sandwiches toast "
+    "bread egg eggs omelette pancakes pizza burger burgers cheeseburger fries salad soup steak sushi taco tacos burrito "
+    "noodles pasta cookie cookies cake pie donut muffin bagel apple banana popcorn chips candy groceries".split()
+)
+_NOT_GOODS = frozenset(
+    "how what why who when where which whether if while because about from recipe recipes idea ideas joke jokes fact facts "
+    "story stories poem song word words name names list example examples reason reasons tip tips advice hint question "
+    "questions know learn timer timers reminder alarm".split()
+)
+_SIZES = frozenset("single double triple small medium large".split())
+
 _WORKED_OUT: dict[str, Callable[[Match], dict[str, Any] | None]] = {
     "TimerSet": _timer,
     "TimerLength": _timer,
@@ -176,4 +203,5 @@ _WORKED_OUT: dict[str, Callable[[Match], dict[str, Any] | None]] = {
     "TimerList": _timer,
     "Calculate": _calculate,
     "Convert": _convert,
+    "CanNot": _can_not,
 }

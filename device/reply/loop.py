@@ -68,12 +68,12 @@ class _Reply:
         desk = self._assistant.office.desk(self._turn, self._draft)
         desk.source = self._assistant.agent.name
         owed = self._assistant.ledger.owed()
-        stop = False
+        silence: Silence | None = None
         try:
             for piece in self._assistant.agent.respond(self._asked.text, self._asked.history, desk):
                 self._floor.check(self._draft)
                 if isinstance(piece, Silence):
-                    stop, owed = True, []
+                    silence, owed = piece, []
                     break
                 if owed and not self._text:
                     self._say(" ".join(call.result or "" for call in owed) + " ", False)
@@ -88,10 +88,10 @@ class _Reply:
             if self._failed(_APOLOGY):
                 return
         self._floor.check(self._draft)
-        if not self._text and not stop:
+        if not self._text and silence is None:
             self._say(_NOTHING, False)
         self._speak.put(Say(self._turn, self._draft, "", last=True))
-        self._main.put(ReplyEnded(self._turn, self._draft, self._text, desk.source, stop))
+        self._main.put(ReplyEnded(self._turn, self._draft, self._text, desk.source, silence is not None and silence.final))
         if owed:
             self._floor.wait_for_commit(self._draft)
             self._assistant.ledger.told(owed)
