@@ -23,6 +23,7 @@ _LISTENING = frozenset(
     "mm mmm mhm hm hmm uh huh um ah aha oh yeah yes yep yup right okay ok sure wow cool nice really ha haha he heh see "
     "indeed exactly good great".split()
 )
+_HUMS = frozenset("mm mmm mhm mh hm hmm uh ah um".split())
 _LISTENING_PHRASES = ("got it", "of course", "no way", "no kidding", "oh my god", "oh my", "all right", "i know", "go on")
 # What recognizers write for a cough, a hum, a breath or the beginning of a word.
 _LITTLE = frozenset(
@@ -48,7 +49,10 @@ def judge(said: str, own: Sequence[str]) -> Verdict:
     left = [word for word in rest.split() if word not in _LISTENING]
     if len(set(left)) < _LITTLE_WORDS and _LITTLE.issuperset(left):
         return "listening"
-    return "turn" if len(left) > 1 else "word"
+    if len(left) > 1:
+        return "turn"
+    # The room after a hum is often taken for a word.
+    return "listening" if _HUMS.intersection(words) else "word"
 
 
 def _has_command(words: list[str]) -> bool:

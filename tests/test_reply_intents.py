@@ -220,6 +220,8 @@ UNDERSTOOD = [
     ("no", "Wait", {}),
     ("hold on", "Wait", {}),
     ("wait a minute", "Wait", {}),
+    ("okay", "Wait", {}),
+    ("yeah right", "Wait", {}),
     ("go on", "Continue", {}),
     ("please continue", "Continue", {}),
     ("carry on where you stopped", "Continue", {}),

@@ -11,7 +11,7 @@ COUNTED = "5 minutes, starting now.".split()
 @pytest.mark.parametrize(
     "said",
     "mm,mmm,mm hm,mh hm,and,them,ah,uh huh,yeah,right,yeah right,okay,sure,oh,i see,really,while,wow,yep,yes,got it,"
-    "of course,ha ha ha,how how how,ah ha ha,a hat,i'm,go,the,oh yeah,right yeah i see,".split(","),
+    "of course,ha ha ha,how how how,ah ha ha,a hat,i'm,go,the,oh yeah,right yeah i see,mm lamp,".split(","),
 )
 def test_signs_of_listening_and_what_recognizers_make_of_them(said):
     """Each of these is what Vosk wrote for a hum, a backchannel or laughter."""
