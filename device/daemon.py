@@ -288,6 +288,8 @@ class Daemon:
                     self.floor.advance(command.draft)
                 case ev.Commit():
                     self.floor.commit(command.draft)
+                case ev.Undo():
+                    self.models.agent.office.acts.take_back(command.draft)
                 case ev.Prepare() | ev.Anticipate():
                     self.boxes["reply"].put(command)
                 case ev.Listen() | ev.StopListening() | ev.Peek():

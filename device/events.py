@@ -414,6 +414,13 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Undo:
+    """Take back what `draft` did: its turn wasn't over.  After the `Advance` that made it stale."""
+
+    draft: int
+
+
+@dataclass(frozen=True, slots=True)
 class SayNow:
     """Speak `text` as the whole of `draft`, without asking the agent."""
 

@@ -103,8 +103,9 @@ def unduck(state: State, rules: Rules) -> Result:
 
 def cut(state: State, rules: Rules) -> Result:
     """The user takes the turn: the reply stops.  Words that go on the same utterance are answered together with it."""
-    is_repair = state.turn == state.reply_turn
+    is_repair, draft = state.turn == state.reply_turn, state.draft
     state, commands = give_up(state, is_repair)
+    commands += [ev.Undo(draft)] if is_repair else []
     state = open_for(state, rules, rules.wake_timeout)
     state = replace(
         state, phase="hearing", deadline=state.t + rules.longest_turn, repairs=state.repairs + is_repair, already=""

@@ -64,13 +64,22 @@ class Room:
         self.floor = Floor()
         self.reply, self.speak, self.main = Mailbox("reply", 64), Mailbox("speak", 4096), Mailbox("main", 4096)
         self.acts: list[tuple[int, bool]] = []
+        self.undone: list[int] = []
         self.may_end = threading.Event()
         self.may_end.set()
         self.began = threading.Event()
         self.fails = False
         tools = (
             Tool("look", "read", self._look),
-            Tool("door", "reversible", self._act, lambda args: "It's open.", lambda args: "open the door", "complete"),
+            Tool(
+                "door",
+                "reversible",
+                self._act,
+                lambda args: "It's open.",
+                lambda args: "open the door",
+                "complete",
+                undo=self._undo,
+            ),
             Tool("bomb", "irreversible", self._act, lambda args: "Boom.", lambda args: "blow up", "complete"),
             Tool("far", "read", self._look, leaves_process=True),
         )
@@ -91,7 +100,13 @@ class Room:
         assert self.may_end.wait(10)
         if self.fails:
             raise ToolError("The door is stuck.")
-        return ToolResult("The door is open.")
+        return ToolResult("The door is open.", {"draft": draft})
+
+    def _undo(self, trace: Args) -> ToolResult:
+        self.undone.append(trace["draft"])
+        if self.fails:
+            raise ToolError("The door is stuck open.")
+        return ToolResult("I closed the door again.")
 
     def start(self, respond: Callable[[str, Desk], Iterator[Piece]]) -> Scripted:
         agent = Scripted(respond)
@@ -320,6 +335,82 @@ def test_a_tool_that_acts_declares_how_it_is_spoken_about() -> None:
         Tool("door", "reversible", lambda args: ToolResult(""))
     with pytest.raises(ValueError, match="half way"):
         Tool("door", "reversible", lambda args: ToolResult(""), lambda args: "", lambda args: "")
+    with pytest.raises(ValueError, match="undo"):
+        Tool("door", "reversible", lambda args: ToolResult(""), lambda args: "", lambda args: "", "complete")
+
+
+def _calls(room: Room) -> list[tuple[str, str, int | None]]:
+    """Tool, outcome, and whether it undoes another, of every call."""
+    return [(call.tool, call.outcome, call.undoes) for call in room.ledger._calls("1")]
+
+
+def test_what_a_false_cut_in_did_is_taken_back_before_the_whole_turn_is_answered(room: Room) -> None:
+    room.start(_door)
+    room.prepare(1, "1")
+    room.floor.commit(1)
+    room.until(ReplyEnded)
+    room.floor.advance(2)
+    room.office.acts.take_back(1)
+    room.prepare(3, "3")
+    room.floor.commit(3)
+    room.until(ReplyEnded)
+    assert room.undone == [1] and room.acts == [(1, True), (3, True)]
+    assert _calls(room) == [("door", "done", None), ("door", "done", 1), ("door", "done", None)]
+    assert "".join(say.text for say in room.said()) == "It's open.It's open.", "the right act speaks for itself"
+    time.sleep(0.05)
+    assert room.ledger.owed() == []
+
+
+def test_what_was_taken_back_and_not_done_again_is_told_once(room: Room) -> None:
+    room.start(lambda text, desk: _door(text, desk) if text else iter([Words("Hello.")]))
+    room.prepare(1, "1")
+    room.floor.commit(1)
+    room.until(ReplyEnded)
+    room.floor.advance(2)
+    room.office.acts.take_back(1)
+    for draft, said in ((3, "I closed the door again. Hello."), (4, "Hello.")):
+        room.prepare(draft)
+        room.floor.commit(draft)
+        assert room.until(ReplyEnded)[-1].text == said
+        time.sleep(0.05)
+
+
+def test_an_act_under_way_is_taken_back_as_soon_as_it_is_done_and_never_told_as_done(room: Room) -> None:
+    room.may_end.clear()
+    room.start(lambda text, desk: _door(text, desk) if text else iter([Words("Hello.")]))
+    room.prepare(1, "1")
+    room.floor.commit(1)
+    assert room.began.wait(5)
+    room.floor.advance(2)
+    room.office.acts.take_back(1)
+    room.prepare(3)
+    threading.Timer(0.1, room.may_end.set).start()
+    assert room.until(ReplyEnded)[-1].text == "I closed the door again. Hello."
+    assert room.undone == [1]
+
+
+def test_what_can_not_be_taken_back_is_told(room: Room) -> None:
+    room.start(lambda text, desk: _door(text, desk) if text else iter([Words("Hello.")]))
+    room.prepare(1, "1")
+    room.floor.commit(1)
+    room.until(ReplyEnded)
+    room.fails = True
+    room.floor.advance(2)
+    room.office.acts.take_back(1)
+    room.prepare(3)
+    assert room.until(ReplyEnded)[-1].text == "The door is stuck open. Hello."
+    assert _calls(room)[-1] == ("door", "failed", 1)
+
+
+def test_a_call_for_which_there_is_no_worker_has_an_outcome_too(room: Room) -> None:
+    room.may_end.clear()
+    room.floor.advance(1)
+    busy = [room.office.start(lambda: room._look({})) for _ in range(4)]
+    with pytest.raises(ToolError):
+        room.office.desk(1, 1).call("look", {})
+    room.may_end.set()
+    assert [future.result(5).text for future in busy] == ["I see."] * 4
+    assert _calls(room) == [("look", "failed", None)]
 
 
 def test_an_unknown_tool_and_a_stale_desk(room: Room) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_what_is_owed_is_told_once_also_after_a_restart(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
     owed = ledger.owed()
     assert [call.result for call in owed] == ["Your 5 minute timer is set."]
-    ledger.told(owed)
+    ledger.told(call.id for call in owed)
     assert ledger.owed() == []
     ledger.close()
 
@@ -85,3 +86,21 @@ def test_latency_is_right_to_a_few_percent_and_survives_a_restart(durations_ms: 
     for share, found in ((0.5, latency.p50_ms), (0.95, latency.p95_ms), (0.99, latency.p99_ms)):
         exact = ranked[-int(-share * len(ranked) // 1) - 1]
         assert exact * 0.999 <= found <= exact * 1.051
+
+
+def test_a_file_from_before_there_was_undo_is_taken_over(tmp_path: Path) -> None:
+    db = sqlite3.connect(tmp_path / "ledger.sqlite")
+    db.execute(
+        "CREATE TABLE calls (id INTEGER PRIMARY KEY, turn INTEGER NOT NULL, draft INTEGER NOT NULL, tool TEXT NOT NULL,"
+        " acts INTEGER NOT NULL, args TEXT NOT NULL, began_s REAL NOT NULL, ended_s REAL, outcome TEXT, result TEXT,"
+        " owed INTEGER NOT NULL DEFAULT 0)"
+    )
+    db.execute("INSERT INTO calls VALUES (1, 1, 1, 'timer_set', 1, '{}', 0.0, 0.1, 'done', 'Set.', 1)")
+    db.commit()
+    db.close()
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    (call,) = ledger.owed()
+    assert (call.result, call.undoes) == ("Set.", None)
+    ledger.end(ledger.begin(1, 2, "timer_set", {}, True, undoes=1), "done", "Taken back.", owed=True)
+    assert [call.undoes for call in ledger.owed()] == [None, 1]
+    ledger.close()

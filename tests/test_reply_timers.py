@@ -135,3 +135,21 @@ def test_the_clock(book: TimerBook, monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_setting_and_cancelling_are_undone(book: TimerBook, clock: Clock) -> None:
+    tools = build_tools(book, lambda: "", clock)
+    set_it, cancel_it = tools["timer_set"], tools["timer_cancel"]
+    done = set_it.run({"seconds": 600.0})
+    other = set_it.run({"seconds": 600.0, "name": "pasta"})
+    assert set_it.undo(done.trace).text == "I took back the 10 minute timer."
+    assert [timer.name for timer in book.list()] == ["pasta"]
+    with pytest.raises(ToolError):
+        set_it.undo(done.trace)
+    before = book.list()
+    clock.now_s += 30
+    cancelled = cancel_it.run({})
+    assert book.list() == ()
+    assert cancel_it.undo(cancelled.trace).text == "Your pasta timer is running again."
+    assert book.list() == before, "it runs on as if it had never been cancelled"
+    assert set_it.undo(other.trace).text == "I took back the pasta timer."

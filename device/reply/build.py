@@ -60,6 +60,7 @@ class Assistant:
         for call in self.ledger.unfinished():
             tool = self.office.tools.get(call.tool)
             what = tool.describe(call.args) if tool is not None and tool.describe is not None else f"use {call.tool}"
+            what = f"undo this: {what}" if call.undoes else what
             put(Announcement(f"Before I was switched off I had begun to {what}. I don't know whether that was done."))
             self.ledger.end(call.id, "unknown", "cut short")
 

@@ -16,6 +16,7 @@ from device.floor import Floor
 from device.realtime import name_thread
 from device.reply.ledger import Ledger
 from device.reply.tool import Args, Tool, ToolResult
+from device.reply.undo import Act, Acts
 
 _WORKERS = 4
 _LOOK_S = 0.01  # a stale draft stops waiting for its tool after at most this
@@ -35,6 +36,7 @@ class Office:
         self.ledger = ledger
         self.floor = floor
         self.post = post
+        self.acts = Acts(ledger)
         self._budget_ms = budget_ms
         # Tools are Python: a worker that holds the GIL must not wait for a core behind the native pools.
         self._workers = ThreadPoolExecutor(_WORKERS, initializer=name_thread, initargs=("tool",))
@@ -47,6 +49,7 @@ class Office:
     def close(self) -> None:
         """Wait for acting tools that still run."""
         self._workers.shutdown(wait=True, cancel_futures=True)
+        self.acts.close()
 
     def is_slow(self, tool: Tool) -> bool:
         """Whether it will likely miss the budget: by its history, or, without any, when it leaves the process."""
@@ -89,8 +92,16 @@ class DraftDesk:
             raise ToolError("That can't be undone, and I don't do such things yet.")
         if tool.acts:
             self._office.floor.wait_for_commit(self._draft)
-        job = _Job(self._office, self._turn, self._draft, tool, args)
-        return self._wait(job, self._office.start(job.run))
+        act = Act(self._turn, self._draft, tool, args)
+        if tool.undo is not None:
+            self._office.acts.add(act)
+            self.check()  # from here on, who takes the draft back knows of it
+        job = _Job(self._office, act)
+        try:
+            return self._wait(job, self._office.start(job.run))
+        except ToolError as error:
+            job.end("failed", str(error))  # where it wasn't even begun
+            raise
 
     def _wait(self, job: "_Job", future: "Future[ToolResult]") -> ToolResult:
         while True:
@@ -108,21 +119,19 @@ class DraftDesk:
 class _Job:
     """One call from its first line in the ledger to its outcome."""
 
-    def __init__(self, office: Office, turn: int, draft: int, tool: Tool, args: Args):
-        self.tool = tool
+    def __init__(self, office: Office, act: Act):
+        self.tool = act.tool
         self._office = office
-        self._turn = turn
-        self._draft = draft
-        self._args = args
-        slow = office.is_slow(tool)
-        self._id = office.ledger.begin(turn, draft, tool.name, args, tool.acts)
+        self._act = act
+        slow = office.is_slow(act.tool)
+        act.call = office.ledger.begin(act.turn, act.draft, act.tool.name, act.args, act.tool.acts)
         self._began_s = time.perf_counter()
-        office.post(ToolStarted(turn, draft, tool.name, slow))
+        office.post(ToolStarted(act.turn, act.draft, act.tool.name, slow))
 
     def run(self) -> ToolResult:
         """Worker thread.  The tool's result; raises ToolError for whatever went wrong in it."""
         try:
-            result = self.tool.run(self._args)
+            result = self.tool.run(self._act.args)
         except NodError as error:
             self.end("failed", str(error))
             raise ToolError(str(error)) from error
@@ -131,17 +140,20 @@ class _Job:
             raise ToolError("Sorry, that didn't work.") from error
         finally:
             self._office.ledger.took(self.tool.name, self._duration_ms())
+        self._act.result = result
         if self.end("done", result.text) and self.tool.acts:
-            self._office.post(Acted(self._turn, self._draft))
+            self._office.post(Acted(self._act.turn, self._act.draft))
         return result
 
     def end(self, outcome: Any, result: str) -> bool:
         """Give the call its one outcome; False when it has one."""
-        owed = self.tool.acts and not self._office.floor.is_live(self._draft)
-        if not self._office.ledger.end(self._id, outcome, result, owed):
-            return False
-        self._office.post(ToolEnded(self._turn, self._draft, self.tool.name, outcome, self._duration_ms()))
-        return True
+        act = self._act
+        owed = act.tool.acts and not self._office.floor.is_live(act.draft)
+        is_first = self._office.ledger.end(act.call, outcome, result, owed)
+        act.ended.set()
+        if is_first:
+            self._office.post(ToolEnded(act.turn, act.draft, act.tool.name, outcome, self._duration_ms()))
+        return is_first
 
     def _duration_ms(self) -> float:
         return (time.perf_counter() - self._began_s) * 1000

@@ -9,7 +9,7 @@ import math
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,8 @@ Outcome = Literal["done", "failed", "cancelled", "unknown"]
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
     id INTEGER PRIMARY KEY, turn INTEGER NOT NULL, draft INTEGER NOT NULL, tool TEXT NOT NULL, acts INTEGER NOT NULL,
-    args TEXT NOT NULL, began_s REAL NOT NULL, ended_s REAL, outcome TEXT, result TEXT, owed INTEGER NOT NULL DEFAULT 0
+    args TEXT NOT NULL, began_s REAL NOT NULL, ended_s REAL, outcome TEXT, result TEXT, owed INTEGER NOT NULL DEFAULT 0,
+    undoes INTEGER
 );
 CREATE INDEX IF NOT EXISTS open_calls ON calls (id) WHERE outcome IS NULL OR owed;
 CREATE TABLE IF NOT EXISTS latency (tool TEXT, bucket INTEGER, count INTEGER NOT NULL, PRIMARY KEY (tool, bucket));
@@ -31,7 +32,10 @@ _BUCKET_RATIO = 1.05  # each bucket of the histogram is 5 % wider than the one b
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One row: a call of `tool`.  began_s: wall clock.  result: sentence, or why it failed."""
+    """One row: a call of `tool`.  began_s: wall clock.  result: sentence, or why it failed.
+
+    undoes: the call that this one takes back; its arguments are the same.
+    """
 
     id: int
     tool: str
@@ -39,6 +43,7 @@ class Call:
     began_s: float
     outcome: Outcome | None
     result: str | None
+    undoes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class Ledger:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(_SCHEMA)
+        if "undoes" not in [row[1] for row in self._db.execute("PRAGMA table_info(calls)")]:
+            self._db.execute("ALTER TABLE calls ADD COLUMN undoes INTEGER")  # a file from before there was undo
         self._db.execute(
             "DELETE FROM calls WHERE outcome IS NOT NULL AND NOT owed AND id <= (SELECT max(id) FROM calls) - ?",
             (_KEPT_CALLS,),
@@ -76,13 +83,18 @@ class Ledger:
         with self._lock:
             self._db.close()
 
-    def begin(self, turn: int, draft: int, tool: str, args: Mapping[str, Any], acts: bool) -> int:
-        """Write that a call is about to run; its number.  On the disk before this returns, if it acts."""
-        row = (turn, draft, tool, int(acts), json.dumps(dict(args)), self._wall_clock())
+    def begin(
+        self, turn: int, draft: int, tool: str, args: Mapping[str, Any], acts: bool, undoes: int | None = None
+    ) -> int:
+        """Write that a call is about to run; its number.  On the disk before this returns, if it acts.
+
+        undoes: the number of the call it takes back.
+        """
+        row = (turn, draft, tool, int(acts), json.dumps(dict(args)), self._wall_clock(), undoes)
         with self._lock:
             self._flush(acts)
             cursor = self._db.execute(
-                "INSERT INTO calls (turn, draft, tool, acts, args, began_s) VALUES (?, ?, ?, ?, ?, ?)", row
+                "INSERT INTO calls (turn, draft, tool, acts, args, began_s, undoes) VALUES (?, ?, ?, ?, ?, ?, ?)", row
             )
             return int(cursor.lastrowid or 0)
 
@@ -110,16 +122,16 @@ class Ledger:
         """Calls that ended after their reply was given up: the user is to be told."""
         return self._calls("owed")
 
-    def told(self, calls: list[Call]) -> None:
-        """The user knows about these now."""
+    def told(self, calls: Iterable[int]) -> None:
+        """The user knows about these now, or need not."""
         with self._lock:
             self._flush(True)
-            self._db.executemany("UPDATE calls SET owed = 0 WHERE id = ?", [(call.id,) for call in calls])
+            self._db.executemany("UPDATE calls SET owed = 0 WHERE id = ?", [(call,) for call in calls])
 
     def _calls(self, where: str) -> list[Call]:
         with self._lock:
             rows = self._db.execute(
-                f"SELECT id, tool, args, began_s, outcome, result FROM calls WHERE {where} ORDER BY id"
+                f"SELECT id, tool, args, began_s, outcome, result, undoes FROM calls WHERE {where} ORDER BY id"
             ).fetchall()
         return [Call(row[0], row[1], json.loads(row[2]), *row[3:]) for row in rows]
 

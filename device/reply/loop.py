@@ -67,6 +67,7 @@ class _Reply:
         """Ask the agent and pass on what it says.  Raises StaleDraft when the draft is given up."""
         desk = self._assistant.office.desk(self._turn, self._draft)
         desk.source = self._assistant.agent.name
+        self._assistant.office.acts.settle(desk.check)
         owed = self._assistant.ledger.owed()
         silence: Silence | None = None
         try:
@@ -76,7 +77,9 @@ class _Reply:
                     silence, owed = piece, []
                     break
                 if owed and not self._text:
-                    self._say(" ".join(call.result or "" for call in owed) + " ", False)
+                    # What was taken back only to be done again the right way needs no words.
+                    telling = [call for call in owed if not (call.undoes and isinstance(piece, Gated))]
+                    self._say("".join(f"{call.result} " for call in telling), False)
                 self._pass_on(piece)
         except StaleDraft:
             raise
@@ -94,7 +97,7 @@ class _Reply:
         self._main.put(ReplyEnded(self._turn, self._draft, self._text, desk.source, silence is not None and silence.final))
         if owed:
             self._floor.wait_for_commit(self._draft)
-            self._assistant.ledger.told(owed)
+            self._assistant.ledger.told(call.id for call in owed)
 
     def _pass_on(self, piece: Piece) -> None:
         match piece:
@@ -105,6 +108,8 @@ class _Reply:
                 self._say(text, True)
 
     def _say(self, text: str, gated: bool) -> None:
+        if not text:
+            return
         self._text += text
         self._speak.put(Say(self._turn, self._draft, text, gated))
         self._main.put(ReplyWords(self._turn, self._draft, text))

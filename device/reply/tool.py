@@ -1,7 +1,7 @@
 """What a tool is: a function with a declared effect."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Args = Mapping[str, Any]  # what JSON can hold: it is written to the ledger
@@ -10,9 +10,10 @@ Effect = Literal["read", "reversible", "irreversible"]
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """text: the outcome as a sentence to be said."""
+    """text: the outcome as a sentence to be said.  trace: what `Tool.undo` needs to find what was done."""
 
     text: str
+    trace: Args = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Tool:
     describe: what a call was for, to continue "I had begun to ..." after a power cut.  Acting tools only.
     on_interrupt: "cancel": nobody waits for it when the user interrupts; "complete": it finishes, and what it did is
     said in the next turn.  leaves_process: uses disk, network or a device, so without any history it counts as slow.
+    undo: reversible tools only: takes back what the result with that trace did; its result says so.  Any worker thread;
+    raises ToolError with a sentence to be spoken where it is too late.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Tool:
     describe: Callable[[Args], str] | None = None
     on_interrupt: Literal["cancel", "complete"] = "cancel"
     leaves_process: bool = False
+    undo: Callable[[Args], ToolResult] | None = None
 
     def __post_init__(self) -> None:
         acts = self.effect != "read"
@@ -45,6 +49,8 @@ class Tool:
             raise ValueError(
                 f"tool {self.name}: a tool that acts can't be cancelled half way; on_interrupt must be complete"
             )
+        if (self.effect == "reversible") != (self.undo is not None):
+            raise ValueError(f"tool {self.name}: undo belongs to a reversible tool, and to no other")
 
     @property
     def acts(self) -> bool:

@@ -3,6 +3,7 @@
 import difflib
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -94,12 +95,19 @@ def _timer_set(timers: TimerBook) -> Tool:
 
     def run(args: Args) -> ToolResult:
         timer = timers.set(float(args["seconds"]), str(args.get("name", "")), bool(args.get("reminder")))
-        return ToolResult(f"Your {timer.called()} is set.")
+        return ToolResult(f"Your {timer.called()} is set.", {"id": timer.id})
 
     def describe(args: Args) -> str:
         return f"set a timer for {durations.spoken(float(args['seconds']))}"
 
-    return Tool("timer_set", "reversible", run, preview, describe, on_interrupt="complete")
+    def undo(trace: Args) -> ToolResult:
+        found = tuple(timer for timer in timers.list() if timer.id == trace["id"])
+        if not found:
+            raise ToolError("That timer has ended already.")
+        timers.cancel(found)
+        return ToolResult(f"I took back the {found[0].called()}.")
+
+    return Tool("timer_set", "reversible", run, preview, describe, on_interrupt="complete", undo=undo)
 
 
 def _timer_cancel(timers: TimerBook) -> Tool:
@@ -112,14 +120,23 @@ def _timer_cancel(timers: TimerBook) -> Tool:
         return f"Your {chosen[0].called()} is cancelled."
 
     def run(args: Args) -> ToolResult:
-        text = preview(args)
-        timers.cancel(_chosen(timers, args))
-        return ToolResult(text)
+        text, chosen = preview(args), _chosen(timers, args)
+        timers.cancel(chosen)
+        return ToolResult(text, {"timers": [asdict(timer) for timer in chosen]})
 
     def describe(args: Args) -> str:
         return "cancel a timer"
 
-    return Tool("timer_cancel", "reversible", run, preview, describe, on_interrupt="complete")
+    def undo(trace: Args) -> ToolResult:
+        cancelled = tuple(Timer(**timer) for timer in trace["timers"])
+        timers.restore(cancelled)
+        return ToolResult(f"{_enumerated([f'Your {timer.called()}' for timer in cancelled])} {_runs(cancelled)} again.")
+
+    return Tool("timer_cancel", "reversible", run, preview, describe, on_interrupt="complete", undo=undo)
+
+
+def _runs(timers: tuple[Timer, ...]) -> str:
+    return "is running" if len(timers) == 1 else "are running"
 
 
 def _chosen(timers: TimerBook, args: Args) -> tuple[Timer, ...]:
