@@ -41,6 +41,7 @@ class Rules:
     silent_limit: int = samples(2500)
     # Sound of which the recognizer makes no word for that long is no turn, however much it resembles speech.
     wordless_limit: int = samples(1500)
+    release_lead: int = samples(20)  # the block being played and the one that is ready go before what is released
     pre_roll: int = samples(400)  # speech begins before the VAD is sure of it
 
 

@@ -37,6 +37,7 @@ from device.models import ModelStore
 from device.reply import loop as reply_loop
 from device.reply.build import build_agent
 from device.speak import loop as speak_loop
+from device.speak.cache import PhraseCache
 from device.speak.chime import chime
 from device.speak.filler import FillerCache
 from device.speak.voice import Voice
@@ -69,6 +70,8 @@ class Models:
         self.fillers = FillerCache(fillers_dir(store), config.filler.own_dir()).load(self.voice)
         self.chime = chime()
         self.agent = build_agent(config, store, state_dir, floor, post)
+        self.phrases = PhraseCache(self.voice)
+        self.phrases.learn(self.agent.agent.openings(), config.voice.phrase_words)
         self._warm()
 
     def _warm(self) -> None:
@@ -186,7 +189,13 @@ class Daemon:
             (
                 "speak",
                 lambda: speak_loop.run(
-                    boxes["speak"], boxes["audio"], boxes["main"], self.floor, models.voice, self.config.voice, STOP
+                    boxes["speak"],
+                    boxes["audio"],
+                    boxes["main"],
+                    self.floor,
+                    models.phrases,
+                    self.config.voice,
+                    STOP,
                 ),
             ),
             ("audio", self._run_audio),

@@ -67,8 +67,9 @@ def falls_silent(state: State, event: ev.SpeechStopped, rules: Rules) -> Result:
 
 
 def pausing_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
-    # A frame that sounds like speech is about to become `SpeechStarted`: to answer now would be to cut in.
-    if state.t < state.deadline or state.voice:
+    # A frame that sounds like speech is about to become `SpeechStarted`: to answer now would be to cut in.  What is
+    # released now is heard a little later.
+    if state.t + rules.release_lead < state.deadline or state.voice:
         return state, []
     return end_turn(state, rules)
 

@@ -77,7 +77,7 @@ def test_what_is_said_about_timers(book: TimerBook, clock: Clock) -> None:
     tools = build_tools(book, lambda: "I'm fine.", clock)
     setting, cancelling, listing = tools["timer_set"], tools["timer_cancel"], tools["timer_list"]
     assert listing.run({}).text == "There are no timers."
-    assert setting.preview({"seconds": 300}) == "5 minutes, starting now."
+    assert setting.preview({"seconds": 300}) == "Okay, 5 minutes, starting now."
     assert book.list() == ()
     setting.run({"seconds": 300})
     assert listing.run({}).text == "5 minutes left on your 5 minute timer."
@@ -87,14 +87,14 @@ def test_what_is_said_about_timers(book: TimerBook, clock: Clock) -> None:
     assert (
         cancelling.preview({"name": "pasta"})
         == cancelling.run({"name": "pasta"}).text
-        == "Your pasta timer is cancelled."
+        == "Okay, your pasta timer is cancelled."
     )
-    assert cancelling.run({}).text == "Your 5 minute timer is cancelled."
+    assert cancelling.run({}).text == "Okay, your 5 minute timer is cancelled."
     setting.run({"seconds": 60})
     setting.run({"seconds": 60})
-    assert cancelling.run({"all": True}).text == "All 2 timers are cancelled."
+    assert cancelling.run({"all": True}).text == "Okay, all 2 timers are cancelled."
     reminder = {"seconds": 600, "name": "call your mom", "reminder": True}
-    assert setting.preview(reminder) == "I'll remind you to call your mom in 10 minutes."
+    assert setting.preview(reminder) == "Okay, I'll remind you to call your mom in 10 minutes."
     assert setting.run(reminder).text == "Your reminder to call your mom is set."
 
 

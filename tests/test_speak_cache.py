@@ -73,3 +73,13 @@ def test_a_phrase_given_up_half_way_is_not_kept():
     stream.close()
     assert cache.bytes == 0
     assert len(list(cache.stream("one two three", _go_on))) == 3
+
+
+def test_what_replies_begin_with_is_there_before_anybody_asks():
+    voice = Counting()
+    cache = PhraseCache(voice)
+    cache.learn(["Okay, a timer for five minutes.", "Sorry, that is beyond me.", "Okay,"], phrase_words=8)
+    assert voice.asked == ["Okay,", "Sorry,"]
+    for text in ("Okay,", "Sorry,"):
+        list(cache.stream(text, _go_on))
+    assert voice.asked == ["Okay,", "Sorry,"]

@@ -11,6 +11,7 @@ from device.events import Fault, Say, Sound
 from device.floor import Floor
 from device.mailbox import Mailbox
 from device.speak import loop
+from device.speak.cache import PhraseCache
 
 STOP = object()
 LONG = (
@@ -28,7 +29,7 @@ class Bench:
         self.floor = Floor()
         self.thread = threading.Thread(
             target=loop.run,
-            args=(self.inbox, self.audio, self.main, self.floor, voice, VoiceSettings(), STOP),
+            args=(self.inbox, self.audio, self.main, self.floor, PhraseCache(voice), VoiceSettings(), STOP),
             daemon=True,
         )
         self.thread.start()

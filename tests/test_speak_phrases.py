@@ -43,9 +43,10 @@ def test_it_can_be_used_again_after_the_end(bits):
     assert once == again
 
 
-def test_a_sentence_that_comes_at_once_is_one_phrase():
+def test_a_sentence_that_comes_at_once_begins_with_its_first_clause():
     assert cut(["It's five past four PM. Anything else?"]) == ["It's five past four PM.", "Anything else?"]
-    assert cut(["Okay, a timer for ten minutes."]) == ["Okay, a timer for ten minutes."]
+    assert cut(["Okay, a timer for ten minutes."]) == ["Okay,", "a timer for ten minutes."]
+    assert cut(["Yes, it is. Anything else?"]) == ["Yes, it is.", "Anything else?"]
 
 
 def streamed(text: str) -> list[str]:

@@ -41,6 +41,10 @@ class OrderingAgent:
         """See `TextAgent.warm`."""
         self._inner.warm(history, check)
 
+    def openings(self) -> Sequence[str]:
+        """See `TextAgent.openings`."""
+        return self._inner.openings()
+
     def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         """See `TextAgent.anticipate`."""
         self._inner.anticipate(text, history, check)

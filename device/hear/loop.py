@@ -49,8 +49,10 @@ LOUD_PAUSE_MS = (
 LONG_SILENCE_SAMPLES = samples(600)  # of a longer pause the recognizer only hears the beginning and the end
 PARTIAL_EVERY_SAMPLES = samples(100)
 VOICE_DUE_MS = 200.0  # by then the voice is judged; the text alone doesn't end a turn sooner
+REPLY_IS_MADE_MS = 300.0  # of silence: until then the other threads are busy with what the user waits for
 QUIET_LISTENING_MS = 3000.0  # who was about to answer has begun by then
 ASK_AT_MS = (0.0, 200.0, 400.0, 800.0)  # of silence: what the witnesses say changes with the pause
+SURE_WAIT_MS = 150.0  # so short a wait is over by the time the voice would be judged: the reply has the core alone
 
 
 @dataclass
@@ -78,6 +80,7 @@ class _Silence:
     text: str | None = None  # None until settled
     fade: Fade | None = None
     voice: tuple[float, ...] = ()  # Smart Turn's probabilities, one for each time it was asked
+    is_sure: bool = False  # without the voice
     stage: int = 0  # how many of ASK_AT_MS were reached when it was asked last
 
 
@@ -210,7 +213,9 @@ class Listener:
             return [] if self._ring[-1].speech_probability >= FULL_VOICE and self._recognizer.idle() else None
         if self._silence.text is None:
             return self._settle()
-        return [] if self._recognizer.idle() else None
+        # The reply is being made just now, and needs the core more than a decoder that may not be wanted.
+        has_time = milliseconds(self._now_t() - self._silence.end_t) >= REPLY_IS_MADE_MS
+        return [] if has_time and self._recognizer.idle() else None
 
     def _nobody_speaks(self) -> bool:
         """Nor is anybody likely to within the next moments."""
@@ -272,7 +277,11 @@ class Listener:
 
     def _stage(self) -> int:
         paused_ms = milliseconds(self._now_t() - self._silence.end_t)
-        return sum(paused_ms >= at for at in ASK_AT_MS)
+        return sum(paused_ms >= at for at in self._ask_at_ms())
+
+    def _ask_at_ms(self) -> tuple[float, ...]:
+        """A command that the templates know whole, and whose voice faded like an end, waits for no other witness."""
+        return ASK_AT_MS[1:] if self._silence.is_sure else ASK_AT_MS
 
     def _judge_voice(self) -> list[object]:
         silence = self._silence
@@ -293,8 +302,11 @@ class Listener:
         spoken_ms = milliseconds(silence.end_t - self._turn.first_t)
         evidence = Evidence(paused_ms, silence.text, spoken_ms, self._class, silence.voice, silence.fade)
         p_end = self._model.p_end(evidence)
-        least_ms = self._settings.min_wait_ms if silence.voice else max(VOICE_DUE_MS, self._settings.min_wait_ms)
+        voice_due_ms = 0 if silence.voice or self._class == "complete" else VOICE_DUE_MS
+        least_ms = max(voice_due_ms, self._settings.min_wait_ms)
         wait = wait_ms(p_end, least_ms, max(least_ms, self._settings.max_wait_ms))
+        if not silence.voice:
+            silence.is_sure = wait <= SURE_WAIT_MS
         return EndEvidence(self._now_t(), self._turn.number, silence.end_t, p_end, wait)
 
 

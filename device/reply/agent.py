@@ -4,7 +4,7 @@ The built-in agent (`device.reply.builtin`) is one implementation.  Another agen
 has to yield `Words` as they come and to look at `desk.check()` between two of them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -75,6 +75,9 @@ class TextAgent(Protocol):
 
         check: raises StaleDraft as soon as there is something better to do; called often.
         """
+
+    def openings(self) -> Sequence[str]:
+        """What its replies often begin with or are, so that the voice can render it before anybody asks.  May be empty."""
 
     def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         """Prepare for being asked `text` or something that begins with it, while the user is still speaking.

@@ -8,6 +8,7 @@ from device.reply import durations
 from device.reply.agent import Desk, Piece, Silence, Words, use
 from device.reply.intents import Intent, Reader
 from device.reply.llm import LocalModel
+from device.reply.tools import DONE
 
 _HELP = (
     "I can tell you the time and the date, and I can set timers, even several at once, and remind you of things. "
@@ -40,6 +41,10 @@ class BuiltinAgent:
     def warm(self, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         """See `TextAgent.warm`."""
         self._model.warm(history, check)
+
+    def openings(self) -> list[str]:
+        """See `TextAgent.openings`."""
+        return [DONE, _HELP, *self._reader.given_answers()]
 
     def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         """See `TextAgent.anticipate`.  What is or may become an intent needs no model."""

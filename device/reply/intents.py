@@ -45,6 +45,12 @@ class Reader:
         }
         self.grammar = Grammar(sorted(folder.glob("*.yaml")), slots, _CAPTURED, "polite", "ending")
 
+    def given_answers(self) -> list[str]:
+        """Every answer that stands in the sentence templates, word for word."""
+        said = [template.fixed.get("say", ()) for template, _ in self.grammar.templates()]
+        texts = (text for say in said for text in ([say] if isinstance(say, str) else say))
+        return list(dict.fromkeys(texts))
+
     def read(self, text: str) -> Intent | None:
         """The intent of a sentence, or None.  text: from any recognizer, with or without punctuation."""
         for late in (False, True):

@@ -12,6 +12,7 @@ from device.reply import arithmetic, durations, numbers
 from device.reply.timers import Timer, TimerBook
 from device.reply.tool import Args, Tool, ToolResult
 
+DONE = "Okay,"  # how an acting tool's reply begins: rendered before anybody asks, it is heard while the rest is made
 _SIMILAR = 0.6  # of difflib: a recognizer may write a name differently each time ("pasta", "past a")
 Clock = Callable[[], float]
 
@@ -90,8 +91,8 @@ def _timer_set(timers: TimerBook) -> Tool:
         timers.check(float(args["seconds"]))
         length, name = durations.spoken(float(args["seconds"])), str(args.get("name", ""))
         if args.get("reminder"):
-            return f"I'll remind you {f'to {name} ' if name else ''}in {length}."
-        return f"{length} for {name}, starting now." if name else f"{length}, starting now."
+            return f"{DONE} I'll remind you {f'to {name} ' if name else ''}in {length}."
+        return f"{DONE} {length} for {name}, starting now." if name else f"{DONE} {length}, starting now."
 
     def run(args: Args) -> ToolResult:
         timer = timers.set(float(args["seconds"]), str(args.get("name", "")), bool(args.get("reminder")))
@@ -116,8 +117,8 @@ def _timer_cancel(timers: TimerBook) -> Tool:
     def preview(args: Args) -> str:
         chosen = _chosen(timers, args)
         if len(chosen) > 1:
-            return f"All {len(chosen)} timers are cancelled."
-        return f"Your {chosen[0].called()} is cancelled."
+            return f"{DONE} all {len(chosen)} timers are cancelled."
+        return f"{DONE} your {chosen[0].called()} is cancelled."
 
     def run(args: Args) -> ToolResult:
         text, chosen = preview(args), _chosen(timers, args)

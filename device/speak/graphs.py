@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime as ort
 
 from device.errors import ModelError
-from device.speak.split import decoder_path, encoder_path, is_split
+from device.speak.split import decoder_path, encoder_path, flow_path, is_split
 
 # Frames decoded beyond both ends of a window and thrown away.  Joined windows then equal the undivided medium-quality
 # voice to 120 dB; with 8 it is 54 to 61 dB, with 6 it is 43 dB (tests/bench/voice.py).
@@ -19,6 +19,10 @@ CONTEXT_FRAMES = 10
 # The first window is over soon, later ones waste less on their context and are all played out long after the next is
 # there.
 _FIRST_FRAMES, _SECOND_FRAMES, _LATER_FRAMES = 10, 18, 36
+# The same for the flow: its 16 convolutions over five frames see 32 frames to either side, and 24 already give 120 dB.
+# The first window is as long as the decoder's, later ones pay for their context.
+FLOW_CONTEXT_FRAMES = 24
+_LATER_FLOW_FRAMES = 96
 
 
 class Scales(NamedTuple):
@@ -47,11 +51,34 @@ def windows(frames: int, quiet: int) -> Iterator[tuple[int, int]]:
         start = end
 
 
+class _Latents:
+    """The latent frames of one phrase, as far as they are wanted.  flow: (left, right) → latent frames from the drawn
+    ones of that range, wrong by its ends."""
+
+    def __init__(self, total: int, flow: Callable[[int, int], np.ndarray]):
+        self._total, self._flow = total, flow
+        self._pieces: list[np.ndarray] = []
+        self._known = 0
+
+    def window(self, left: int, right: int) -> np.ndarray:
+        while self._known < right:
+            # All that is wanted first is little; what is wanted later comes in larger pieces.
+            least = right if not self._known else self._known + _LATER_FLOW_FRAMES
+            until = min(self._total, max(least, right))
+            start, end = max(0, self._known - FLOW_CONTEXT_FRAMES), min(self._total, until + FLOW_CONTEXT_FRAMES)
+            self._pieces.append(self._flow(start, end)[:, :, self._known - start : until - start])
+            self._known = until
+        if len(self._pieces) > 1:
+            self._pieces = [np.concatenate(self._pieces, axis=2)]
+        return np.ascontiguousarray(self._pieces[0][:, :, left:right])
+
+
 class SplitGraph:
-    """A voice as encoder and decoder (see `device.speak.split`)."""
+    """A voice as encoder, flow and decoder (see `device.speak.split`)."""
 
     def __init__(self, voice: Path, hop_samples: int, threads: int):
         self._encoder = session(encoder_path(voice), threads)
+        self._flow = session(flow_path(voice), threads) if flow_path(voice).exists() else None
         self._decoder = session(decoder_path(voice), threads)
         self._hop = hop_samples
         self._wants_speaker = "sid" in {tensor.name for tensor in self._encoder.get_inputs()}
@@ -62,18 +89,35 @@ class SplitGraph:
     def render(self, ids: list[int], scales: Scales, speaker: int, check: Callable[[], None]) -> Rendering:
         """One phrase.  The encoder runs here, the decoder as the pieces are taken; `check` is called before each."""
         check()
-        frames, durations = self._encoder.run(None, _feed(ids, scales, speaker if self._wants_speaker else None))
-        durations = durations.ravel()
+        outputs = self._encoder.run(None, _feed(ids, scales, speaker if self._wants_speaker else None))
+        durations = outputs[-1].ravel()
+        frames = self._latents(outputs[:-1], speaker)
         # Before the first phoneme come the ids of the beginning and its pad.
-        return Rendering(durations * self._hop, self._decode(frames, int(durations[:2].sum()), speaker, check))
+        total = outputs[0].shape[2]
+        return Rendering(durations * self._hop, self._decode(frames, total, int(durations[:2].sum()), speaker, check))
 
-    def _decode(self, frames: np.ndarray, quiet: int, speaker: int, check: Callable[[], None]) -> Iterator[np.ndarray]:
+    def _latents(self, outputs: list[np.ndarray], speaker: int) -> _Latents:
+        frames = outputs[0]
         total = frames.shape[2]
+        if self._flow is None:
+            return _Latents(total, lambda left, right: frames[:, :, left:right])
+        names = [tensor.name for tensor in self._flow.get_inputs()]
+        more = {"sid": np.array([speaker], dtype=np.int64)} if "sid" in names else {}
+
+        def flow(left: int, right: int) -> np.ndarray:
+            window = [np.ascontiguousarray(output[..., left:right]) for output in outputs]
+            return self._flow.run(None, dict(zip(names, window, strict=False)) | more)[0]
+
+        return _Latents(total, flow)
+
+    def _decode(
+        self, frames: _Latents, total: int, quiet: int, speaker: int, check: Callable[[], None]
+    ) -> Iterator[np.ndarray]:
         feed = {"sid": np.array([speaker], dtype=np.int64)} if self._decodes_speaker else {}
         for start, end in windows(total, quiet):
             check()
             left, right = max(0, start - CONTEXT_FRAMES), min(total, end + CONTEXT_FRAMES)
-            feed[self._frames_name] = np.ascontiguousarray(frames[:, :, left:right])
+            feed[self._frames_name] = frames.window(left, right)
             samples = self._decoder.run(None, feed)[0].ravel()
             yield samples[(start - left) * self._hop : (end - left) * self._hop]
 

@@ -14,7 +14,7 @@ from device.floor import Floor
 from device.mailbox import Mailbox
 from device.speak.cache import PhraseCache
 from device.speak.phrases import Phrase, Phrases
-from device.speak.voice import SENTENCE_PAUSE_MS, Voice
+from device.speak.voice import SENTENCE_PAUSE_MS
 
 _PHRASE_PAUSE_MS = 40  # inside a sentence: the end of a phrase is already drawn out
 _HELD_AHEAD_S = 4.0  # of a reply that may still be thrown away: enough to begin, and little work lost
@@ -24,7 +24,7 @@ _KEEP_UP = 0.8  # waiting less than the chunk lasts, so that rendering too fits 
 
 
 def run(
-    mailbox: Mailbox, audio: Mailbox, main: Mailbox, floor: Floor, voice: Voice, settings: config.Voice, stop: object
+    mailbox: Mailbox, audio: Mailbox, main: Mailbox, floor: Floor, voice: PhraseCache, settings: config.Voice, stop: object
 ) -> None:
     """Speak every `Say` of the live draft, until `stop` is in the mailbox.  The speak thread's function.
 
@@ -46,8 +46,8 @@ def run(
 class Speaker:
     """What the thread knows of the draft it is speaking."""
 
-    def __init__(self, audio: Mailbox, floor: Floor, voice: Voice, phrase_words: int):
-        self._audio, self._floor, self._voice = audio, floor, PhraseCache(voice)
+    def __init__(self, audio: Mailbox, floor: Floor, voice: PhraseCache, phrase_words: int):
+        self._audio, self._floor, self._voice = audio, floor, voice
         self._phrase_words = phrase_words
         self._draft = 0
         self._begin(0)

@@ -72,11 +72,11 @@ class Phrases:
         """How many of the waiting words are a phrase, or None when that can't be said yet."""
         most = self._most
         ends = [i + 1 for i in range(len(self._words)) if self._ends_sentence(i)]
+        clauses = [i + 1 for i, word in enumerate(self._words[:most]) if _CLAUSE_END.search(word)]
+        if self._is_first and clauses and not (ends and ends[0] <= max(_FEW_WORDS, clauses[0])):
+            return clauses[0]  # "Today is Sunday," is made in half the time of the whole sentence
         if ends and ends[0] <= most:
             return ends[0]
-        clauses = [i + 1 for i, word in enumerate(self._words[:most]) if _CLAUSE_END.search(word)]
-        if self._is_first and clauses:
-            return clauses[-1]
         late = [count for count in clauses if count >= _CLAUSE_WORDS]
         if late:
             return late[-1]

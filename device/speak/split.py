@@ -1,9 +1,9 @@
-"""Cuts a Piper voice in two, so that it can begin to sound before it is finished.
+"""Cuts a Piper voice in three, so that it can begin to sound before it is finished.
 
-A Piper voice is one VITS graph (Kim et al. 2021): text encoder, duration predictor and flow make latent frames; a
-HiFi-GAN generator (Kong et al. 2020) turns each frame into 256 samples.  The generator is convolutional and hangs on
-one tensor, so it can run over windows of frames.  Names of tensors differ from voice to voice, so everything is found
-by structure.
+A Piper voice is one VITS graph (Kim et al. 2021): text encoder and duration predictor draw a frame for each 256 samples,
+a flow turns these into latent frames, a HiFi-GAN generator (Kong et al. 2020) those into samples.  Flow and generator
+are convolutional and hang on one tensor each, so they can run over windows of frames.  Names of tensors differ from
+voice to voice, so everything is found by structure.
 """
 
 import hashlib
@@ -17,17 +17,23 @@ from device.errors import ModelError
 if TYPE_CHECKING:
     import onnx
 
-_VERSION = 1  # of the split files: a higher one makes old ones be split again
+_VERSION = 2  # of the split files: a higher one makes old ones be split again
 _AUDIO_OUTPUT = 0
 
 
 def encoder_path(voice: Path) -> Path:
-    """Where the first half of the voice `voice` (…/NAME.onnx) is kept: text → latent frames and durations."""
+    """Where the first part of the voice `voice` (…/NAME.onnx) is kept: text → drawn frames and durations."""
     return voice.with_suffix(".encoder.onnx")
 
 
+def flow_path(voice: Path) -> Path:
+    """Where the middle part is kept: drawn frames → latent frames.  Not there when it can't be cut off: then the encoder
+    gives latent frames."""
+    return voice.with_suffix(".flow.onnx")
+
+
 def decoder_path(voice: Path) -> Path:
-    """Where the second half is kept: latent frames → samples."""
+    """Where the last part is kept: latent frames → samples."""
     return voice.with_suffix(".decoder.onnx")
 
 
@@ -47,7 +53,7 @@ def digest_of(voice: Path) -> str:
 
 
 def split_voice(voice: Path) -> bool:
-    """Split the Piper voice `voice` (.onnx) into encoder and decoder beside it.  Takes seconds; installation only.
+    """Split the Piper voice `voice` (.onnx) into its parts, beside it.  Takes seconds; installation only.
 
     Returns True when the halves are there and belong to this very file, False when its graph can't be split (then older
     halves are removed and the voice is spoken in whole phrases).  Raises ModelError when it can't be read or written.
@@ -56,7 +62,7 @@ def split_voice(voice: Path) -> bool:
         digest = hashlib.sha256(voice.read_bytes()).hexdigest()
         if is_split(voice) and _stamp(voice).get("source_sha256") == digest:
             return True
-        for stale in (stamp_path(voice), encoder_path(voice), decoder_path(voice)):
+        for stale in (stamp_path(voice), encoder_path(voice), flow_path(voice), decoder_path(voice)):
             stale.unlink(missing_ok=True)
         return _split(voice, digest)
     except OSError as error:
@@ -82,7 +88,11 @@ def _split(voice: Path, digest: str) -> bool:
     beside = graph.inputs_of(audio, stop_at=cut)
     if beside - {"sid"}:
         return False  # something else than the speaker reaches the generator past the frames
-    _extract(voice, sorted(graph.inputs_of(cut)), [cut, durations], encoder_path(voice))
+    drawn = graph.drawn(cut)
+    if drawn is not None:
+        frames, mask = drawn
+        _extract(voice, [frames, mask, *sorted(graph.inputs_of(cut) & {"sid"})], [cut], flow_path(voice))
+    _extract(voice, sorted(graph.inputs_of(cut)), [*(drawn or [cut]), durations], encoder_path(voice))
     _extract(voice, [cut, *sorted(beside)], [audio], decoder_path(voice))
     _write(stamp_path(voice), json.dumps({"version": _VERSION, "source_sha256": digest}).encode())
     return True
@@ -148,6 +158,37 @@ class Graph:
                 waiting += node.input
         latents = {conv.input[0] for conv in convs if durations in self._behind(conv.input[0], None)}
         return latents.pop() if len(latents) == 1 else None
+
+    def drawn(self, latent: str) -> tuple[str, str] | None:
+        """The frames that the flow takes in, and the mask it takes beside them (1 for every frame of a single phrase).
+
+        They are what noise is added to: the noise is the only one behind the latent frames that isn't behind the
+        durations.  None where that isn't so, or where the flow takes in more that is made from the text.
+        """
+        durations = self._behind(self.durations() or "", None)
+        noises = [
+            node.output[0]
+            for node in self._nodes
+            if node.op_type == "RandomNormalLike" and node.output[0] in self._behind(latent, None) - durations
+        ]
+        frames = noises[0] if len(noises) == 1 else None
+        while frames is not None and self._maker[frames].op_type != "Add":
+            takers = [node for node in self._nodes if frames in node.input]
+            frames = takers[0].output[0] if len(takers) == 1 else None
+        if frames is None:
+            return None
+        flow = self._between(frames, latent)
+        beside = {name for node in flow for name in node.input} - {name for node in flow for name in node.output}
+        masks = [name for name in beside - {frames} if self.inputs_of(name) - {"sid"}]
+        return (frames, masks[0]) if len(masks) == 1 else None
+
+    def _between(self, first: str, last: str) -> "list[onnx.NodeProto]":
+        """The nodes that make `last` from `first`, without what else they need."""
+        behind, after = self._behind(last, first), {first}
+        for node in self._nodes:  # an ONNX graph is sorted: makers come before takers
+            if after.intersection(node.input):
+                after.update(node.output)
+        return [node for node in self._nodes if (after & behind).intersection(node.output)]
 
     def _behind(self, tensor: str, stop_at: str | None) -> set[str]:
         """Every tensor that `tensor` is made from, itself included."""

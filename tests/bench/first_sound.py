@@ -35,6 +35,7 @@ from device.reply import loop as reply_loop
 from device.reply.build import build_agent
 from device.reply.questions import QUESTIONS
 from device.speak import loop as speak_loop
+from device.speak.cache import PhraseCache
 from device.speak.voice import Voice
 
 STOP = object()
@@ -92,7 +93,7 @@ class Bench:
             "audio": self.loop.run,
             "reply": lambda: reply_loop.run(self.reply, self.speak, self.main, self.floor, self.assistant, STOP),
             "speak": lambda: speak_loop.run(
-                self.speak, self.audio, self.main, self.floor, voice, config.voice, STOP
+                self.speak, self.audio, self.main, self.floor, PhraseCache(voice), config.voice, STOP
             ),
             "hear": self._judge,
         }
