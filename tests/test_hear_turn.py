@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.hear.level import Fade
-from device.hear.turn import Evidence, TurnModel, features, wait_ms
+from device.hear.sentence import SentenceModel, traits
+from device.hear.turn import Evidence, TurnModel, features
 
 probabilities = st.floats(0, 1)
 settings = st.tuples(st.floats(60, 1000), st.floats(1000, 10_000))
@@ -22,6 +23,15 @@ evidence = st.builds(
 )
 
 
+MODEL = TurnModel.load()
+SENTENCE = SentenceModel.load()
+patience = st.floats(0.1, 10)
+
+
+def wait_ms(p_end, low_ms=100, high_ms=1800, patience=1.0):
+    return MODEL.wait_ms(p_end, low_ms, high_ms, patience)
+
+
 @given(probabilities, settings)
 def test_the_wait_stays_within_its_bounds(p, bounds):
     assert bounds[0] - 1e-6 <= wait_ms(p, *bounds) <= bounds[1] + 1e-6
@@ -33,6 +43,12 @@ def test_the_surer_the_shorter(p, q, bounds):
     assert wait_ms(low, *bounds) >= wait_ms(high, *bounds) - 1e-9
 
 
+@given(probabilities, patience, patience)
+def test_more_patience_waits_longer(p, one, other):
+    less, more = sorted((one, other))
+    assert wait_ms(p, patience=more) >= wait_ms(p, patience=less) - 1e-9
+
+
 def test_there_is_no_cliff():
     waits = np.array([wait_ms(p, 100, 1800) for p in np.linspace(0, 1, 20_001)])
     assert np.abs(np.diff(waits)).max() < 5, "a change of 0.00005 in P(end) moves the wait by more than 5 ms"
@@ -41,40 +57,54 @@ def test_there_is_no_cliff():
 
 @given(evidence)
 def test_any_evidence_gives_a_probability(seen):
-    assert 0 <= TurnModel.load().p_end(seen) <= 1
+    assert 0 <= MODEL.p_end(seen) <= 1
 
 
 def test_the_weights_fit_the_features():
     assert (
-        set(TurnModel.load().with_voice)
-        == set(TurnModel.load().without_voice)
-        == set(features(Evidence(100, "what time is it", 900)))
+        set(MODEL.with_voice)
+        == set(MODEL.without_voice)
+        == set(features(Evidence(100, "what time is it", 900), 0.0))
     )
 
 
 @pytest.mark.parametrize("pause_ms", [70, 200, 400])
 def test_a_finished_command_is_answered_at_once_when_it_sounds_finished(pause_ms):
-    p = TurnModel.load().p_end(Evidence(pause_ms, "set a timer for five minutes", 1500, "complete", (0.97,)))
+    p = MODEL.p_end(Evidence(pause_ms, "set a timer for five minutes", 1500, "complete", (0.97,)))
     assert wait_ms(p, 100, 1800) <= 130
 
 
 @pytest.mark.parametrize("text", ["set a timer for", "turn on the", "what is the", "call me at um", "remind me to"])
 def test_an_open_sentence_gets_patience(text):
-    p = TurnModel.load().p_end(Evidence(100, text, 1000, "prefix", (0.3,)))
+    p = MODEL.p_end(Evidence(100, text, 1000, "prefix", (0.3,)))
     assert wait_ms(p, 100, 1800) > 800
 
 
 @pytest.mark.parametrize("text", ["why is the sky blue", "tell me a joke", "who was the first person on the moon"])
 def test_an_open_question_that_sounds_finished_is_answered_soon(text):
     usual_end = Fade(loud_ms=180, faint_ms=100, slope_db=-9, fall_db=-18)
-    p = TurnModel.load().p_end(Evidence(90, text, 1200, "none", (0.97,), usual_end))
+    p = MODEL.p_end(Evidence(90, text, 1200, "none", (0.97,), usual_end))
     assert wait_ms(p, 100, 1800) <= 160
 
 
 def test_more_of_each_evidence_makes_an_end_likelier():
-    model = TurnModel.load()
+    model = MODEL
     said = "tell me a story about a dragon"
     assert model.p_end(Evidence(100, said, 1500, voice=(0.9,))) > model.p_end(Evidence(100, said, 1500, voice=(0.1,)))
     assert model.p_end(Evidence(800, said, 1500, voice=(0.5,))) > model.p_end(Evidence(100, said, 1500, voice=(0.5,)))
     assert model.p_end(Evidence(100, said, 1500, "complete")) > model.p_end(Evidence(100, said, 1500, "prefix"))
     assert model.p_end(Evidence(100, said, 1500)) > model.p_end(Evidence(100, said + " and", 1500))
+
+
+@pytest.mark.parametrize(
+    "text", ["who wrote hamlet", "why is the sky blue", "tell me a joke", "how do birds fly", "what is your name"]
+)
+def test_a_short_question_reads_like_a_whole_sentence_and_its_beginning_does_not(text):
+    assert SENTENCE.log_odds(text) > 0
+    assert SENTENCE.log_odds(text) > 1 + SENTENCE.log_odds(" ".join(text.split()[:-1]))
+
+
+@given(texts)
+def test_any_text_can_be_read(text):
+    assert np.isfinite(SENTENCE.log_odds(text))
+    assert not text.split() or len(traits(text.split())) == len(set(traits(text.split())))

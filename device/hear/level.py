@@ -36,8 +36,8 @@ class Fade:
 class Level:
     """Level above 150 Hz of a continuous signal.  Hear thread only; about 0.1 ms a frame."""
 
-    def __init__(self) -> None:
-        self._levels_db: deque[float] = deque(maxlen=_REMEMBERED_HOPS)
+    def __init__(self, remembered_hops: int = _REMEMBERED_HOPS) -> None:
+        self._levels_db: deque[float] = deque(maxlen=remembered_hops)
         self._rest = np.zeros(0, np.float32)
         self._rest_t = 0
 
@@ -55,6 +55,10 @@ class Level:
             power = 2 * (spectrum.real**2 + spectrum.imag**2).sum(axis=1) / (WINDOW_SAMPLES * np.square(_HANN).sum())
             self._levels_db.extend(10 * np.log10(power + 1e-12))
         self._rest, self._rest_t = signal[hops * HOP_SAMPLES :], self._rest_t + hops * HOP_SAMPLES
+
+    def levels_db(self) -> np.ndarray:
+        """What is remembered, oldest first, one every 10 ms."""
+        return np.array(self._levels_db)
 
     def voice_end(self, low_t: int, high_t: int) -> int | None:
         """The sample after the last loud one between `low_t` and `high_t`; None when all of that was quiet.

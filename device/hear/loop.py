@@ -30,7 +30,7 @@ from device.hear.level import Fade, Level
 from device.hear.plain_text import without_noise
 from device.hear.prosody import WINDOW_SAMPLES, Prosody
 from device.hear.recognizer import Recognizer
-from device.hear.turn import Completeness, Evidence, TurnModel, wait_ms
+from device.hear.turn import Completeness, Evidence, TurnModel
 from device.hear.wake_text import without_wake_word
 from device.mailbox import Mailbox
 
@@ -304,7 +304,8 @@ class Listener:
         p_end = self._model.p_end(evidence)
         voice_due_ms = 0 if silence.voice or self._class == "complete" else VOICE_DUE_MS
         least_ms = max(voice_due_ms, self._settings.min_wait_ms)
-        wait = wait_ms(p_end, least_ms, max(least_ms, self._settings.max_wait_ms))
+        most_ms = max(least_ms, self._settings.max_wait_ms)
+        wait = self._model.wait_ms(p_end, least_ms, most_ms, self._settings.patience)
         if not silence.voice:
             silence.is_sure = wait <= SURE_WAIT_MS
         return EndEvidence(self._now_t(), self._turn.number, silence.end_t, p_end, wait)

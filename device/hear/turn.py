@@ -7,15 +7,19 @@ clock, no model.
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
 
+import numpy as np
+
 from device.hear.level import Fade
+from device.hear.sentence import SentenceModel
 
 Completeness = Literal["complete", "prefix", "none"]
 
-WEIGHTS_VERSION = 2
+WEIGHTS_VERSION = 3
 
 # Words a request doesn't end with when it is over.  A closed class of English, not the vocabulary of any one skill.
 _OPEN_WORDS = frozenset(
@@ -63,8 +67,11 @@ class Evidence:
     fade: Fade | None = None
 
 
-def features(evidence: Evidence) -> dict[str, float]:
-    """The numbers the regression weighs, each about -3..3.  Order and names are part of the weights file."""
+def features(evidence: Evidence, whole: float) -> dict[str, float]:
+    """The numbers the regression weighs, each about -3..3.  Order and names are part of the weights file.
+
+    whole: log-odds of the text being a whole sentence (`SentenceModel`).
+    """
     words = evidence.text.split()
     last = words[-1] if words else ""
     # A sum ends in a number; only another number could follow it.
@@ -74,6 +81,7 @@ def features(evidence: Evidence) -> dict[str, float]:
         "pause": math.log2(max(evidence.pause_ms, 30.0) / 100.0),
         "voice": _logit(evidence.voice[0], 4.0) if evidence.voice else 0.0,
         "voice_now": _logit(evidence.voice[-1], 4.0) if evidence.voice else 0.0,
+        "whole": min(max(whole, -5.0), 5.0) / 2,
         "complete": float(evidence.completeness == "complete"),
         "prefix": float(evidence.completeness == "prefix"),
         "open_word": float(last in _OPEN_WORDS and not (last in _CAN_END_ANYWAY and len(words) > 1)),
@@ -82,13 +90,14 @@ def features(evidence: Evidence) -> dict[str, float]:
         "modifier": float(last in _MODIFIERS),
         **_fade_features(evidence.fade),
         "brief": _brief(evidence, words),
+        "brief_whole": _brief(evidence, words) / (1 + math.exp(-min(max(whole, -30.0), 30.0))),
     }
 
 
 def _brief(evidence: Evidence, words: list[str]) -> float:
     """How far from long enough, 0..0.6: an order takes about two seconds, a question may take one.
 
-    Nothing is too short that the templates know for a whole sentence.  Bounded, since the recordings hold orders only.
+    Nothing is too short that the templates know for a whole sentence.
     """
     if evidence.completeness == "complete":
         return 0.0
@@ -117,11 +126,21 @@ class TurnModel:
     """The fitted fusion.  Immutable; any thread.
 
     with_voice, without_voice: weight of each feature once Smart Turn has been asked in this pause, and before.
+    points: (probability, share) of the wait, both rising, shares from 0 (the longest wait) to 1 (the shortest).
+    sentence: what knows whole sentences.
     """
 
-    def __init__(self, with_voice: dict[str, float], without_voice: dict[str, float]):
+    def __init__(
+        self,
+        with_voice: dict[str, float],
+        without_voice: dict[str, float],
+        points: Sequence[Sequence[float]],
+        sentence: SentenceModel,
+    ):
         self.with_voice = with_voice
         self.without_voice = without_voice
+        self.points = points
+        self.sentence = sentence
 
     @classmethod
     def load(cls) -> "TurnModel":
@@ -129,31 +148,29 @@ class TurnModel:
         data = json.loads(resources.files("device.hear").joinpath("turn_weights.json").read_text(encoding="utf-8"))
         if data["version"] != WEIGHTS_VERSION:
             raise ValueError(f"turn_weights.json has version {data['version']}, this code knows {WEIGHTS_VERSION}")
-        return cls(data["with_voice"], data["without_voice"])
+        return cls(data["with_voice"], data["without_voice"], data["points"], SentenceModel.load())
 
     def p_end(self, evidence: Evidence) -> float:
         """Calibrated probability 0..1 that the turn is over, given what is known so far."""
         weights = self.with_voice if evidence.voice else self.without_voice
-        score = sum(weights[name] * value for name, value in features(evidence).items())
+        known = features(evidence, self.sentence.log_odds(evidence.text))
+        score = sum(weights[name] * value for name, value in known.items())
         return 1 / (1 + math.exp(-min(max(score, -30.0), 30.0)))
 
+    def wait_ms(self, p_end: float, min_wait_ms: float, max_wait_ms: float, patience: float = 1.0) -> float:
+        """Silence in ms after the last speech sample after which the turn counts as over.
 
-# The wait falls from max to min while P(end) rises: linear between these points in log-odds and in the logarithm of the
-# wait, since what counts is how many times likelier an end becomes and how many times longer one waits.  Chosen on the
-# recordings the weights were fitted to, by the cost: at most 8 % cut-ins on hesitations of 0.8 s, a median wait below
-# 160 ms, and as few pauses within fluent commands cut as that leaves.
-_POINTS = ((0.02, 0.0), (0.60, 0.25), (0.88, 1.0))
+        Continuous and monotone (falling) in `p_end`, from `max_wait_ms` to `min_wait_ms`; no cliff: linear between the
+        fitted points in log-odds and in the logarithm of the wait, since what counts is how many times likelier an end
+        becomes and how many times longer one waits.  patience: how many times worse than usual it is to cut in.
+        """
+        return float(self.waits_ms(np.array(p_end), np.array(min_wait_ms), max_wait_ms, patience))
 
-
-def wait_ms(p_end: float, min_wait_ms: float, max_wait_ms: float) -> float:
-    """Silence in ms after the last speech sample after which the turn counts as over.
-
-    Continuous and monotone (falling) in `p_end`, from `max_wait_ms` to `min_wait_ms`; no cliff.
-    """
-    x = _logit(p_end, 30)
-    share = 0.0 if x < _logit(_POINTS[0][0], 30) else 1.0
-    for (p, low), (q, high) in zip(_POINTS, _POINTS[1:], strict=False):
-        a, b = _logit(p, 30), _logit(q, 30)
-        if a <= x < b:
-            share = low + (high - low) * (x - a) / (b - a)
-    return max_wait_ms * (min_wait_ms / max_wait_ms) ** share
+    def waits_ms(self, p_end: np.ndarray, min_wait_ms: np.ndarray, max_wait_ms: float, patience: float) -> np.ndarray:
+        """The same for many."""
+        low, high = 1e-13, 1 - 1e-13
+        odds = [math.log(p / (1 - p)) for p, _ in self.points]
+        clipped = np.clip(p_end, low, high)
+        x = np.log(clipped / (1 - clipped)) - math.log(patience)
+        share = np.interp(x, odds, [share for _, share in self.points])
+        return max_wait_ms * (min_wait_ms / max_wait_ms) ** share

@@ -1,37 +1,56 @@
 """Fits the fusion of `device.hear.turn` and says how good it is: one command, the same result every time.
 
-    python -m tests.bench.turn_data ../shared/speech/commands out/turns/evidence.json
-    python -m tests.bench.fit_turn out/turns/evidence.json --write
+    python -m tests.bench.turn_data out/turns/people.json --people ../shared/speech/commands
+    python -m tests.bench.turn_data out/turns/spoken.json
+    python -m tests.bench.fit_turn out/turns/people.json out/turns/spoken.json --write
 
-Every figure printed is of recordings the weights were not fitted to (cross-validation in 8 parts by recording, since
-whose voice it is isn't known; no two recordings need be by two people).  The weights written are fitted to all of them.
+Every figure printed is of recordings that neither the weights nor the wait were fitted to: nested cross-validation in 8
+parts by recording (whose voice it is isn't known; no two recordings need be by two people, and a synthesized text is in
+one part only).  What is written is fitted to all of them.
 
-Labels: the last pause of a fluent command is an end (1); a pause within it, or a cut, is none (0).  Weights of the
-examples: an end 1, a pause within a fluent command 1, and the cuts of a recording 1 together, so that a user hesitates
-about once a command.  A cut counts less the longer it lasts: hesitations are taken to last 0.3 to 1.5 s, evenly.  What
-the intent templates say can't be fitted to recordings of orders for coffee, which they don't know; its two weights are
-the logarithms of how much more often ends than cuts are `complete` and `prefix` among the built-in commands written
-below, cut between any two words.  Nor does anybody say "um" in them: that it keeps the floor is from Clark and Fox
-Tree, "Using uh and um in spontaneous speaking" (2002), and how much is a guess.
+Labels: the last pause of a fluent turn is an end (1); a pause within it, or a cut, is none (0).  Weights of the examples:
+an end 1, a pause within a fluent turn 1, and the cuts of a recording 1 together, so that a user hesitates about once a
+turn.  A cut counts less the longer it lasts: hesitations are taken to last 0.3 to 1.5 s, evenly.  A synthesized recording
+counts SPOKEN_SHARE of a person's.
+
+The wait is chosen by cost: a second of silence after a finished turn costs 1, cutting in costs CUT_IN_COST, and one turn
+in five hesitates once.
+
+What the intent templates say can't be fitted to recordings of orders for coffee, which they don't know; its two weights
+come from texts alone: the built-in commands written below and the synthesized questions, cut between any two words, in
+a regression beside `whole`.  Nor does anybody say "um" in a way the recognizer writes down: that it keeps the floor is
+from Clark and Fox Tree, "Using uh and um in spontaneous speaking" (2002), and how much is a guess.
 """
 
 import argparse
 import json
-import math
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from device.hear.level import Fade
-from device.hear.loop import VOICE_DUE_MS
-from device.hear.turn import WEIGHTS_VERSION, Evidence, TurnModel, features, wait_ms
+from device.bench.turn_score import figures, is_cut_in, judged, waits_ms
+from device.hear.sentence import SentenceModel
+from device.hear.turn import WEIGHTS_VERSION, Evidence, TurnModel, features
 from device.reply.intents import Reader
+from tests.bench.spoken import TEXTS
 
 FOLDS = 8
+INNER_FOLDS = 4
 RIDGE = 0.3  # strength of the pull to 0, in examples
-MIN_WAIT_MS, MAX_WAIT_MS = 100, 1800
-NOTICED_MS = 32  # the conversation waits when one frame sounds like speech; `Resumed` takes one more
-COMPUTE_MS = 40  # evidence of the voice is that much older than the silence when it arrives
+SPOKEN_SHARE = 0.3
+BOUNDS_MS = (100, 1800)
+CUT_IN_COST = 8.0
+HESITATING = 0.2
+STEEPEST = 2.5  # how many times likelier an end has to become for the last step down
+POINTS = [
+    ((low, 0.0), (middle, share), (high, 1.0))
+    for low, middle, share, high in product(
+        (0.02, 0.05), (0.3, 0.4, 0.5, 0.6, 0.7), (0.15, 0.25, 0.35, 0.5), (0.75, 0.8, 0.84, 0.88, 0.92, 0.95)
+    )
+    if high / (1 - high) > STEEPEST * middle / (1 - middle)
+]
+FIXED = ("complete", "prefix", "filler")
 
 COMMANDS = (
     "what time is it",
@@ -66,40 +85,35 @@ COMMANDS = (
 
 
 def known_weights() -> dict[str, float]:
-    """Of the features that recordings of orders can't show: log-likelihood ratios, with one example added to each
-    count."""
-    reader = Reader()
-    ends = [reader.completeness(command) for command in COMMANDS]
-    cuts = [reader.completeness(" ".join(c.split()[:i])) for c in COMMANDS for i in range(1, len(c.split()))]
-    return {"filler": -3.0} | {
-        kind: round(math.log((ends.count(kind) + 1) / (len(ends) + 3) / ((cuts.count(kind) + 1) / (len(cuts) + 3))), 3)
-        for kind in ("complete", "prefix")
-    }
+    """Of the features that recordings of orders can't show, fitted to texts alone, cut between any two words."""
+    reader, sentence = Reader(), SentenceModel.load()
+    x, y = [], []
+    for text in (*COMMANDS, *TEXTS):
+        words = text.split()
+        for count in range(1, len(words) + 1):
+            known = Evidence(100, " ".join(words[:count]), 1000, reader.completeness(" ".join(words[:count])))
+            found = features(known, sentence.log_odds(known.text))
+            x.append([found[name] for name in ("one", "whole", "complete", "prefix")])
+            y.append(float(count == len(words)))
+    w = logistic(np.array(x), np.array(y), np.ones(len(y)), np.zeros(len(y)))
+    return {"complete": round(float(w[2]), 3), "prefix": round(float(w[3]), 3), "filler": -3.0}
 
 
 class Examples:
-    """Rows of `turn_data`, each ask of each pause one example."""
+    """Pauses of which the truth is known, each with the features of everything it was asked."""
 
     def __init__(self, rows: list[dict]):
-        self.pauses = [row for row in rows if row["asked"] and (row["kind"] == "fluent" or row["is_last"])]
+        self.sentence = SentenceModel.load()
+        self.pauses = judged(rows)
         for pause in self.pauses:
-            pause["end"] = pause["kind"] == "fluent" and pause["is_last"]
-            pause["evidence"] = [evidence(asked) for asked in pause["asked"]]
-        self.clips = sorted({pause["clip"] for pause in self.pauses})
-        self.names = [n for n in features(self.pauses[0]["evidence"][0]) if n not in ("complete", "prefix", "filler")]
-
-    def table(self, pauses: list[dict], with_voice: bool):
-        """Features, labels and weights of those asks that had, or hadn't, the voice's evidence."""
-        x, y, weight = [], [], []
-        cuts = {clip: sum(p["clip"] == clip and p["kind"] != "fluent" for p in pauses) for clip in self.clips}
-        for pause in pauses:
-            asks = [e for e in pause["evidence"] if bool(e.voice) == with_voice]
-            for ask in asks:
-                x.append([features(ask)[name] for name in self.names])
-                y.append(float(pause["end"]))
-                share = 1.0 if pause["kind"] == "fluent" else still_silent(ask.pause_ms) / cuts[pause["clip"]]
-                weight.append(share / len(asks))
-        return np.array(x), np.array(y), np.array(weight)
+            pause["text_log_odds"] = self.sentence.log_odds(pause["text"])
+            known = [features(e, self.sentence.log_odds(e.text)) for e in pause["evidence"]]
+            self.names = [name for name in known[0] if name not in FIXED]
+            pause["x"] = np.array([[k[name] for name in self.names] for k in known])
+            pause["offset"] = np.array([[k[name] for name in FIXED] for k in known])
+        people = sorted({p["clip"] for p in self.pauses if p.get("source", "people") == "people"})
+        spoken = sorted({p["clip"] for p in self.pauses} - {*people})
+        self.folds = [{*people[i::FOLDS], *spoken[i::FOLDS]} for i in range(FOLDS)]
 
 
 def still_silent(pause_ms: float) -> float:
@@ -107,18 +121,13 @@ def still_silent(pause_ms: float) -> float:
     return min(1.0, max(0.02, (1500 - pause_ms) / 1200))
 
 
-def evidence(asked: dict) -> Evidence:
-    fade = Fade(**asked["fade"]) if asked["fade"] else None
-    return Evidence(**(asked | {"voice": tuple(asked["voice"]), "fade": fade}))
-
-
-def logistic(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def logistic(x: np.ndarray, y: np.ndarray, weight: np.ndarray, offset: np.ndarray) -> np.ndarray:
     """Weighted ridge logistic regression by Newton's method; the constant (column 0) isn't pulled."""
     pull = np.full(x.shape[1], RIDGE)
     pull[0] = 1e-6
     w = np.zeros(x.shape[1])
     for _ in range(50):
-        p = 1 / (1 + np.exp(-(x @ w)))
+        p = 1 / (1 + np.exp(-(x @ w + offset)))
         gradient = x.T @ (weight * (p - y)) + pull * w
         hessian = (x * (weight * p * (1 - p))[:, None]).T @ x + np.diag(pull)
         step = np.linalg.solve(hessian, gradient)
@@ -129,118 +138,104 @@ def logistic(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def fit(examples: Examples, pauses: list[dict], known: dict[str, float]) -> TurnModel:
+    """The weights; the wait is left as it is."""
+    cuts: dict[str, int] = {}
+    for pause in pauses:
+        cuts[pause["clip"]] = cuts.get(pause["clip"], 0) + (pause["kind"] != "fluent")
+
     def weights(with_voice: bool) -> dict[str, float]:
-        x, y, weight = examples.table(pauses, with_voice)
-        if not with_voice:
-            x[:, examples.names.index("pause")] = (
-                0  # asked once, as soon as there is a pause: it has no length to speak of
-            )
-        w = logistic(x, y, weight)
+        x, y, weight, offset = [], [], [], []
+        for pause in pauses:
+            asked = [i for i, e in enumerate(pause["evidence"]) if bool(e.voice) == with_voice]
+            for i in asked:
+                share = 1.0
+                if pause["kind"] != "fluent":
+                    share = still_silent(pause["evidence"][i].pause_ms) / cuts[pause["clip"]]
+                x.append(pause["x"][i])
+                y.append(float(pause["is_end"]))
+                offset.append(pause["offset"][i] @ [known[name] for name in FIXED])
+                weight.append(share / len(asked) * (1.0 if pause.get("source", "people") == "people" else SPOKEN_SHARE))
+        table = np.array(x)
+        if not with_voice:  # asked once, as soon as there is a pause: it has no length to speak of
+            table[:, examples.names.index("pause")] = 0
+        w = logistic(table, np.array(y), np.array(weight), np.array(offset))
         return {name: round(float(value), 4) for name, value in zip(examples.names, w, strict=True)} | known
 
-    return TurnModel(weights(True), weights(False))
+    return TurnModel(weights(True), weights(False), POINTS[0], examples.sentence)
 
 
-def roc_area(scores: np.ndarray, is_end: np.ndarray) -> float:
-    """Chance that an end scores higher than a cut."""
-    order = np.argsort(np.argsort(scores)) + 1.0
-    ends = int(is_end.sum())
-    return float((order[is_end].sum() - ends * (ends + 1) / 2) / (ends * (len(scores) - ends)))
+def judge(examples: Examples, model: TurnModel, pauses: list[dict]) -> None:
+    """Write down each pause's `p`, one for each time it was asked."""
+    for pause in pauses:
+        for_voice, without = ([each[name] for name in examples.names] for each in (model.with_voice, model.without_voice))
+        fixed = pause["offset"] @ [model.with_voice[name] for name in FIXED]
+        voiced = np.array([bool(evidence.voice) for evidence in pause["evidence"]])
+        score = np.where(voiced, pause["x"] @ for_voice, pause["x"] @ without) + fixed
+        pause["p"] = (1 / (1 + np.exp(-np.clip(score, -30, 30)))).tolist()
 
 
-def waited_ms(pause: dict, p_end: list[float]) -> float:
-    """Silence after which the turn would have been over, had the pause not ended: the newest evidence counts."""
-    at, over = [], math.inf
-    for ask, p in zip(pause["evidence"], p_end, strict=True):
-        least_ms = MIN_WAIT_MS if ask.voice else VOICE_DUE_MS
-        at.append((ask.pause_ms + (COMPUTE_MS if ask.voice else 0), wait_ms(p, least_ms, MAX_WAIT_MS)))
-    for (known_ms, wait), after in zip(at, [*at[1:], (math.inf, 0.0)], strict=True):
-        over = max(known_ms, wait)
-        if over < after[0]:
-            return over
-    return over
+def cost(pauses: list[dict], points) -> float:
+    """Of a turn, in seconds of silence; see above."""
+    waited_ms = waits_ms(pauses, TurnModel({}, {}, points, None), BOUNDS_MS)
+    share = np.array([1.0 if pause.get("source", "people") == "people" else SPOKEN_SHARE for pause in pauses])
+    is_end = np.array([pause["is_end"] for pause in pauses])
+    fluent = np.array([pause["kind"] == "fluent" for pause in pauses])
+    inside = np.array([is_cut_in(pause, ms) for pause, ms in zip(pauses, waited_ms, strict=True)])
+    hesitant = [still_silent(ms) * (ms < 1500) for ms in waited_ms]
+    cut_ins = (share * inside)[fluent & ~is_end].sum() / share[is_end].sum()
+    hesitations = np.average(np.array(hesitant)[~fluent], weights=share[~fluent])
+    wait_s = np.average(waited_ms[is_end], weights=share[is_end]) / 1000
+    return wait_s + CUT_IN_COST * (cut_ins + HESITATING * hesitations)
+
+
+def choose(examples: Examples, pauses: list[dict], known: dict[str, float]):
+    """The cheapest points on predictions for recordings that each model wasn't fitted to."""
+    clips = sorted({pause["clip"] for pause in pauses})
+    for i in range(INNER_FOLDS):
+        held_out = {*clips[i::INNER_FOLDS]}
+        judge(examples, fit(examples, [p for p in pauses if p["clip"] not in held_out], known),
+              [p for p in pauses if p["clip"] in held_out])  # fmt: skip
+    return min(POINTS, key=lambda points: cost(pauses, points))
 
 
 def report(examples: Examples, known: dict[str, float]) -> dict:
-    pauses = examples.pauses
-    folds = [examples.clips[i::FOLDS] for i in range(FOLDS)]
-    for held_out in folds:
-        model = fit(examples, [p for p in pauses if p["clip"] not in held_out], known)
-        for pause in pauses:
-            if pause["clip"] in held_out:
-                pause["p"] = [model.p_end(e) for e in pause["evidence"]]
-                pause["waited"] = waited_ms(pause, pause["p"])
-    ends = [p for p in pauses if p["end"]]
-    cuts = [p for p in pauses if p["kind"] != "fluent"]
-    within = [p for p in pauses if p["kind"] == "fluent" and not p["end"]]
-    cut_in = {p["clip"] for p in within if p["waited"] < p["length_ms"] - NOTICED_MS}
-    waits = np.array([p["waited"] for p in ends])
+    """Figures of people and of the synthesized voice apart."""
+    for held_out in examples.folds:
+        train = [p for p in examples.pauses if p["clip"] not in held_out]
+        points = choose(examples, train, known)
+        model = fit(examples, train, known)
+        model.points = points
+        test = [p for p in examples.pauses if p["clip"] in held_out]
+        judge(examples, model, test)
+        for pause, waited_ms in zip(test, waits_ms(test, model, BOUNDS_MS), strict=True):
+            pause["waited_ms"] = float(waited_ms)
+            pause["tested"] = pause["p"]
+    for pause in examples.pauses:
+        pause["p"] = pause["tested"]
+    sources = sorted({pause.get("source", "people") for pause in examples.pauses})
     return {
-        "ends": len(ends),
-        "cuts": len(cuts),
-        "pauses within": len(within),
-        "roc": {name: round(area(ends + cuts, score), 4) for name, score in SOURCES.items()},
-        "roc word cuts": round(area(ends + [p for p in cuts if p["kind"] == "word"], SOURCES["fused, first"]), 4),
-        "roc dip cuts": round(area(ends + [p for p in cuts if p["kind"] == "dip"], SOURCES["fused, first"]), 4),
-        "false cut-ins on fluent commands": round(len(cut_in) / len(examples.clips), 4),
-        "cut-ins on hesitations": {
-            f"{ms} ms": round(float(np.mean([p["waited"] < ms for p in cuts])), 4) for ms in (300, 500, 800, 1200)
-        },
-        "wait ms p50 p90 p99": np.percentile(waits, [50, 90, 99]).round().tolist(),
-        "dead air": round(float(np.mean(waits > 1500)), 4),
-        "calibration": calibration(pauses),
+        source: figures([p for p in examples.pauses if p.get("source", "people") == source]) for source in sources
     }
-
-
-def area(pauses: list[dict], score) -> float:
-    return roc_area(np.array([score(p) for p in pauses]), np.array([p["end"] for p in pauses]))
-
-
-def _voice_at(pause: dict, at: int) -> float:
-    return [e for e in pause["evidence"] if e.voice][min(at, len(pause["evidence"]) - 2)].voice[-1]
-
-
-SOURCES = {
-    "voice, first": lambda p: _voice_at(p, 0),
-    "voice, 200 ms": lambda p: _voice_at(p, 1),
-    "fused without voice": lambda p: p["p"][0],
-    "fused, first": lambda p: p["p"][1],
-    "fused, 200 ms": lambda p: p["p"][min(2, len(p["p"]) - 1)],
-}
-
-
-def calibration(pauses: list[dict]) -> list[list[float]]:
-    """Of the first fused probabilities, in five bins: mean, and the share that were ends (each cut counting as in the
-    fit)."""
-    p = np.array([pause["p"][1] for pause in pauses])
-    y = np.array([pause["end"] for pause in pauses])
-    w = np.array([1.0 if pause["kind"] == "fluent" else 0.25 for pause in pauses])
-    bins = np.minimum((p * 5).astype(int), 4)
-    return [
-        [
-            round(float(np.average(p[bins == b], weights=w[bins == b])), 3),
-            round(float(np.average(y[bins == b], weights=w[bins == b])), 3),
-        ]
-        for b in range(5)
-        if (bins == b).any()
-    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("evidence", type=Path)
+    parser.add_argument("evidence", type=Path, nargs="+")
     parser.add_argument("--write", action="store_true", help="write device/hear/turn_weights.json")
     args = parser.parse_args()
-    examples = Examples(json.loads(args.evidence.read_text()))
+    examples = Examples([row for file in args.evidence for row in json.loads(file.read_text())])
     known = known_weights()
-    figures = report(examples, known)
-    print(json.dumps(figures, indent=1))
+    found = report(examples, known)
+    print(json.dumps(found, indent=1))
+    points = choose(examples, examples.pauses, known)
     model = fit(examples, examples.pauses, known)
+    print(json.dumps([points, model.with_voice, model.without_voice], indent=1))
     if args.write:
         data = {
             "version": WEIGHTS_VERSION,
-            "fitted": f"tests/bench/fit_turn.py, {len(examples.clips)} recordings",
-            "roc_area_on_others": figures["roc"]["fused, first"],
+            "fitted": f"tests/bench/fit_turn.py, {found['people']['recordings']} recordings of people",
+            "roc_area_on_others": found["people"]["roc"]["fused"],
+            "points": points,
             "with_voice": model.with_voice,
             "without_voice": model.without_voice,
         }

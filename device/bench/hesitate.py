@@ -1,0 +1,150 @@
+"""Hesitant versions of fluent recordings, made by splicing: what a turn sounds like that isn't over yet.
+
+Sound is float32 mono at 16 kHz.  Every choice comes from the generator that is passed in, so the same seed gives the
+same sound.  Nothing here knows a model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from device.events import SAMPLE_RATE_HZ, milliseconds, samples
+from device.hear.level import HOP_SAMPLES, Level
+from device.spans import find_sound
+
+BRIDGE_S = 0.35  # shorter silences belong to a word
+SILENCE_MS = 900  # follows a cut: long enough for everything that is asked in a pause
+SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS = 300, 1500
+_FADE_SAMPLES = 80
+_ROOM_HOPS = 30  # 300 ms of the room are enough to make any length of it
+_DIP_DB = 8.0
+_EDGE_SAMPLES = samples(300)  # a cut nearer to the beginning leaves no word
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """A turn, or the beginning of one, followed by silence.
+
+    kind: "fluent" (the whole turn), "word" or "dip" (cut at a word's end or where it is quiet for a moment), "repeat" (cut,
+    a pause, and the last word again), "um" (cut, and an "um").  end_t: where its last sound ends.
+    """
+
+    kind: str
+    sound: np.ndarray
+    end_t: int
+
+
+def levels_db(sound: np.ndarray) -> np.ndarray:
+    """Level above 150 Hz, every 10 ms."""
+    level = Level(remembered_hops=len(sound) // HOP_SAMPLES + 1)
+    level.add(0, sound)
+    return level.levels_db()
+
+
+def last_sound(sound: np.ndarray, before_t: int | None = None) -> int:
+    """The sample after the last sound: 150 Hz high-pass, RMS of 20 ms, 10 dB above the recording's own floor."""
+    spans = find_sound(sound[:before_t], SAMPLE_RATE_HZ, BRIDGE_S)
+    return round(spans[-1].end_s * SAMPLE_RATE_HZ) if spans else len(sound)
+
+
+def room_noise(sound: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """`count` samples of the recording's own room: its quietest 300 ms, forwards and backwards, cross-faded."""
+    power = np.convolve(10 ** (levels_db(sound) / 10), np.ones(_ROOM_HOPS), "valid")
+    at = int(np.argmin(power)) * HOP_SAMPLES
+    piece, fade = sound[at : at + _ROOM_HOPS * HOP_SAMPLES], 320
+    noise, done, ramp = np.zeros(count + len(piece), np.float32), 0, np.linspace(0, 1, fade, dtype=np.float32)
+    while done < count:
+        part = (piece if rng.random() < 0.5 else piece[::-1]).copy()
+        part[:fade] *= ramp
+        part[-fade:] *= ramp[::-1]
+        noise[done : done + len(part)] += part
+        done += len(part) - fade
+    return noise[:count]
+
+
+def dips(sound: np.ndarray, low_t: int, high_t: int) -> list[int]:
+    """Samples of the level's minima at least 8 dB under what is around them, deepest first."""
+    levels, found = levels_db(sound), []
+    for hop in range(low_t // HOP_SAMPLES + 40, high_t // HOP_SAMPLES - 30):
+        around = levels[max(0, hop - 6) : hop + 7]
+        drop = min(levels[max(0, hop - 30) : hop].max(), levels[hop + 1 : hop + 31].max()) - levels[hop]
+        if levels[hop] == around.min() and drop >= _DIP_DB:
+            found.append((-drop, hop * HOP_SAMPLES + HOP_SAMPLES))
+    return [t for _, t in sorted(found)]
+
+
+def joined(pieces: Sequence[np.ndarray]) -> np.ndarray:
+    """One after the other, each overlapping the next by 5 ms."""
+    ramp = np.linspace(0, 1, _FADE_SAMPLES, dtype=np.float32)
+    whole = pieces[0].copy()
+    for piece in pieces[1:]:
+        following = piece.copy()
+        following[:_FADE_SAMPLES] = following[:_FADE_SAMPLES] * ramp + whole[-_FADE_SAMPLES:] * ramp[::-1]
+        whole = np.concatenate([whole[:-_FADE_SAMPLES], following])
+    return whole
+
+
+def takes(
+    sound: np.ndarray,
+    word_spans: Sequence[tuple[int, int]],
+    um: np.ndarray | None,
+    rng: np.random.Generator,
+    of_a_kind: int = 2,
+) -> list[Take]:
+    """The fluent turn, and hesitant beginnings of it: `of_a_kind` cuts at words and at dips, a repeated word and an "um".
+
+    word_spans: first sample and the one after the last of each word in `sound`.  um: somebody saying it, or None.
+    """
+    high_t = last_sound(sound)
+    low_t = max(0, min((start for start, _ in word_spans), default=0))
+    silence = room_noise(sound, samples(SILENCE_MS) + 2048, rng)
+    fluent = joined([sound[: high_t + samples(400)], silence])
+    inner = [span for span in word_spans[:-1] if low_t + _EDGE_SAMPLES < span[1] < high_t - samples(200)]
+    made = [Take("fluent", fluent, high_t)]
+    for kind, cuts in (
+        ("word", [end for _, end in _some(inner, of_a_kind, rng)]),
+        ("dip", dips(sound, low_t, high_t)[:of_a_kind]),
+    ):
+        made += [_ended(kind, [sound[:t]], silence) for t in cuts]
+    for start, end in _some([s for s in inner if s[1] - s[0] > 4 * _FADE_SAMPLES], 1, rng):
+        pause = room_noise(sound, samples(rng.uniform(SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS)), rng)
+        made.append(_ended("repeat", [sound[:end], pause, sound[start:end]], silence))
+    if um is not None:
+        for _, end in _some(inner, 1, rng):
+            gap = room_noise(sound, samples(rng.uniform(100, 300)), rng)
+            made.append(_ended("um", [sound[:end], gap, _as_loud(um, sound)], silence))
+    return made
+
+
+def hesitant(
+    sound: np.ndarray, word_spans: Sequence[tuple[int, int]], pause_ms: float, rng: np.random.Generator
+) -> tuple[np.ndarray, int] | None:
+    """The whole turn with a pause of its own room after one of its words, and where that pause begins; None when no
+    word has another after it."""
+    inner = _some([end for _, end in word_spans[:-1]], 1, rng)
+    if not inner:
+        return None
+    whole = joined([sound[: inner[0]], room_noise(sound, samples(pause_ms), rng), sound[inner[0] :]])
+    return whole, last_sound(sound, inner[0])
+
+
+def _some(things: Sequence, count: int, rng: np.random.Generator) -> list:
+    return [things[i] for i in rng.permutation(len(things))[:count]]
+
+
+def _ended(kind: str, pieces: Sequence[np.ndarray], silence: np.ndarray) -> Take:
+    said = joined(pieces)
+    whole = joined([said, silence])
+    return Take(kind, whole, min(last_sound(whole, len(said)), len(said)))
+
+
+def _as_loud(um: np.ndarray, sound: np.ndarray) -> np.ndarray:
+    """As loud as the recording usually is."""
+    wanted, own = (np.percentile(levels_db(each), 90) for each in (sound, um))
+    return um * np.float32(10 ** ((wanted - 3 - own) / 20))
+
+
+def pause_after(take: Take, end_t: int) -> float:
+    """By how many ms a pause noticed as beginning at `end_t` begins after the last sound."""
+    return milliseconds(end_t - take.end_t)

@@ -1,0 +1,117 @@
+"""Hearing without threads and clock: sound → the frames the audio thread would make of it → the listener.
+
+Slower or faster than life, always with the same result.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import vosk
+
+from device.audio.vad import Segmenter, SileroVad
+from device.bench.hesitate import Take
+from device.config import Turn
+from device.events import FRAME_SAMPLES, SAMPLE_RATE_HZ, Frame, Listen, Pause, Resumed, StopListening, milliseconds
+from device.hear.loop import Listener
+from device.hear.prosody import Prosody
+from device.hear.recognizer import load_recognizer
+from device.hear.turn import Evidence, TurnModel
+from device.models import ModelStore
+
+Row = dict[str, Any]
+
+
+def frames(samples: np.ndarray, vad_folder: Path, from_t: int = 0) -> Iterator[Frame]:
+    """float32 mono 16 kHz → frames, as the audio thread sends them."""
+    vad, segmenter = SileroVad(vad_folder / "silero_vad.onnx"), Segmenter()
+    for at in range(0, len(samples) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
+        piece = samples[at : at + FRAME_SAMPLES]
+        probability = vad.probability(piece)
+        segmenter.step(from_t + at, probability)
+        yield Frame(from_t + at, piece, probability, segmenter.in_speech, segmenter.end_t)
+
+
+def feed(listener: Listener, messages) -> list[object]:
+    """Give the listener each message and all the time it wants after it; returns its events."""
+    events: list[object] = []
+    for message in messages:
+        events += listener.receive(message)
+        while (more := listener.work()) is not None:
+            events += more
+    return events
+
+
+class Witness(TurnModel):
+    """The shipped fusion, which writes down what it is asked."""
+
+    def __init__(self) -> None:
+        shipped = TurnModel.load()
+        super().__init__(shipped.with_voice, shipped.without_voice, shipped.points, shipped.sentence)
+        self.asked: list[Evidence] = []
+
+    def p_end(self, evidence: Evidence) -> float:
+        self.asked.append(evidence)
+        return super().p_end(evidence)
+
+
+class Ear:
+    """A listener with the real models, and a second recognizer that knows when each word was said."""
+
+    def __init__(self, store: ModelStore, completeness=lambda text: "none"):
+        """completeness: as for `Listener`.  Raises ModelError."""
+        self._vad = store.path("silero-vad")
+        recognizer = load_recognizer("vosk", store)
+        recognizer.idle = lambda: False  # nobody waits here: decode again after a pause instead of everything twice
+        self._witness = Witness()
+        self._listener = Listener(recognizer, Prosody(store.path("smart-turn")), completeness, Turn(), self._witness)
+        self._words = vosk.Model(str(store.path("vosk-small-en")))
+        self._t = 0
+
+    def word_spans(self, sound: np.ndarray) -> list[tuple[int, int]]:
+        """First sample, and the one after the last, of each word in `sound`."""
+        kaldi = vosk.KaldiRecognizer(self._words, SAMPLE_RATE_HZ)
+        kaldi.SetWords(True)
+        pcm = (np.clip(sound, -1, 1) * 32767).astype(np.int16)
+        results = [kaldi.Result() for at in range(0, len(pcm), 8000) if kaldi.AcceptWaveform(pcm[at : at + 8000].tobytes())]
+        words = [word for text in [*results, kaldi.FinalResult()] for word in json.loads(text).get("result", [])]
+        return [(round(word["start"] * SAMPLE_RATE_HZ), round(word["end"] * SAMPLE_RATE_HZ)) for word in words]
+
+    def pauses(self, take: Take) -> list[Row]:
+        """Each pause the listener noticed in a take.
+
+        end_t: its first sample.  late_ms: by how much that is later than the take's last sound.  text: so far.
+        length_ms: until speech went on; None in the last one.  asked: every `Evidence` it was judged by, as a dict.
+        """
+        self._t += 1 << 21
+        pauses: list[Row] = []
+        feed(self._listener, [Listen(self._t, self._t)])
+        for frame in frames(take.sound, self._vad, self._t):
+            self._witness.asked.clear()
+            for event in feed(self._listener, [frame]):
+                if isinstance(event, Pause) and event.text:
+                    end_t = event.end_t - self._t
+                    late_ms = milliseconds(end_t - take.end_t)
+                    pauses.append({"end_t": end_t, "late_ms": late_ms, "text": event.text, "length_ms": None, "asked": []})
+                if isinstance(event, Resumed) and pauses:
+                    pauses[-1]["length_ms"] = milliseconds(event.t - self._t - pauses[-1]["end_t"])
+            if self._witness.asked and pauses:
+                pauses[-1]["asked"] += [asdict(evidence) for evidence in self._witness.asked]
+        feed(self._listener, [StopListening(self._t)])
+        return pauses
+
+    def rows(self, clip: str, source: str, all_takes: list[Take]) -> list[Row]:
+        """The pauses of every take of a recording.  source: who speaks, to tell people from synthesized voices."""
+        found = []
+        for take in all_takes:
+            pauses = self.pauses(take)
+            found += [
+                {"clip": clip, "source": source, "kind": take.kind, "is_last": pause is pauses[-1], **pause}
+                for pause in pauses
+            ]
+        return found
+
+

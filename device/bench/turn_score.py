@@ -1,0 +1,134 @@
+"""How well it is judged when turns end, from pauses of which the truth is known.  Pure.
+
+A pause is a row of `device.bench.offline.Ear`.  Its `is_end` says whether the turn was over there.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from device.hear.level import Fade
+from device.hear.loop import VOICE_DUE_MS
+from device.hear.turn import Evidence, TurnModel
+
+Row = dict[str, Any]
+
+NOTICED_MS = 32  # the conversation waits when one frame sounds like speech; `Resumed` takes one more
+COMPUTE_MS = 40  # evidence of the voice is that much older than the silence when it arrives
+DEAD_AIR_MS = 1500
+HESITATIONS_MS = (300, 500, 800, 1200)
+
+
+def judged(rows: Sequence[Row]) -> list[Row]:
+    """The pauses whose truth is known, each with `is_end` and `evidence`: of hesitant takes the last one alone."""
+    pauses = [row for row in rows if row["asked"] and (row["kind"] == "fluent" or row["is_last"])]
+    return [
+        row | {"is_end": row["kind"] == "fluent" and row["is_last"], "evidence": [_evidence(a) for a in row["asked"]]}
+        for row in pauses
+    ]
+
+
+def _evidence(asked: Row) -> Evidence:
+    fade = Fade(**asked["fade"]) if asked["fade"] else None
+    return Evidence(**(asked | {"voice": tuple(asked["voice"]), "fade": fade}))
+
+
+def waits_ms(pauses: Sequence[Row], model: TurnModel, bounds_ms: tuple[float, float], patience: float = 1.0) -> np.ndarray:
+    """Silence in ms after the last sound after which each turn would have been over, had the pause not ended.
+
+    Each pause has `p`, one for each time it was asked; the newest counts.  bounds_ms: the settings' shortest and longest
+    wait.
+    """
+    asks = max(len(pause["p"]) for pause in pauses)
+    known_ms, over_ms = np.full((len(pauses), asks + 1), np.inf), np.full((len(pauses), asks), np.inf)
+    for row, pause in enumerate(pauses):
+        for at, ask in enumerate(pause["evidence"]):
+            known_ms[row, at] = ask.pause_ms + (COMPUTE_MS if ask.voice else 0)
+    p = np.array([[*pause["p"], *[0.5] * (asks - len(pause["p"]))] for pause in pauses])
+    # As in `device.hear.loop`: the voice is waited for, unless the templates know the sentence.
+    due = [[bool(e.voice) or e.completeness == "complete" for e in pause["evidence"]] for pause in pauses]
+    due = np.array([each + [True] * (asks - len(each)) for each in due])
+    least_ms = np.where(due, bounds_ms[0], max(VOICE_DUE_MS, bounds_ms[0]))
+    over_ms = np.maximum(known_ms[:, :asks], model.waits_ms(p, least_ms, bounds_ms[1], patience))
+    first = np.argmax(over_ms < known_ms[:, 1:], axis=1)  # of the last ask it always is
+    late_ms = np.array([pause.get("late_ms", 0.0) for pause in pauses])
+    return over_ms[np.arange(len(pauses)), first] + late_ms
+
+
+def is_cut_in(pause: Row, waited_ms: float) -> bool:
+    """Whether a pause within a turn would have been taken for its end, when it is as long as it was."""
+    return pause["length_ms"] is not None and waited_ms < pause["length_ms"] + pause.get("late_ms", 0.0) - NOTICED_MS
+
+
+def roc_area(scores: np.ndarray, is_end: np.ndarray) -> float:
+    """Chance that an end scores higher than something else; ties count half.  nan without both kinds."""
+    ends = int(is_end.sum())
+    if ends in (0, len(scores)):
+        return math.nan
+    values, place, count = np.unique(scores, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(count) - (count - 1) / 2)[place]
+    return float((rank[is_end].sum() - ends * (ends + 1) / 2) / (ends * (len(scores) - ends)))
+
+
+def calibration(p: np.ndarray, is_end: np.ndarray, weight: np.ndarray, bins: int = 5) -> list[dict[str, float]]:
+    """In each bin of equal width with anything in it: mean probability said, share that were ends, how many."""
+    which = np.minimum((p * bins).astype(int), bins - 1)
+    return [
+        {
+            "said": round(float(np.average(p[which == b], weights=weight[which == b])), 3),
+            "was": round(float(np.average(is_end[which == b], weights=weight[which == b])), 3),
+            "count": int((which == b).sum()),
+        }
+        for b in range(bins)
+        if weight[which == b].sum() > 0
+    ]
+
+
+SOURCES: dict[str, Callable[[Row], float]] = {
+    "voice": lambda pause: next(e.voice[0] for e in pause["evidence"] if e.voice),
+    "text": lambda pause: pause["text_log_odds"],
+    "fade": lambda pause: _faded(pause["evidence"][0].fade),
+    "fused, before the voice": lambda pause: pause["p"][0],
+    "fused": lambda pause: next(p for e, p in zip(pause["evidence"], pause["p"], strict=True) if e.voice),
+}
+
+
+def _faded(fade: Fade | None) -> float:
+    return 0.0 if fade is None else fade.loud_ms + fade.faint_ms
+
+
+def figures(pauses: Sequence[Row]) -> Row:
+    """Everything at one operating point.  Each pause has `p` (of each ask), `text_log_odds` and `waited_ms`.
+
+    False cut-ins are counted a recording, hesitations a pause; waits in ms from the last sound.
+    """
+    heard = [pause for pause in pauses if any(e.voice for e in pause["evidence"])]
+    ends = [pause for pause in pauses if pause["is_end"]]
+    cuts = [pause for pause in pauses if pause["kind"] != "fluent"]
+    clips = {pause["clip"] for pause in pauses}
+    cut_in = {p["clip"] for p in pauses if p["kind"] == "fluent" and not p["is_end"] and is_cut_in(p, p["waited_ms"])}
+    is_end = np.array([pause["is_end"] for pause in heard])
+    judged_here = [pause["is_end"] or pause["kind"] != "fluent" for pause in heard]
+    waits = np.array([pause["waited_ms"] for pause in ends])
+    weight = np.array([1.0 if pause["kind"] == "fluent" else 0.25 for pause in heard])
+    fused = np.array([SOURCES["fused"](pause) for pause in heard])
+    return {
+        "recordings": len(clips),
+        "hesitations": len(cuts),
+        "roc": {
+            name: round(roc_area(np.array([score(p) for p in heard])[judged_here], is_end[judged_here]), 4)
+            for name, score in SOURCES.items()
+        },
+        "false_cut_ins": round(len(cut_in) / max(1, len(clips)), 4),
+        "hesitations_cut": {f"{ms}": round(_share([p["waited_ms"] < ms for p in cuts]), 4) for ms in HESITATIONS_MS},
+        "wait_ms": {f"p{q}": round(float(np.percentile(waits, q))) for q in (50, 90, 99)} if len(waits) else {},
+        "mean_wait_ms": round(float(waits.mean())) if len(waits) else None,
+        "dead_air": round(_share(waits > DEAD_AIR_MS), 4),
+        "calibration": calibration(fused, is_end, weight),
+    }
+
+
+def _share(flags: Sequence[bool] | np.ndarray) -> float:
+    return float(np.mean(flags)) if len(flags) else 0.0
