@@ -12,7 +12,9 @@ from device.events import (
     Fault,
     Frame,
     Listen,
+    Partial,
     Pause,
+    Peek,
     Resumed,
     StopListening,
     milliseconds,
@@ -195,3 +197,18 @@ def test_idle_frames_are_cheap(listener):
     """Without a turn to hear, a frame costs next to nothing."""
     frame = Frame(0, np.zeros(512, np.float32), 0.0, False, 0)
     assert feed(listener, [frame]) == [] and kinds(feed(listener, [frame]), Fault) == []
+
+
+def test_a_peek_gives_the_words_before_the_decoder_would(listener, question, vad_folder):
+    """And what is said after it is heard all the same."""
+    heard = list(frames(question, vad_folder))
+    begun = next(i for i, frame in enumerate(heard) if frame.in_speech)
+    peeked = begun + 12  # 400 ms of speech
+    early = feed(listener, [Listen(1, 0), *heard[:peeked]])
+    usual = [event.text for event in early if isinstance(event, Partial)]
+    (partial,) = feed(listener, [Peek(1)])
+    assert isinstance(partial, Partial) and partial.text.split()[:1] == ["what"]
+    assert not usual or len(partial.text) > len(usual[-1])
+    assert feed(listener, [Peek(7)]) == [], "of another turn"
+    pause = next(event for event in feed(listener, heard[peeked:]) if isinstance(event, Pause))
+    assert "what time is it" in pause.text

@@ -21,6 +21,7 @@ from device.events import (
     Listen,
     Partial,
     Pause,
+    Peek,
     Resumed,
     StopListening,
     milliseconds,
@@ -69,6 +70,7 @@ class _Turn:
     partial_t: int = 0
     text: str = ""  # at the last pause
     end_t: int = 0  # of that text
+    peek: bool = False  # main wants to know what was said up to now
 
 
 @dataclass
@@ -121,6 +123,8 @@ class Listener:
                 return self._listen(message)
             case StopListening() if self._turn and self._turn.number == message.turn:
                 self.give_up()
+            case Peek() if self._turn and self._turn.number == message.turn:
+                self._turn.peek = True
         return []
 
     def give_up(self) -> None:
@@ -206,6 +210,8 @@ class Listener:
             return [] if self._nobody_speaks() and self._recognizer.tidy() else None
         if self._silence and self._silence.text and self._stage() > self._silence.stage:
             return self._judge_voice()  # before the recognizer catches up: the user waits for this, not for that
+        if self._turn.peek and self._silence is None:
+            return self._peek()
         if self._recognizer.decode():
             return self._partial()
         if self._silence is None:
@@ -232,6 +238,12 @@ class Listener:
             return []
         turn.partial, turn.partial_t = text, self._now_t()
         return [Partial(turn.partial_t, turn.number, text)]
+
+    def _peek(self) -> list[object]:
+        """The words so far, with those that the decoder would show 300 ms later.  Blocks like a pause does."""
+        self._turn.peek, self._turn.partial_t = False, 0
+        self._recognizer.settle()
+        return self._partial()
 
     def _settle(self) -> list[object]:
         """The text of the turn so far, as soon as the user pauses."""
