@@ -74,6 +74,7 @@ class Turn:
     max_wait_ms: int = _key(1800, 100, 10000)
     patience: float = _key(1.0, 0.1, 10.0)
     longest_s: float = _key(30.0, 5, 120)
+    nod: bool = False
 
 
 @dataclass(frozen=True)

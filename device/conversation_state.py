@@ -23,12 +23,17 @@ class Rules:
     barge_in: int
     fillers: bool
     history_turns: int
+    nod: bool = False  # signs of listening, while the user tells something long
+    nod_after: int = samples(4000)  # of the user's turn
+    nod_again: int = samples(8000)
+    nod_p_end: float = 0.1  # where the end of the turn is less likely
     always_open: bool = False  # no wake word is ever needed
     # How long after the end of a turn more words belong to it (a repair; issue "Know when the user has finished").
     repair_window: int = samples(2000)
     # Speech over the reply; see device.over_reply.
     word_barge_in: int = samples(600)  # a single word is more often misheard than not
-    hold_near_end: int = samples(200)  # of it heard with certainty: the reply holds
+    hold_after: int = samples(220)  # the reply holds, if
+    hold_near_end: int = samples(120)  # so much of it was heard with certainty
     certain_near_end: int = samples(800)  # so much of it can't be an echo
     peeks: tuple[int, ...] = (samples(240), samples(400), samples(560))  # its words so far are asked for
     unduck_after: int = samples(400)  # the recognizer's word on what was said is awaited this long
@@ -60,6 +65,7 @@ def rules_from(config: Config, always_open: bool = False, shows_words: bool = Tr
         barge_in=samples(config.conversation.barge_in_ms),
         fillers=config.filler.enabled,
         history_turns=config.conversation.history_turns,
+        nod=config.turn.nod,
         always_open=always_open,
         wordless_limit=samples(1500 if shows_words else 8000),
     )
@@ -92,6 +98,8 @@ class State:
     in_speech: bool = False
     voice: bool = False
     speech_t: int = 0  # where the newest speech began
+    begun_t: int = 0  # when the user began the turn being heard
+    nodded_t: int | None = None
     text: str = ""  # of the turn being heard, as far as it is known
     already: str = ""  # front part of `text` that was answered before
     end_t: int = 0  # last speech sample before the newest pause
@@ -134,6 +142,7 @@ def listen(state: State, rules: Rules, from_t: int, window: int, wake_word: str 
         turn=state.turn + 1,
         text="",
         already="",
+        begun_t=state.t,
         deadline=state.t + rules.longest_turn if state.in_speech else state.open_until,
         filler_at=None,
     )

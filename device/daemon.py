@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from device import events as ev
 from device import realtime, service
 from device.audio.device import AudioDevice
@@ -48,6 +50,7 @@ from device.turn_times import TurnTimes
 STOP = object()  # the last message of every mailbox
 _POLL_TIMERS = ev.samples(100)
 _JOIN_S = 5.0
+_NOD_LOUDNESS = np.float32(0.4)  # -8 dB: under the user's voice, not over it
 
 # Called with each step of the conversation: event, state before, state after, commands.  Main thread; must not block.
 Observer = Callable[[object, State, State, list[object]], None]
@@ -321,7 +324,9 @@ class Daemon:
             return
         self._fillers_played += 1
         self._last_filler = filler.text
-        self.boxes["audio"].put(ev.Sound(command.turn, command.draft, "filler", filler.samples, last=True))
+        kind, loudness = ("nod", _NOD_LOUDNESS) if command.kind == "nod" else ("filler", 1.0)
+        sound = ev.Sound(command.turn, command.draft, kind, filler.samples * loudness, filler.words, last=True)
+        self.boxes["audio"].put(sound)
 
     def _remember(self, exchange: ev.Exchange) -> None:
         self.history.remember(exchange)

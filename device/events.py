@@ -320,7 +320,7 @@ class Say:
     last: bool = False
 
 
-SoundKind = Literal["reply", "filler", "alarm"]
+SoundKind = Literal["reply", "filler", "nod", "alarm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,7 +431,10 @@ class SayNow:
 
 @dataclass(frozen=True, slots=True)
 class PlayFiller:
-    """Play a filler of `kind` ("thinking", "still-working", or a tool's name) before the reply of `draft`."""
+    """Play a filler of `kind` ("thinking", "still-working", or a tool's name) before the reply of `draft`.
+
+    "nod": a sign of listening in the user's turn, which belongs to no reply.
+    """
 
     turn: int
     draft: int

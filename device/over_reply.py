@@ -1,6 +1,6 @@
 """Ducked: somebody speaks over the reply, or before its first sound.  Duck, decide, cut (DESIGN.md).
 
-    speech ──► duck ──near end, 300 ms──► hold ──┬──► words that are a turn, a call to stop ──► cut
+    speech ──► duck ──near end, 220 ms──► hold ──┬──► words that are a turn, a call to stop ──► cut
                   └──────────────────────────────┴──► a backchannel, a noise, Nod's own voice ─► go on from the word
 
 `hold` is what a person does who is spoken to: silent at once, and nothing lost.  Only words end the reply; sound without
@@ -52,7 +52,7 @@ def tick(state: State, event: ev.Tick, rules: Rules) -> Result:
     said = verdict(state, rules)
     if (said == "turn" and lasted >= rules.barge_in) or (said == "word" and lasted >= rules.word_barge_in):
         return cut(state, rules)
-    if not state.held and lasted >= rules.barge_in and state.near >= rules.hold_near_end:
+    if not state.held and lasted >= rules.hold_after and state.near >= rules.hold_near_end:
         state = replace(state, held=True)
         commands.append(ev.Hold())
     if state.peeks < len(rules.peeks) and lasted >= rules.peeks[state.peeks]:
@@ -108,7 +108,12 @@ def cut(state: State, rules: Rules) -> Result:
     commands += [ev.Undo(draft)] if is_repair else []
     state = open_for(state, rules, rules.wake_timeout)
     state = replace(
-        state, phase="hearing", deadline=state.t + rules.longest_turn, repairs=state.repairs + is_repair, already=""
+        state,
+        phase="hearing",
+        deadline=state.t + rules.longest_turn,
+        repairs=state.repairs + is_repair,
+        already="",
+        begun_t=state.t,
     )
     return state, commands
 

@@ -87,6 +87,8 @@ def playout_started(state: State, event: ev.PlayoutStarted, rules: Rules) -> Res
 
 
 def playout_ended(state: State, event: ev.PlayoutEnded, rules: Rules) -> Result:
+    if event.kind == "nod":
+        return state, []
     if event.kind != "reply":
         again = state.t + rules.filler_again if event.kind == "filler" else None
         return replace(state, filler_at=again if state.phase in ("thinking", "ducked") else None), []

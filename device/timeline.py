@@ -25,7 +25,7 @@ PHASES = ("idle", "listening", "hearing", "pausing", "thinking", "speaking", "du
 
 @dataclass(frozen=True)
 class Sound:
-    """Something that left the loudspeaker.  kind: "reply", "filler" or "alarm"."""
+    """Something that left the loudspeaker.  kind: "reply", "filler", "nod" or "alarm"."""
 
     start_s: float
     end_s: float

@@ -166,7 +166,7 @@ class TurnLog:
 
     def _sound_started(self, event: ev.PlayoutStarted) -> None:
         turn = self._open
-        if turn is None or turn.draft != event.draft or event.kind == "alarm":
+        if turn is None or turn.draft != event.draft or event.kind in ("alarm", "nod"):
             return
         turn.first_t = event.t if turn.first_t is None else turn.first_t
         if event.kind == "filler":

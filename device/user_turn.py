@@ -53,7 +53,17 @@ def pause(state: State, event: ev.Pause, rules: Rules) -> Result:
 def evidence(state: State, event: ev.EndEvidence, rules: Rules) -> Result:
     if event.end_t != state.end_t:
         return state, []
-    return replace(state, deadline=event.end_t + samples(event.wait_ms)), []
+    state = replace(state, deadline=event.end_t + samples(event.wait_ms))
+    return nod(state, rules) if rules.nod and event.p_end < rules.nod_p_end else (state, [])
+
+
+def nod(state: State, rules: Rules) -> Result:
+    """Show that somebody listens: rarely, in a long turn, at a pause that is clearly not its end.  No reply, no filler."""
+    is_long = state.end_t - state.begun_t >= rules.nod_after
+    is_rare = state.nodded_t is None or state.t - state.nodded_t >= rules.nod_again
+    if not (is_long and is_rare) or state.voice or state.in_speech:
+        return state, []
+    return replace(state, nodded_t=state.t), [ev.PlayFiller(state.turn, state.draft, "nod")]
 
 
 def goes_on(state: State, event: object, rules: Rules) -> Result:

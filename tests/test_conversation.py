@@ -279,7 +279,7 @@ def speech(story, from_ms, to_ms, near_end=True):
 def test_who_speaks_over_the_reply_is_let_speak_before_any_word_is_known():
     story = speaking()
     told = speech(story, 5000, 5400)
-    assert kinds(told) == ["Duck", "Listen", "Peek", "Hold", "Peek"]
+    assert kinds(told) == ["Duck", "Listen", "Hold", "Peek", "Peek"]
     assert story.state.phase == "ducked", "nothing is lost yet"
 
 
@@ -342,6 +342,38 @@ def test_what_was_cut_before_its_first_sound_is_known_by_the_playouts_answer():
 def test_what_was_not_heard_is_the_rest(words, count):
     heard = tuple(words[:count])
     assert unheard("  ".join(words), heard) == "  ".join(words[count:])
+
+
+NODDING = replace(OPEN, nod=True)
+
+
+def pauses(story, from_ms, to_ms, text, p_end):
+    """The user says `text` and pauses, and goes on before it counts as the end."""
+    story.until(from_ms + 60)
+    story.tell(ev.SpeechStarted(story.state.t, samples(from_ms)))
+    told = story.until(to_ms + 60)
+    told += story.tell(ev.SpeechStopped(story.state.t, samples(to_ms)))
+    told += story.tell(ev.Pause(story.state.t, story.state.turn, samples(to_ms), text))
+    told += story.tell(ev.EndEvidence(story.state.t, story.state.turn, samples(to_ms), p_end, 1800))
+    return only(told + story.until(to_ms + 600), ev.PlayFiller)
+
+
+def test_it_nods_rarely_and_only_where_the_user_goes_on():
+    story = Story(NODDING)
+    assert pauses(story, 500, 3000, "so i was at", 0.01) == [], "too soon"
+    nod = ev.PlayFiller(1, story.state.draft + 1, "nod")
+    assert pauses(story, 3700, 5500, "so i was at the station and", 0.01) == [nod]
+    assert pauses(story, 6200, 9000, "so i was at the station and then", 0.01) == [], "too often"
+    assert pauses(story, 9700, 14000, "so i was at the station and then he came", 0.4) == [], "it may be the end"
+    assert len(pauses(story, 14700, 16000, "so i was at the station and then he came and", 0.02)) == 1
+    assert story.state.fillers == 0 and story.state.history == ()
+    assert story.tell(ev.PlayoutEnded(story.state.t, 1, story.state.draft, "nod", ("Mm-hmm.",), False)) == []
+
+
+def test_it_does_not_nod_unless_told_to():
+    story = Story(OPEN)
+    for i in range(6):
+        assert pauses(story, 500 + 4000 * i, 3700 + 4000 * i, "and " * (i + 1), 0.01) == []
 
 
 def test_a_failed_act_is_told_instead_of_what_was_prepared():

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from device.errors import ConfigError, WaveError
-from device.events import SAMPLE_RATE_HZ
+from device.events import SAMPLE_RATE_HZ, Word
 from device.speak.voice import Voice
 from device.wave_file import read_wave, write_wave
 
@@ -22,6 +22,7 @@ TEXTS: Mapping[str, Sequence[str]] = {
     "thinking": ("Hmm.", "Let me think.", "Let me see.", "Good question."),
     "still-working": ("Still working on it.", "One more moment.", "Almost there."),
     "tool": ("Let me check that.", "I'll look that up.", "One moment."),
+    "nod": ("Mm-hmm.", "Mhm.", "Uh-huh."),
 }
 _LONGEST_S = 5.0  # of a user's own recording: a filler isn't a speech
 
@@ -33,6 +34,14 @@ class Filler:
     text: str
     kind: str
     samples: np.ndarray = field(repr=False)
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """Its words, evenly spread: near enough to know its echo by."""
+        words, size = self.text.split(), self.samples.size
+        return tuple(
+            Word(word, size * i // len(words), size * (i + 1) // len(words)) for i, word in enumerate(words)
+        )
 
 
 class Fillers:
