@@ -6,6 +6,7 @@ from typing import Literal
 from device import events as ev
 from device.config import Config
 from device.events import samples
+from device.said_over import Verdict
 
 Phase = Literal["idle", "listening", "hearing", "pausing", "thinking", "speaking", "ducked"]
 
@@ -34,9 +35,9 @@ class Rules:
     word_barge_in: int = samples(600)  # a single word is more often misheard than not
     hold_after: int = samples(220)  # the reply holds, if
     hold_near_end: int = samples(120)  # so much of it was heard with certainty
-    certain_near_end: int = samples(800)  # so much of it can't be an echo
+    certain_near_end: int = samples(800)  # so much of it can't be an echo; whole blocks
     peeks: tuple[int, ...] = (samples(240), samples(400), samples(560))  # its words so far are asked for
-    unduck_after: int = samples(400)  # the recognizer's word on what was said is awaited this long
+    unduck_after: int = samples(300)  # the recognizer's word on what was said is awaited this long
     overlap_limit: int = samples(5000)  # nobody hums, laughs or coughs longer
     echo_before: int = samples(1000)  # a word that began so long before may still be heard as an echo
     echo_memory: int = samples(8000)
@@ -119,6 +120,7 @@ class State:
     held: bool = False  # silent, because somebody speaks over it
     near: int = 0  # samples of the speech over it that certainly are somebody's
     peeks: int = 0  # how often its words were asked for
+    said: Verdict | Literal[""] = ""  # what they are, as far as they are known
     slow_tool: str | None = None  # a slow tool is running for it
     filler_at: int | None = None
     fillers: int = 0

@@ -18,7 +18,7 @@ from device.user_turn import pause
 def duck(state: State, event: ev.SpeechStarted, rules: Rules) -> Result:
     """Lower the voice and find out what it is.  Soon after the turn's end it is the same utterance going on."""
     goes_on = state.turn == state.reply_turn and event.start_t - state.end_t < rules.repair_window and state.user
-    state = replace(state, phase="ducked", deadline=state.t + rules.overlap_limit, held=False, near=0, peeks=0)
+    state = replace(state, phase="ducked", deadline=state.t + rules.overlap_limit, held=False, near=0, peeks=0, said="")
     if goes_on:
         return state, [ev.Duck(True)]
     state = replace(state, turn=state.turn + 1, text="", already="")
@@ -48,9 +48,10 @@ def tick(state: State, event: ev.Tick, rules: Rules) -> Result:
     commands: list[object] = []
     if event.near_end:
         state = replace(state, near=state.near + ev.BLOCK_SAMPLES)
+        if state.near == rules.certain_near_end:
+            state = replace(state, said=verdict(state, rules))
     lasted = state.t - state.speech_t
-    said = verdict(state, rules)
-    if (said == "turn" and lasted >= rules.barge_in) or (said == "word" and lasted >= rules.word_barge_in):
+    if (state.said == "turn" and lasted >= rules.barge_in) or (state.said == "word" and lasted >= rules.word_barge_in):
         return cut(state, rules)
     if not state.held and lasted >= rules.hold_after and state.near >= rules.hold_near_end:
         state = replace(state, held=True)
@@ -64,7 +65,8 @@ def tick(state: State, event: ev.Tick, rules: Rules) -> Result:
 def partial(state: State, event: ev.Partial, rules: Rules) -> Result:
     """A call to stop is obeyed in the middle of it; everything else is weighed with the next tick."""
     state = replace(state, text=event.text)
-    return cut(state, rules) if verdict(state, rules) == "command" else (state, [])
+    state = replace(state, said=verdict(state, rules))
+    return cut(state, rules) if state.said == "command" else (state, [])
 
 
 def speech_starts(state: State, event: ev.SpeechStarted, rules: Rules) -> Result:

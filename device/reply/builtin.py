@@ -84,10 +84,10 @@ class BuiltinAgent:
     def _go_on(self, intent: Intent, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
         """From where the user interrupted, once; what came between doesn't matter."""
         for exchange in reversed(history):
-            asked = self._reader.read(exchange.user)
             if exchange.unheard:
                 yield Words(exchange.unheard)
                 return
+            asked = self._reader.read(exchange.user)
             if asked is not None and asked.name == "Continue":
                 break
         yield Words("That was all I had to say.")
