@@ -204,6 +204,7 @@ def test_words_soon_after_a_false_cut_in_are_joined_to_the_turn():
     story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
     told = story.says("set a timer for five minutes and call it pasta", 2000, 3000)
     assert only(told, ev.Listen) == [] and only(told, ev.Cut) == [ev.Cut(draft)]
+    assert only(told, ev.Undo) == [ev.Undo(draft)], "what it did, it did too soon"
     assert only(told, ev.Prepare)[0].text == "set a timer for five minutes and call it pasta"
     assert story.state.repairs == 1
     told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("Five",), True))
