@@ -125,6 +125,31 @@ def _add_bench(add) -> None:
         "--write-docs", action="store_true", help="the figures into docs/turn-budget.md of this checkout"
     )
     bench.add_argument("--requests", type=int, metavar="N", help="only the first N requests")
+    kinds = bench.add_subparsers(title="other benches", metavar="BENCH")
+    _add_duplex(kinds)
+
+
+def _add_duplex(kinds) -> None:
+    duplex = kinds.add_parser(
+        "duplex",
+        help="interrupting Nod in simulated rooms, faster than real time",
+        description="Rooms, levels and loudspeakers, for each echo canceller.  About half an hour each as it is.",
+    )
+    duplex.set_defaults(command=_duplex)
+    duplex.add_argument("--config", type=Path, metavar="FILE", help="settings")
+    duplex.add_argument("--out", type=Path, default=Path("out/duplex"), metavar="DIR", help="default: out/duplex")
+    duplex.add_argument(
+        "--speech",
+        type=Path,
+        default=Path("../shared/speech/commands"),
+        metavar="DIR",
+        help="people's orders, FLAC or WAV (default: ../shared/speech/commands)",
+    )
+    duplex.add_argument("--minutes", type=float, default=30.0, metavar="N", help="of Nod alone (default: 30)")
+    duplex.add_argument("--trials", type=int, default=8, metavar="N", help="a room, loudspeaker and level (default: 8)")
+    duplex.add_argument(
+        "--canceller", action="append", default=[], metavar="NAME", help="only this one; may be given again"
+    )
 
 
 def _add_latency(add) -> None:
@@ -221,6 +246,18 @@ def _bench(options: argparse.Namespace) -> int:
     if options.write_docs:
         write_docs(docs, result)
         print(f"Written: {docs / 'turn-budget.md'} and {docs / 'bench.json'}")
+    return 0
+
+
+def _duplex(options: argparse.Namespace) -> int:
+    config = config_file.find(options.config)
+    from device.bench.duplex.run import Size, run_duplex
+    from device.models import ModelStore
+
+    config = replace(config, paths=replace(config.paths, state=""))
+    store = ModelStore(config.paths.models_dir())
+    size = Size(options.minutes, options.trials)
+    run_duplex(config, store, options.out, options.speech, size, options.canceller)
     return 0
 
 

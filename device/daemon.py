@@ -100,6 +100,7 @@ class Daemon:
     """One Nod.  Made and run by the main thread.
 
     device: the sound card, or a file-backed one.  always_open: no wake word is ever needed.  observer: see `Observer`.
+    models: what is loaded already, by a bench that holds many conversations.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Daemon:
         device: AudioDevice,
         always_open: bool = False,
         observer: Observer | None = None,
+        models: Models | None = None,
     ):
         self.config = config
         self.device = device
@@ -122,7 +124,7 @@ class Daemon:
             "reply": Mailbox("reply", 16, drops="oldest"),
             "speak": Mailbox("speak", 1024),
         }
-        self.models = Models(config, store, state_dir, self.floor, self.boxes["main"].put)
+        self.models = models or Models(config, store, state_dir, self.floor, self.boxes["main"].put)
         self.history = History(state_dir / "history.sqlite")
         self.turn_times = TurnTimes(state_dir / TURN_TIMES)
         self.indicator = Indicator(config.led)
@@ -159,9 +161,8 @@ class Daemon:
         threads = [threading.Thread(target=self._thread, args=args, daemon=True) for args in self._parts()]
         self._be("main")
         self.warnings += [w for w in [realtime.settle()] if w]
-        self.state, commands = start(self.rules, self.history.latest(self.config.conversation.history_turns))
+        self.begin()
         self.models.agent.agent.warm(self.state.history, lambda: None)
-        self._carry_out(commands)
         self.models.agent.announce_unfinished(self.boxes["main"].put)
         for thread in threads:
             thread.start()
@@ -172,7 +173,7 @@ class Daemon:
                 if event is STOP:
                     break
                 if event is not None:
-                    self._take(event)
+                    self.take(event)
         finally:
             self._end(threads)
         if self._audio_error is not None:
@@ -180,9 +181,18 @@ class Daemon:
 
     _audio_error: NodError | None = None
 
+    def begin(self) -> None:
+        """Set the conversation to its first state.  `run` does it; so does a bench that carries the events itself."""
+        self.state, commands = start(self.rules, self.history.latest(self.config.conversation.history_turns))
+        self._carry_out(commands)
+
+    def listener(self) -> Listener:
+        """The hear thread's mind, on the loaded models."""
+        return Listener(self.models.recognizer, self.models.prosody, self.models.agent.completeness, self.config.turn)
+
     def _parts(self) -> list[tuple[str, Callable[[], None]]]:
         boxes, models = self.boxes, self.models
-        listener = Listener(models.recognizer, models.prosody, models.agent.completeness, self.config.turn)
+        listener = self.listener()
         return [
             ("hear", lambda: hear_loop.run(boxes["hear"], boxes["main"], listener, STOP)),
             (
@@ -274,7 +284,8 @@ class Daemon:
 
     # --- the conversation ---------------------------------------------------------------------------------------------
 
-    def _take(self, event: object) -> None:
+    def take(self, event: object) -> None:
+        """Take one event of the mailbox "main" and carry out what is decided.  Main thread."""
         if isinstance(event, ev.Fault):
             self.faults.append(f"{event.where}: {event.what}")
             return

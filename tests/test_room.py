@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from device.errors import EndOfRecording, RoomError
 from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ
 from device.room.convolver import Convolver
-from device.room.device import RoomDevice, Scene, convolved
+from device.room.device import RoomDevice, Scene, convolved, device_in
 from device.room.level import active_dbfs, rms_dbfs
 from device.room.room import Room, impulse_responses, read_room, room_names, rt60_s
 from device.room.simulated import OWN_VOICE
@@ -32,7 +32,7 @@ def users_voice(voice):
 
 
 def in_room(room: Room, scene: Scene, seconds: float) -> RoomDevice:
-    return RoomDevice(room, scene, round(seconds * SAMPLE_RATE_HZ), in_real_time=False, responses=responses_of(room))
+    return device_in(room, scene, round(seconds * SAMPLE_RATE_HZ), in_real_time=False, responses=responses_of(room))
 
 
 def silence(seconds: float) -> np.ndarray:

@@ -108,7 +108,7 @@ def _result(config: Config, out_dir: Path, placed: Sequence[Placed], human: bool
     rows = score(placed, run.agent, run.events, config.budget.turn)
     about = {event["kind"]: event for event in run.events if event["kind"] in ("ready", "audio")}
     return {
-        "machine": _machine(),
+        "machine": machine(),
         "people": human,
         "budget": vars(config.budget),
         "equipment": about,
@@ -117,7 +117,7 @@ def _result(config: Config, out_dir: Path, placed: Sequence[Placed], human: bool
     }
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     """What it ran on, and when."""
     try:
         about = Path("/proc/cpuinfo").read_text(encoding="utf-8")

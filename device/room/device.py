@@ -96,54 +96,48 @@ class _Delay:
         return np.einsum("bt,bt->b", self._past[where], taps).astype(np.float32)
 
 
-class RoomDevice:
+class RoomDevice(FileDevice):
     """A `device.audio.device.AudioDevice` in a room.  Made by any thread, used by the audio thread.
 
-    scene: what sounds besides Nod.  limit_samples: where the recording ends.  in_real_time: see `FileDevice`.
-    responses: of the room, when they are at hand.  Making a device takes as long as `impulse_responses`, about a second.
-    Raises RoomError.
+    loudspeaker: the way back into the microphone.  microphone, limit_samples, in_real_time: see `FileDevice`.
     """
 
     def __init__(
-        self,
-        room: Room,
-        scene: Scene,
-        limit_samples: int,
-        in_real_time: bool = True,
-        responses: Responses | None = None,
+        self, loudspeaker: Loudspeaker, microphone: np.ndarray, limit_samples: int, in_real_time: bool = True
     ):
-        responses = responses or impulse_responses(room)
-        self._loudspeaker = Loudspeaker(room, responses.echo, scene.own_voice)
-        self._file = FileDevice(microphone(room, scene, responses, limit_samples), limit_samples, in_real_time)
-        self.output_delay_samples = self._file.output_delay_samples
-        self.reference: np.ndarray | None = None
-        self._echo = np.zeros(limit_samples, dtype=np.float32)
-        self._at = 0
-
-    @property
-    def xruns(self) -> int:
-        """See `AudioDevice`."""
-        return self._file.xruns
+        super().__init__(microphone, limit_samples, in_real_time)
+        self._way_back = loudspeaker
+        self._echo = np.zeros(limit_samples + BLOCK_SAMPLES, dtype=np.float32)
+        self._captured = np.zeros_like(self._echo)
+        self._size = 0
 
     def exchange(self, play: np.ndarray) -> np.ndarray:
         """See `AudioDevice.exchange`.  What the room costs (0.1 ms) is spent while a real device would wait as well."""
-        sounding = self._file.sounding()
-        echo = self._loudspeaker.step(np.pad(sounding, (0, BLOCK_SAMPLES - sounding.size)))
-        captured = self._file.exchange(play)
-        self._echo[self._at : self._at + BLOCK_SAMPLES] = echo[: self._echo.size - self._at]
-        self._at += BLOCK_SAMPLES
-        return np.clip(captured + echo, -1.0, 1.0)
-
-    def recording(self) -> np.ndarray:
-        """See `FileDevice.recording`."""
-        return self._file.recording()
+        sounding = self.sounding()
+        echo = self._way_back.step(np.pad(sounding, (0, BLOCK_SAMPLES - sounding.size)))
+        captured = np.clip(super().exchange(play) + echo, -1.0, 1.0)
+        block = slice(self._size, self._size + BLOCK_SAMPLES)
+        self._echo[block], self._captured[block] = echo, captured
+        self._size += BLOCK_SAMPLES
+        return captured
 
     def echo(self) -> np.ndarray:
-        """What the microphone heard of the loudspeaker so far, alone: float32, on the same timeline."""
-        return self._echo[: self._at]
+        """What the microphone heard of the loudspeaker so far, alone: float32, on the recording's timeline."""
+        return self._echo[: self._size]
 
-    def close(self) -> None:
-        """Nothing to give back."""
+    def captured(self) -> np.ndarray:
+        """What the microphone heard so far, of everything: float32, on the same timeline."""
+        return self._captured[: self._size]
+
+
+def device_in(
+    room: Room, scene: Scene, limit_samples: int, in_real_time: bool = True, responses: Responses | None = None
+) -> RoomDevice:
+    """The device of a scene in a room.  responses: of the room, when they are at hand; otherwise it takes a second or
+    more.  Raises RoomError."""
+    responses = responses or impulse_responses(room)
+    loudspeaker = Loudspeaker(room, responses.echo, scene.own_voice)
+    return RoomDevice(loudspeaker, microphone(room, scene, responses, limit_samples), limit_samples, in_real_time)
 
 
 def microphone(room: Room, scene: Scene, responses: Responses, size: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 
 from device.config import Config
 from device.models import ModelStore
-from device.room.device import RoomDevice, Scene
+from device.room.device import RoomDevice, Scene, device_in
 from device.room.room import read_room
 from device.speak.voice import Voice
 from device.wave_file import read_wave
@@ -38,6 +38,6 @@ def in_room(
     own_voice, _ = Voice(store.path(config.voice.model), config.voice.model, config.voice.speed).say(OWN_VOICE)
 
     def make(user: np.ndarray, limit_samples: int) -> RoomDevice:
-        return RoomDevice(described, Scene(user, own_voice, echo_db, recorded, snr_db), limit_samples)
+        return device_in(described, Scene(user, own_voice, echo_db, recorded, snr_db), limit_samples)
 
     return make

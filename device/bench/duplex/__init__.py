@@ -1,0 +1,1 @@
+"""`nod bench duplex`: interrupting Nod in simulated rooms."""

@@ -1,0 +1,254 @@
+"""`nod bench duplex`: rooms × levels × distortion, for each echo canceller; faster than real time.
+
+Leaves `duplex.json`, `duplex.html` and the recordings of some trials in a folder.
+"""
+
+import json
+import random
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import numpy as np
+
+from device import config as settings
+from device.bench.duplex import people, score
+from device.bench.duplex.conversation import Conversation, Log
+from device.bench.duplex.examples import Example
+from device.bench.duplex.page import write_page
+from device.bench.duplex.people import Placed, Utterance
+from device.bench.duplex.table import print_canceller
+from device.bench.duplex.talk import PARAGRAPHS, Spoken, Talk
+from device.bench.gap import machine
+from device.config import Config
+from device.daemon import Models
+from device.events import SAMPLE_RATE_HZ
+from device.floor import Floor
+from device.hear.recognizer import Recognizer
+from device.models import ModelStore
+from device.room.device import Loudspeaker, RoomDevice
+from device.room.room import Responses, Room, impulse_responses, read_room
+from device.speak.voice import Voice
+
+Row = dict[str, Any]
+LINEAR, CLIPPING = 1.0, 0.2  # of full scale, where Nod's voice has an RMS of 0.1 and peaks of 0.8
+ROOMS = ("study", "living-room", "kitchen")
+LEVELS_DB = (0.0, -10.0, -20.0)
+QUIET_LEVELS_DB = (0.0, -10.0)
+MINUTES, TRIALS = 30.0, 8
+LINEAR_MINUTES = 1.0  # Nod alone through a loudspeaker that doesn't clip: for comparison only
+SEED = 5
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything.  minutes: of Nod alone, over all rooms.  trials: a room, distortion and level."""
+
+    minutes: float = MINUTES
+    trials: int = TRIALS
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A room with one loudspeaker in it, and all that is needed to hold a conversation there."""
+
+    room: Room
+    responses: Responses
+    own_voice: np.ndarray
+
+    @property
+    def loudspeaker(self) -> str:
+        return "linear" if self.room.clips_at >= LINEAR else "clipping"
+
+    def device(self, said: Sequence[Placed], size: int, seed: int) -> RoomDevice:
+        microphone = people.heard_of_people(self.room, self.responses, said, size, seed)
+        return RoomDevice(Loudspeaker(self.room, self.responses.echo, self.own_voice), microphone, size, in_real_time=False)
+
+
+def cancellers(config: Config) -> list[str]:
+    """The configured one first, then every other there is."""
+    known = get_args(get_type_hints(settings.Audio)["echo_canceller"])
+    return sorted(known, key=lambda kind: kind != config.audio.echo_canceller)
+
+
+class Bench:
+    """Everything that is made once for a run."""
+
+    def __init__(self, config: Config, store: ModelStore, speech_dir: Path, size: Size):
+        self.config, self.store, self.size = config, store, size
+        folder = store.path(config.voice.model)
+        plain = Voice(folder, config.voice.model, config.voice.speed)
+        identity = plain.identity.split()[-1][:16]
+        self.talk = Talk(
+            store.folder / "bench-talk", identity, lambda pitch: Voice(folder, config.voice.model, config.voice.speed, pitch)
+        )
+        self.paragraphs = [self.talk.say(text) for text in PARAGRAPHS]
+        chance = random.Random(SEED)
+        self.orders = people.orders(speech_dir)
+        chance.shuffle(self.orders)
+        self.stop_words = people.stop_words(self.talk)
+        chance.shuffle(self.stop_words)
+        self.noises = people.noises_of_a_listener(self.talk, speech_dir.parent / "noise", SEED)
+        chance.shuffle(self.noises)
+        self.talk.forget_voices()
+        self.stages = self._stages()
+        self._state = tempfile.TemporaryDirectory(prefix="nod-")
+        self.models = Models(config, store, Path(self._state.name), Floor(), lambda event: None)
+        self.words = {one.name: recognized(self.models.recognizer, one.sound) for one in self.orders + self.stop_words}
+        self._runs = 0
+
+    def _stages(self) -> list[Stage]:
+        own = people.own_voice([spoken.samples for spoken in self.paragraphs])
+        stages = []
+        for name in ROOMS:
+            room = read_room(name)
+            responses = impulse_responses(room)
+            stages += [Stage(replace(room, clips_at=clips_at), responses, own) for clips_at in (CLIPPING, LINEAR)]
+        return stages
+
+    def close(self) -> None:
+        self.models.agent.close()
+        self._state.cleanup()
+
+    def say(self, text: str) -> Spoken:
+        return self.talk.say(text)
+
+    def hold(self, kind: str, stage: Stage, said: Sequence[Placed], size: int) -> tuple[Log, RoomDevice]:
+        """One conversation with the echo canceller `kind`."""
+        self._runs += 1
+        config = replace(self.config, audio=replace(self.config.audio, echo_canceller=kind))
+        device = stage.device(said, size, SEED)
+        state_dir = Path(self._state.name) / str(self._runs)
+        state_dir.mkdir()
+        talk = Conversation(config, self.store, self.models, state_dir, device, self.paragraphs, self.say)
+        return talk.run(), device
+
+    # --- one canceller ------------------------------------------------------------------------------------------------
+
+    def measure(self, kind: str, examples: list[Example]) -> Row:
+        """All of it with one canceller."""
+        nod_alone, rows = [], []
+        clipping = [stage for stage in self.stages if stage.loudspeaker == "clipping"]
+        for stage in self.stages:
+            minutes = self.size.minutes / len(clipping) if stage in clipping else min(LINEAR_MINUTES, self.size.minutes)
+            log, device = self.hold(kind, stage, [], round(minutes * 60 * SAMPLE_RATE_HZ))
+            found = score.alone(log, device.echo())
+            nod_alone.append({"room": stage.room.name, "loudspeaker": stage.loudspeaker} | found)
+            if log.lowered:
+                examples.append(Example.around(kind, stage.room.name, "Nod alone", log.lowered[0], log, device))
+            _tell(kind, stage, f"Nod alone, {minutes:.1f} min: {found['ducks']} ducks, {found['stops']} stops")
+            for level_db in LEVELS_DB:
+                rows += self._trials(kind, stage, level_db, self._chosen(stage, level_db), examples)
+        return _summed(nod_alone, rows)
+
+    def _chosen(self, stage: Stage, level_db: float) -> list[Utterance]:
+        """Other utterances at every place and level, the same for every canceller."""
+        at = self.stages.index(stage) * len(LEVELS_DB) + LEVELS_DB.index(level_db)
+        chosen = _from(self.orders, at, self.size.trials) + _from(self.stop_words, at, max(1, self.size.trials // 4))
+        if level_db in QUIET_LEVELS_DB:
+            chosen += _from(self.noises, at, self.size.trials)
+        random.Random(at).shuffle(chosen)
+        return chosen
+
+    def _trials(
+        self, kind: str, stage: Stage, level_db: float, chosen: Sequence[Utterance], examples: list[Example]
+    ) -> list[Row]:
+        said, size = people.placed(chosen, level_db, SEED)
+        log, device = self.hold(kind, stage, said, size)
+        rows = score.trials(log, said, device.recording(), self.words)
+        where = {"room": stage.room.name, "loudspeaker": stage.loudspeaker}
+        for one, row in zip(said, rows, strict=True):
+            if one.utterance.kind == "order" and stage.room.name == ROOMS[0] and one is _first_order(said):
+                about = f"{one.utterance.name} at {level_db:g} dB, {stage.loudspeaker} loudspeaker: " + (
+                    "stopped" if row["stopped"] else "not stopped"
+                )
+                examples.append(Example.around(kind, stage.room.name, about, one.at, log, device))
+        told = ", ".join(f"{_stopped(rows, name)} {name}s" for name in ("order", "stop word", "backchannel", "cough", "clatter"))
+        _tell(kind, stage, f"{level_db:g} dB, stopped by {told}")
+        return [where | row for row in rows]
+
+
+def _first_order(said: Sequence[Placed]) -> Placed:
+    return next(one for one in said if one.utterance.kind == "order")
+
+
+def _from(found: Sequence[Utterance], at: int, count: int) -> list[Utterance]:
+    """`count` of them, others for every `at`."""
+    return [found[(at * count + i) % len(found)] for i in range(min(count, len(found)))]
+
+
+def _stopped(rows: Sequence[Row], kind: str) -> str:
+    mine = [row for row in rows if row["kind"] == kind and row["counts"]]
+    return f"{sum(row['stopped'] for row in mine)}/{len(mine)}"
+
+
+def _tell(kind: str, stage: Stage, what: str) -> None:
+    print(f"  {time.strftime('%H:%M:%S')}  {kind:7} {stage.room.name:12} {stage.loudspeaker:8}  {what}", flush=True)
+
+
+def _summed(nod_alone: list[Row], rows: list[Row]) -> Row:
+    clipping = [row for row in nod_alone if row["loudspeaker"] == "clipping"]
+    orders = {level: score.together(_of(rows, "order", level)) for level in LEVELS_DB}
+    noises = [row for row in rows if row["kind"] in ("backchannel", "cough", "clatter")]
+    backchannels = score.together([row for row in noises if row["kind"] != "clatter"])
+    return {
+        "judged": score.judged(score.alone_together(clipping), orders, backchannels),
+        "alone": {"clipping": score.alone_together(clipping), "rooms": nod_alone},
+        "orders": {f"{level:g}": figures for level, figures in orders.items()},
+        "stop words": {f"{level:g}": score.together(_of(rows, "stop word", level)) for level in LEVELS_DB},
+        "noises": {kind: score.together([r for r in noises if r["kind"] == kind]) for kind in ("backchannel", "cough", "clatter")},
+        "places": _places(rows),
+        "trials": rows,
+    }
+
+
+def _of(rows: Sequence[Row], kind: str, level_db: float) -> list[Row]:
+    return [row for row in rows if row["kind"] == kind and row["level_db"] == level_db]
+
+
+def _places(rows: Sequence[Row]) -> list[Row]:
+    """Orders by room, loudspeaker and level."""
+    keys = sorted({(row["room"], row["loudspeaker"], row["level_db"]) for row in rows}, key=lambda k: (k[0], k[1], -k[2]))
+    return [
+        {"room": room, "loudspeaker": loudspeaker, "level_db": level_db}
+        | score.together([r for r in _of(rows, "order", level_db) if (r["room"], r["loudspeaker"]) == (room, loudspeaker)])
+        for room, loudspeaker, level_db in keys
+    ]
+
+
+def recognized(recognizer: Recognizer, sound: np.ndarray) -> str:
+    """What the recognizer makes of an utterance that nothing is in the way of."""
+    recognizer.start()
+    recognizer.accept(np.pad(sound, SAMPLE_RATE_HZ // 4))
+    while recognizer.decode():
+        pass
+    return recognizer.settle()
+
+
+def run_duplex(
+    config: Config, store: ModelStore, out_dir: Path, speech_dir: Path, size: Size, kinds: Sequence[str] = ()
+) -> Row:
+    """Measure, print the table, write `duplex.json` and `duplex.html` to `out_dir`; returns what the first holds.
+
+    speech_dir: people's orders (FLAC or WAV); without them barge-in is measured with stop words alone.  kinds: echo
+    cancellers; none means all.  Raises ModelError, RoomError, AudioError.
+    """
+    out_dir.mkdir(parents=True, exist_ok=True)
+    bench = Bench(config, store, speech_dir, size)
+    print(f"{len(bench.orders)} orders by people, {len(bench.stop_words)} stop words, {len(bench.noises)} other sounds.")
+    result: Row = {"machine": machine(), "size": vars(size), "cancellers": {}}
+    examples: list[Example] = []
+    try:
+        for kind in kinds or cancellers(config):
+            result["cancellers"][kind] = found = bench.measure(kind, examples)
+            print_canceller(kind, found)
+            # After each: a long run that is stopped leaves what it has.
+            (out_dir / "duplex.json").write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
+            page = write_page(out_dir, result, examples)
+    finally:
+        bench.close()
+    print(f"\nLook: {page}  Figures: {out_dir / 'duplex.json'}")
+    return result
