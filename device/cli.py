@@ -150,6 +150,9 @@ def _add_duplex(kinds) -> None:
     duplex.add_argument(
         "--canceller", action="append", default=[], metavar="NAME", help="only this one; may be given again"
     )
+    duplex.add_argument(
+        "--room", action="append", default=[], metavar="NAME", help="only in this one, or in that of a TOML file; may be given again"
+    )
 
 
 def _add_latency(add) -> None:
@@ -251,12 +254,12 @@ def _bench(options: argparse.Namespace) -> int:
 
 def _duplex(options: argparse.Namespace) -> int:
     config = config_file.find(options.config)
-    from device.bench.duplex.run import Size, run_duplex
+    from device.bench.duplex.run import ROOMS, Size, run_duplex
     from device.models import ModelStore
 
     config = replace(config, paths=replace(config.paths, state=""))
     store = ModelStore(config.paths.models_dir())
-    size = Size(options.minutes, options.trials)
+    size = Size(options.minutes, options.trials, tuple(options.room) or ROOMS)
     run_duplex(config, store, options.out, options.speech, size, options.canceller)
     return 0
 

@@ -19,10 +19,10 @@ Kind = Literal["order", "stop word", "backchannel", "cough", "clatter"]
 BRIDGE_S = 0.6
 _EDGE = samples(10)
 # Nod talks for that long before somebody does: its canceller has converged, as after the first seconds of any reply.
-LEAD_S = (4.0, 6.0)
-FIRST_LEAD_S = 8.0
+LEAD_S = (2.0, 3.5)
+FIRST_LEAD_S = 6.0
 # After the last word: as long as it takes Nod to give the turn up and to talk again.
-AFTER_S = 4.0
+AFTER_S = 3.0
 _COUGH_S = 0.35
 
 

@@ -3,6 +3,7 @@
 Leaves `duplex.json`, `duplex.html` and the recordings of some trials in a folder.
 """
 
+import copy
 import json
 import random
 import tempfile
@@ -34,10 +35,12 @@ from device.room.room import Responses, Room, impulse_responses, read_room
 from device.speak.voice import Voice
 
 Row = dict[str, Any]
-LINEAR, CLIPPING = 1.0, 0.2  # of full scale, where Nod's voice has an RMS of 0.1 and peaks of 0.8
+# Of full scale, where Nod's voice has an RMS of 0.1 and peaks of 0.9.  At 0.35 SpeexDSP's ERLE falls from 36 to 43 dB to
+# 17 dB (24 in the middle frame), which is what is reported of small loudspeakers that clip.
+LINEAR, CLIPPING = 1.0, 0.35
 ROOMS = ("study", "living-room", "kitchen")
 LEVELS_DB = (0.0, -10.0, -20.0)
-QUIET_LEVELS_DB = (0.0, -10.0)
+JUDGED_LEVELS_DB = (0.0, -10.0)
 MINUTES, TRIALS = 30.0, 8
 LINEAR_MINUTES = 1.0  # Nod alone through a loudspeaker that doesn't clip: for comparison only
 SEED = 5
@@ -45,10 +48,12 @@ SEED = 5
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything.  minutes: of Nod alone, over all rooms.  trials: a room, distortion and level."""
+    """How much of everything.  minutes: of Nod alone, over all rooms.  trials: a room, distortion and level (half as
+    many where it isn't judged).  rooms: names or files."""
 
     minutes: float = MINUTES
     trials: int = TRIALS
+    rooms: tuple[str, ...] = ROOMS
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +108,7 @@ class Bench:
     def _stages(self) -> list[Stage]:
         own = people.own_voice([spoken.samples for spoken in self.paragraphs])
         stages = []
-        for name in ROOMS:
+        for name in self.size.rooms:
             room = read_room(name)
             responses = impulse_responses(room)
             stages += [Stage(replace(room, clips_at=clips_at), responses, own) for clips_at in (CLIPPING, LINEAR)]
@@ -117,13 +122,17 @@ class Bench:
         return self.talk.say(text)
 
     def hold(self, kind: str, stage: Stage, said: Sequence[Placed], size: int) -> tuple[Log, RoomDevice]:
-        """One conversation with the echo canceller `kind`."""
+        """One conversation with the echo canceller `kind`.  Nobody says the wake word, so it is only listened for where
+        Nod's own voice might be taken for it: that saves half of the time."""
         self._runs += 1
         config = replace(self.config, audio=replace(self.config.audio, echo_canceller=kind))
         device = stage.device(said, size, SEED)
         state_dir = Path(self._state.name) / str(self._runs)
         state_dir.mkdir()
-        talk = Conversation(config, self.store, self.models, state_dir, device, self.paragraphs, self.say)
+        models = copy.copy(self.models)
+        if said:
+            models.wake = None
+        talk = Conversation(config, self.store, models, state_dir, device, self.paragraphs, self.say)
         return talk.run(), device
 
     # --- one canceller ------------------------------------------------------------------------------------------------
@@ -147,8 +156,9 @@ class Bench:
     def _chosen(self, stage: Stage, level_db: float) -> list[Utterance]:
         """Other utterances at every place and level, the same for every canceller."""
         at = self.stages.index(stage) * len(LEVELS_DB) + LEVELS_DB.index(level_db)
-        chosen = _from(self.orders, at, self.size.trials) + _from(self.stop_words, at, max(1, self.size.trials // 4))
-        if level_db in QUIET_LEVELS_DB:
+        count = self.size.trials if level_db in JUDGED_LEVELS_DB else max(1, self.size.trials // 2)
+        chosen = _from(self.orders, at, count) + _from(self.stop_words, at, max(1, count // 4))
+        if level_db in JUDGED_LEVELS_DB:
             chosen += _from(self.noises, at, self.size.trials)
         random.Random(at).shuffle(chosen)
         return chosen
@@ -161,7 +171,7 @@ class Bench:
         rows = score.trials(log, said, device.recording(), self.words)
         where = {"room": stage.room.name, "loudspeaker": stage.loudspeaker}
         for one, row in zip(said, rows, strict=True):
-            if one.utterance.kind == "order" and stage.room.name == ROOMS[0] and one is _first_order(said):
+            if one.utterance.kind == "order" and stage.room.name == self.stages[0].room.name and one is _first_order(said):
                 about = f"{one.utterance.name} at {level_db:g} dB, {stage.loudspeaker} loudspeaker: " + (
                     "stopped" if row["stopped"] else "not stopped"
                 )
