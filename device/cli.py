@@ -91,7 +91,7 @@ def _add_room(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--room",
         metavar="NAME",
-        help="in a simulated room, where the microphone hears the loudspeaker: study, living-room, kitchen or a TOML file",
+        help="in a simulated room, where Nod hears itself: study, living-room, kitchen or a TOML file",
     )
     command.add_argument(
         "--echo-db",
@@ -151,7 +151,7 @@ def _add_duplex(kinds) -> None:
         "--canceller", action="append", default=[], metavar="NAME", help="only this one; may be given again"
     )
     duplex.add_argument(
-        "--room", action="append", default=[], metavar="NAME", help="only in this one, or in that of a TOML file; may be given again"
+        "--room", action="append", default=[], metavar="NAME", help="only here, or in a TOML file's; may be given again"
     )
 
 

@@ -17,7 +17,7 @@ from device.room.room import Responses, Room, impulse_responses
 @cache
 def responses_of(room: Room) -> Responses:
     """The room's impulse responses, made once a test run."""
-    pytest.importorskip("pyroomacoustics", reason="pyroomacoustics isn't installed: there is nothing to make rooms with")
+    pytest.importorskip("pyroomacoustics", reason="pyroomacoustics, which makes rooms, isn't installed")
     return impulse_responses(room)
 
 

@@ -1,4 +1,4 @@
-"""The simulated room does what its file says: reverberation, levels, delay, drift, clipping; and costs next to nothing."""
+"""The simulated room does what its file says: reverberation, levels, delay, drift, clipping; and costs little."""
 
 import sys
 import time

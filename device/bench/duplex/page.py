@@ -38,7 +38,8 @@ def _rows(rows: Sequence[Sequence[str]]) -> str:
 
 def _judged(found: dict[str, Row]) -> str:
     """One column a canceller."""
-    head = "<tr><th></th><th>wanted</th>" + "".join(f"<th>{html.escape(kind)}</th>" for kind in found) + "</tr>"
+    names = "".join(f"<th>{html.escape(kind)}</th>" for kind in found)
+    head = f"<tr><th></th><th>wanted</th>{names}</tr>"
     columns = [row["judged"] for row in found.values()]
     rows = []
     for lines in zip(*columns, strict=True):

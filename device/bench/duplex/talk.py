@@ -12,24 +12,25 @@ from device.speak.voice import Voice
 
 # Long enough to be talked into, of everyday words, so that nothing of it is foreign to the recognizer.
 PARAGRAPHS = (
-    "Here is what I can do for you. I can tell you the time and the date, in this place or anywhere else. I can set as "
-    "many timers as you like, and I say when one of them is over. I can work out sums, and I know how many miles there "
-    "are in ten kilometers. If you ask me about animals or cities, I will try to answer that as well.",
-    "The kitchen lights are on, and the window in the bedroom is still open. It was eighteen degrees there this morning, "
-    "and now it is about fifteen. The washing machine has forty minutes left. You also asked me to remind you of the "
-    "letter on the table, which should go out before six o'clock.",
-    "To make bread you need five hundred grams of flour, a little salt, some yeast and a glass of warm water. Mix all of "
-    "it in a large bowl until nothing sticks to your hands. Cover it with a towel and let it rest for an hour. Then put "
-    "it into a hot oven, and wait until it smells like bread.",
-    "The moon goes around the earth in a little more than twenty seven days. It always shows us the same side, because it "
-    "turns just as fast as it goes around. People have walked on it six times, and brought home more than three hundred "
-    "kilograms of stones. Its light is only that of the sun, coming back to us from the dust.",
-    "Your first meeting is at nine, with two people from the bank. After that there is nothing until noon, when you have "
-    "lunch with Maria in the place across the river. The train to the coast leaves at ten past three from platform "
-    "seven. It may rain in the evening, so it would be good to take an umbrella with you.",
-    "Once upon a time there was a fox who lived near a small lake. Every night he looked at the stars in the water and "
-    "tried to count them, but whenever the wind blew, they ran away. One day an old frog told him to look up instead. "
-    "So he did, and since then he has never gone home early again.",
+    "Here is what I can do for you. I can tell you the time and the date, in this place or anywhere else. I can "
+    "set as many timers as you like, and I say when one of them is over. I can work out sums, and I know how many"
+    " miles there are in ten kilometers. If you ask me about animals or cities, I will try to answer that as "
+    "well.",
+    "The kitchen lights are on, and the window in the bedroom is still open. It was eighteen degrees there this "
+    "morning, and now it is about fifteen. The washing machine has forty minutes left. You also asked me to "
+    "remind you of the letter on the table, which should go out before six o'clock.",
+    "To make bread you need five hundred grams of flour, a little salt, some yeast and a glass of warm water. Mix"
+    " all of it in a large bowl until nothing sticks to your hands. Cover it with a towel and let it rest for an "
+    "hour. Then put it into a hot oven, and wait until it smells like bread.",
+    "The moon goes around the earth in a little more than twenty seven days. It always shows us the same side, "
+    "because it turns just as fast as it goes around. People have walked on it six times, and brought home more "
+    "than three hundred kilograms of stones. Its light is only that of the sun, coming back to us from the dust.",
+    "Your first meeting is at nine, with two people from the bank. After that there is nothing until noon, when "
+    "you have lunch with Maria in the place across the river. The train to the coast leaves at ten past three "
+    "from platform seven. It may rain in the evening, so it would be good to take an umbrella with you.",
+    "Once upon a time there was a fox who lived near a small lake. Every night he looked at the stars in the "
+    "water and tried to count them, but whenever the wind blew, they ran away. One day an old frog told him to "
+    "look up instead. So he did, and since then he has never gone home early again.",
 )
 # What people say to show that they listen, and what they say to stop somebody: a few ways to spell each for the voice.
 BACKCHANNELS = ("Mm-hm.", "Yeah.", "Right.", "Okay.", "Uh-huh.", "I see.")
