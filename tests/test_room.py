@@ -110,12 +110,22 @@ def test_a_loudspeaker_that_clips_is_no_linear_system(nods_voice):
     """What a linear system leaves of one of its outputs, when the best linear filter is taken away: nothing."""
     room = replace(read_room("study"), **QUIET)
     parts = []
-    for clips_at in (1.0, 0.1):
+    for clips_at in (1.0, 0.1):  # and a tone of 0.3
         device = in_room(replace(room, clips_at=clips_at), Scene(silence(1), nods_voice), 2)
         tone = 0.3 * np.sin(2 * np.pi * 500 * np.arange(2 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ).astype(np.float32)
         spectrum = np.abs(np.fft.rfft(loop(device, tone)[-SAMPLE_RATE_HZ:]))
         parts.append(20 * np.log10(spectrum[1500] / spectrum[500]))  # the third harmonic
     assert parts[0] < -60 and parts[1] > -25
+
+
+@pytest.mark.parametrize(("clipping", "even"), [("hard", False), ("soft", False), ("lopsided", True)])
+def test_only_a_lopsided_loudspeaker_makes_even_harmonics(clipping, even, nods_voice):
+    room = replace(read_room("study"), clips_at=0.1, clipping=clipping, **QUIET)
+    tone = 0.3 * np.sin(2 * np.pi * 500 * np.arange(2 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ).astype(np.float32)
+    heard = loop(in_room(room, Scene(silence(1), nods_voice), 2), tone)
+    spectrum = np.abs(np.fft.rfft(heard[-SAMPLE_RATE_HZ:]))
+    assert (20 * np.log10(spectrum[1000] / spectrum[500]) > -40) == even
+    assert np.abs(np.fft.rfft(heard[-SAMPLE_RATE_HZ:]))[1500] > 0.02 * spectrum[500]
 
 
 @settings(max_examples=25, deadline=None)
@@ -165,6 +175,7 @@ def test_every_room_of_the_package_can_be_read():
         ("rt60_s = 0.25", "no mistake"),
         ("rt60_s = 9", "rt60_s: must be a number from 0.1 to 1, not 9"),
         ('rt60_s = "long"', "rt60_s: must be a number"),
+        ('clipping = "loud"', "clipping: must be one of hard, soft, lopsided, not 'loud'"),
         ("rt60 = 0.3", "rt60: unknown key"),
         ("size_m = [3, 4]", "size_m: must be three numbers"),
         ("size_m = [1.25, 4, 2.5]", "microphone_m: .* outside"),

@@ -17,6 +17,7 @@ from device.room.convolver import Convolver
 from device.room.level import active_dbfs, repeated, rms_dbfs, room_noise, scaled
 from device.room.room import Responses, Room, impulse_responses
 
+_LOPSIDED = 0.6  # how far a cone gets in where it gets one out
 _TAPS = 16  # of the interpolation between samples, on each side of it
 
 
@@ -46,25 +47,31 @@ class Loudspeaker:
 
     def __init__(self, room: Room, response: np.ndarray, own_voice: np.ndarray):
         """own_voice: see `Scene`."""
-        self._clips_at = room.clips_at
+        self._clips_at, self._clipping = room.clips_at, room.clipping
         alone = convolved(self._driven(own_voice), response)[: own_voice.size]
         gain = np.float32(10 ** ((room.echo_dbfs - active_dbfs(alone)) / 20))
         self._room = Convolver(response * gain)
         self._delay = _Delay(samples(room.delay_ms), room.drift_ppm) if room.delay_ms or room.drift_ppm else None
 
     def _driven(self, played: np.ndarray) -> np.ndarray:
-        """The cone follows up to `clips_at`, bending over the last fifth before it."""
+        """The cone follows up to `clips_at` (see `Room`)."""
         if self._clips_at >= 1.0:
             return played
-        knee = 0.8 * self._clips_at
-        over = np.maximum(np.abs(played) - knee, 0)
-        bent = knee + (self._clips_at - knee) * np.tanh(over / (self._clips_at - knee))
-        return np.where(over > 0, np.sign(played) * bent, played).astype(np.float32)
+        if self._clipping == "hard":
+            return np.clip(played, -self._clips_at, self._clips_at)
+        inwards = self._clips_at * (_LOPSIDED if self._clipping == "lopsided" else 1.0)
+        return np.where(played > 0, _bent(played, self._clips_at), -_bent(-played, inwards)).astype(np.float32)
 
     def step(self, played: np.ndarray) -> np.ndarray:
         """The echo of the next BLOCK_SAMPLES."""
         echo = self._room.step(self._driven(played))
         return echo if self._delay is None else self._delay.step(echo)
+
+
+def _bent(sound: np.ndarray, limit: float) -> np.ndarray:
+    """`sound` as it is up to 80 % of `limit`, and from there ever slower towards it."""
+    knee = 0.8 * limit
+    return np.minimum(sound, knee) + (limit - knee) * np.tanh(np.maximum(sound - knee, 0) / (limit - knee))
 
 
 class _Delay:
@@ -112,7 +119,7 @@ class RoomDevice(FileDevice):
         self._size = 0
 
     def exchange(self, play: np.ndarray) -> np.ndarray:
-        """See `AudioDevice.exchange`.  What the room costs (0.1 ms) is spent while a real device would wait as well."""
+        """See `AudioDevice.exchange`.  The room's cost (0.2 ms) comes off the time that a real device would wait."""
         sounding = self.sounding()
         echo = self._way_back.step(np.pad(sounding, (0, BLOCK_SAMPLES - sounding.size)))
         captured = np.clip(super().exchange(play) + echo, -1.0, 1.0)
@@ -141,7 +148,7 @@ def device_in(
 
 
 def microphone(room: Room, scene: Scene, responses: Responses, size: int) -> np.ndarray:
-    """What the microphone hears of everything but Nod: user, noise and the room's own noise; float32, `size` samples."""
+    """What the microphone hears of everything but Nod: user, noise, the room's own noise; float32, `size` samples."""
     heard = room_noise(size, room.noise_dbfs, scene.seed)
     near_dbfs = room.echo_dbfs + (room.near_end_db if scene.near_end_db is None else scene.near_end_db)
     if scene.user.any():

@@ -5,6 +5,7 @@ import tomllib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -18,6 +19,7 @@ _PLACES = ("loudspeaker_m", "microphone_m", "speaker_m")
 _ROUNDS = 4
 _CLOSE_ENOUGH = 0.06
 _MOST_ABSORPTION = 0.95
+Clipping = Literal["hard", "soft", "lopsided"]
 Range = tuple[float, float]
 _RANGES: dict[str, Range] = {
     "rt60_s": (0.1, 1.0),
@@ -37,7 +39,8 @@ class Room:
 
     size_m: length, width, height.  loudspeaker_m, microphone_m, speaker_m: where they are, from one corner.
     rt60_s: time in which the sound decays by 60 dB.  lowest_hz: below it the loudspeaker is 12 dB an octave quieter.
-    clips_at: the largest sample the loudspeaker can follow, 1 for one that doesn't clip.
+    clips_at: the largest sample the loudspeaker can follow, 1 for one that doesn't clip.  clipping: how it does,
+    "hard" (an amplifier at its end), "soft" (a cone at its end), "lopsided" (one that gets further out than in).
     echo_dbfs: active level of Nod's own voice at the microphone.  near_end_db: of the user's, relative to that.
     noise_dbfs: of the room's own noise there.
     delay_ms: what the sound card takes on top of its `output_delay_samples`.
@@ -52,6 +55,7 @@ class Room:
     speaker_m: tuple[float, float, float]
     lowest_hz: float = 180.0
     clips_at: float = 1.0
+    clipping: Clipping = "soft"
     echo_dbfs: float = -26.0
     near_end_db: float = -10.0
     noise_dbfs: float = -70.0
@@ -87,7 +91,8 @@ def read_room(name_or_file: str) -> Room:
     path = Path(name_or_file)
     own = next((file for file in _own_rooms() if file.name == f"{name_or_file}.toml"), None)
     if own is None and path.suffix != ".toml":
-        raise RoomError(f"There is no room {name_or_file!r}; there are {', '.join(room_names())}, or name a TOML file.")
+        known = ", ".join(room_names())
+        raise RoomError(f"There is no room {name_or_file!r}; there are {known}, or name a TOML file.")
     try:
         found = tomllib.loads((own or path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -104,6 +109,9 @@ def _checked(name: str, where: str, found: dict[str, object]) -> Room:
             low, high = _RANGES[key]
             if not _is_number(value) or not low <= value <= high:
                 raise RoomError(f"{where}: {key}: must be a number from {low:g} to {high:g}, not {value!r}.")
+        elif key == "clipping":
+            if value not in get_args(Clipping):
+                raise RoomError(f"{where}: {key}: must be one of {', '.join(get_args(Clipping))}, not {value!r}.")
         elif not isinstance(value, list) or len(value) != 3 or not all(_is_number(v) and v > 0 for v in value):
             raise RoomError(f"{where}: {key}: must be three numbers in metres above 0, not {value!r}.")
     missing = [key for key, field in fields.items() if field.default is dataclasses.MISSING and key not in found]
@@ -123,14 +131,15 @@ def _is_number(value: object) -> bool:
 def impulse_responses(room: Room) -> Responses:
     """How the room answers, by the image-source method (Allen and Berkley 1979), made with pyroomacoustics.
 
-    The same for the same room.  Takes about a second.  Raises RoomError when pyroomacoustics isn't installed, or when no
-    walls give such a reverberation time.
+    The same for the same room.  Takes one to three seconds.  Raises RoomError when pyroomacoustics isn't installed, or
+    when no walls give such a reverberation time.
     """
     try:
         import pyroomacoustics as acoustics
     except ImportError:
         raise RoomError(
-            "A simulated room needs the Python package pyroomacoustics; install Nod's development packages ('make setup')."
+            "A simulated room needs the Python package pyroomacoustics; install Nod's development packages "
+            "('make setup')."
         ) from None
     try:
         absorption, order = acoustics.inverse_sabine(room.rt60_s, room.size_m, c=SPEED_OF_SOUND_M_S)
@@ -138,7 +147,11 @@ def impulse_responses(room: Room) -> Responses:
         raise RoomError(f"The room {room.name} can't have an RT60 of {room.rt60_s} s: {error}") from None
     for _ in range(_ROUNDS):
         box = acoustics.ShoeBox(
-            room.size_m, fs=SAMPLE_RATE_HZ, materials=acoustics.Material(absorption), max_order=order, air_absorption=True
+            room.size_m,
+            fs=SAMPLE_RATE_HZ,
+            materials=acoustics.Material(absorption),
+            max_order=order,
+            air_absorption=True,
         )
         box.add_source(room.loudspeaker_m)
         box.add_source(room.speaker_m)
@@ -161,7 +174,7 @@ def _unit(response: np.ndarray) -> np.ndarray:
 
 
 def _high_passed(response: np.ndarray, lowest_hz: float) -> np.ndarray:
-    """Through a second-order Butterworth high-pass: a small box doesn't move more air than that (bilinear transform)."""
+    """Through a second-order Butterworth high-pass (bilinear transform): a small box moves no more air than that."""
     size = 2 * response.size
     w = np.tan(np.pi * lowest_hz / SAMPLE_RATE_HZ)
     delay = np.exp(-2j * np.pi * np.fft.rfftfreq(size))

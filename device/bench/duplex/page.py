@@ -57,7 +57,8 @@ def _graded(line: Row) -> str:
 def _alone(found: dict[str, Row]) -> str:
     return _rows(
         [
-            [html.escape(kind), row["room"], row["loudspeaker"], f"{row['talk_s']:.0f}", str(row["ducks"]), str(row["stops"])]
+            [html.escape(kind), row["room"], row["loudspeaker"], f"{row['talk_s']:.0f}"]
+            + [str(row["ducks"]), str(row["stops"])]
             + [_number(row["erle_db"]), _number(row["erle_low_db"]), _percent(row["vad_false"])]
             for kind, figures in found.items()
             for row in figures["alone"]["rooms"]
@@ -68,7 +69,8 @@ def _alone(found: dict[str, Row]) -> str:
 def _orders(found: dict[str, Row]) -> str:
     rows = []
     for kind, figures in found.items():
-        groups = [(f"{name} at {level} dB", row) for name in ("orders", "stop words") for level, row in figures[name].items()]
+        both = [(name, figures[name]) for name in ("orders", "stop words")]
+        groups = [(f"{name} at {level} dB", row) for name, levels in both for level, row in levels.items()]
         groups += list(figures["noises"].items())
         rows += [[html.escape(kind), html.escape(name), *_figures(row)] for name, row in groups]
     return _rows(rows)

@@ -84,28 +84,28 @@ def _edged(sound: np.ndarray) -> np.ndarray:
 
 def stop_words(talk: Talk) -> list[Utterance]:
     """Words that stop anybody, by the voice model at several pitches."""
-    return [Utterance("stop word", f"{text} x{pitch:g}", _said(talk, text, pitch)) for pitch in PITCHES for text in STOP_WORDS]
+    return [_said("stop word", talk, text, pitch) for pitch in PITCHES for text in STOP_WORDS]
 
 
 def noises_of_a_listener(talk: Talk, noise_dir: Path, seed: int) -> list[Utterance]:
     """What mustn't stop anybody: backchannels by the voice model, coughs made of noise, clatter from recordings."""
-    found = [
-        Utterance("backchannel", f"{text} x{pitch:g}", _said(talk, text, pitch)) for pitch in PITCHES for text in BACKCHANNELS
-    ]
+    found = [_said("backchannel", talk, text, pitch) for pitch in PITCHES for text in BACKCHANNELS]
     found += [Utterance("cough", f"cough {i}", _cough(seed + i)) for i in range(4)]
     for path in sorted(noise_dir.glob("*.flac")) if noise_dir.is_dir() else []:
-        found += [Utterance("clatter", f"{path.stem} {i}", piece) for i, piece in enumerate(_loudest(read_any(path), 4))]
+        pieces = _loudest(read_any(path), 4)
+        found += [Utterance("clatter", f"{path.stem} {i}", piece) for i, piece in enumerate(pieces)]
     return found
 
 
-def _said(talk: Talk, text: str, pitch: float) -> np.ndarray:
+def _said(kind: Kind, talk: Talk, text: str, pitch: float) -> Utterance:
     sound = talk.say(text, pitch).samples
     spans = find_sound(sound, SAMPLE_RATE_HZ, BRIDGE_S)
-    return _edged(sound[round(spans[0].start_s * SAMPLE_RATE_HZ) : round(spans[-1].end_s * SAMPLE_RATE_HZ)])
+    first, last = (round(moment_s * SAMPLE_RATE_HZ) for moment_s in (spans[0].start_s, spans[-1].end_s))
+    return Utterance(kind, f"{text} x{pitch:g}", _edged(sound[first:last]))
 
 
 def _cough(seed: int) -> np.ndarray:
-    """A burst and a weaker second one, as broad in frequency as a cough is (Korpas 1996: 300 Hz to 3 kHz and above)."""
+    """A burst of noise and a weaker second one."""
     size = round(_COUGH_S * SAMPLE_RATE_HZ)
     noise = room_noise(size, -20, seed)
     t = np.arange(size) / SAMPLE_RATE_HZ

@@ -32,11 +32,12 @@ from device.hear.recognizer import Recognizer
 from device.models import ModelStore
 from device.room.device import Loudspeaker, RoomDevice
 from device.room.room import Responses, Room, impulse_responses, read_room
+from device.speak.split import digest_of
 from device.speak.voice import Voice
 
 Row = dict[str, Any]
-# Of full scale, where Nod's voice has an RMS of 0.1 and peaks of 0.9.  At 0.35 SpeexDSP's ERLE falls from 36 to 43 dB to
-# 17 dB (24 in the middle frame), which is what is reported of small loudspeakers that clip.
+# Of full scale, where Nod's voice has an RMS of 0.1 and peaks of 0.9.  At 0.35 SpeexDSP's ERLE, from 36 to 43 dB through
+# a linear one, falls to 17 dB (24 in the middle frame).
 LINEAR, CLIPPING = 1.0, 0.35
 ROOMS = ("study", "living-room", "kitchen")
 LEVELS_DB = (0.0, -10.0, -20.0)
@@ -44,6 +45,8 @@ JUDGED_LEVELS_DB = (0.0, -10.0)
 MINUTES, TRIALS = 30.0, 8
 LINEAR_MINUTES = 1.0  # Nod alone through a loudspeaker that doesn't clip: for comparison only
 SEED = 5
+TAKES_THE_TURN = ("order", "stop word")
+KINDS = (*TAKES_THE_TURN, "backchannel", "cough", "clatter")
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ class Stage:
 
     def device(self, said: Sequence[Placed], size: int, seed: int) -> RoomDevice:
         microphone = people.heard_of_people(self.room, self.responses, said, size, seed)
-        return RoomDevice(Loudspeaker(self.room, self.responses.echo, self.own_voice), microphone, size, in_real_time=False)
+        loudspeaker = Loudspeaker(self.room, self.responses.echo, self.own_voice)
+        return RoomDevice(loudspeaker, microphone, size, in_real_time=False)
 
 
 def cancellers(config: Config) -> list[str]:
@@ -84,12 +88,9 @@ class Bench:
 
     def __init__(self, config: Config, store: ModelStore, speech_dir: Path, size: Size):
         self.config, self.store, self.size = config, store, size
-        folder = store.path(config.voice.model)
-        plain = Voice(folder, config.voice.model, config.voice.speed)
-        identity = plain.identity.split()[-1][:16]
-        self.talk = Talk(
-            store.folder / "bench-talk", identity, lambda pitch: Voice(folder, config.voice.model, config.voice.speed, pitch)
-        )
+        folder, model, speed = store.path(config.voice.model), config.voice.model, config.voice.speed
+        identity = f"{model}-{speed:g}-{digest_of(folder / f'{model}.onnx')[:12]}"
+        self.talk = Talk(store.folder / "bench-talk" / identity, lambda pitch: Voice(folder, model, speed, pitch))
         self.paragraphs = [self.talk.say(text) for text in PARAGRAPHS]
         chance = random.Random(SEED)
         self.orders = people.orders(speech_dir)
@@ -122,8 +123,10 @@ class Bench:
         return self.talk.say(text)
 
     def hold(self, kind: str, stage: Stage, said: Sequence[Placed], size: int) -> tuple[Log, RoomDevice]:
-        """One conversation with the echo canceller `kind`.  Nobody says the wake word, so it is only listened for where
-        Nod's own voice might be taken for it: that saves half of the time."""
+        """One conversation with the echo canceller `kind`.
+
+        Nobody says the wake word, so it is only listened for where Nod alone might be taken for it: half of the time.
+        """
         self._runs += 1
         config = replace(self.config, audio=replace(self.config.audio, echo_canceller=kind))
         device = stage.device(said, size, SEED)
@@ -142,7 +145,9 @@ class Bench:
         nod_alone, rows = [], []
         clipping = [stage for stage in self.stages if stage.loudspeaker == "clipping"]
         for stage in self.stages:
-            minutes = self.size.minutes / len(clipping) if stage in clipping else min(LINEAR_MINUTES, self.size.minutes)
+            minutes = self.size.minutes / len(clipping)
+            if stage not in clipping:
+                minutes = min(LINEAR_MINUTES, minutes)
             log, device = self.hold(kind, stage, [], round(minutes * 60 * SAMPLE_RATE_HZ))
             found = score.alone(log, device.echo())
             nod_alone.append({"room": stage.room.name, "loudspeaker": stage.loudspeaker} | found)
@@ -170,19 +175,20 @@ class Bench:
         log, device = self.hold(kind, stage, said, size)
         rows = score.trials(log, said, device.recording(), self.words)
         where = {"room": stage.room.name, "loudspeaker": stage.loudspeaker}
-        for one, row in zip(said, rows, strict=True):
-            if one.utterance.kind == "order" and stage.room.name == self.stages[0].room.name and one is _first_order(said):
-                about = f"{one.utterance.name} at {level_db:g} dB, {stage.loudspeaker} loudspeaker: " + (
-                    "stopped" if row["stopped"] else "not stopped"
-                )
-                examples.append(Example.around(kind, stage.room.name, about, one.at, log, device))
-        told = ", ".join(f"{_stopped(rows, name)} {name}s" for name in ("order", "stop word", "backchannel", "cough", "clatter"))
+        one, row = _telling(said, rows)
+        about = f"{one.utterance.kind} {one.utterance.name} at {level_db:g} dB, {stage.loudspeaker} loudspeaker: "
+        about += "stopped" if row["stopped"] else "not stopped"
+        examples.append(Example.around(kind, stage.room.name, about, one.at, log, device))
+        told = ", ".join(f"{_stopped(rows, name)} {name}s" for name in KINDS)
         _tell(kind, stage, f"{level_db:g} dB, stopped by {told}")
         return [where | row for row in rows]
 
 
-def _first_order(said: Sequence[Placed]) -> Placed:
-    return next(one for one in said if one.utterance.kind == "order")
+def _telling(said: Sequence[Placed], rows: Sequence[Row]) -> tuple[Placed, Row]:
+    """The trial worth a picture: one that went wrong, if there is one."""
+    wrong = [i for i, row in enumerate(rows) if row["counts"] and row["stopped"] != (row["kind"] in TAKES_THE_TURN)]
+    at = wrong[0] if wrong else 0
+    return said[at], rows[at]
 
 
 def _from(found: Sequence[Utterance], at: int, count: int) -> list[Utterance]:
@@ -202,14 +208,13 @@ def _tell(kind: str, stage: Stage, what: str) -> None:
 def _summed(nod_alone: list[Row], rows: list[Row]) -> Row:
     clipping = [row for row in nod_alone if row["loudspeaker"] == "clipping"]
     orders = {level: score.together(_of(rows, "order", level)) for level in LEVELS_DB}
-    noises = [row for row in rows if row["kind"] in ("backchannel", "cough", "clatter")]
-    backchannels = score.together([row for row in noises if row["kind"] != "clatter"])
+    signs = score.together([row for row in rows if row["kind"] in ("backchannel", "cough")])
     return {
-        "judged": score.judged(score.alone_together(clipping), orders, backchannels),
+        "judged": score.judged(score.alone_together(clipping), orders, signs),
         "alone": {"clipping": score.alone_together(clipping), "rooms": nod_alone},
         "orders": {f"{level:g}": figures for level, figures in orders.items()},
         "stop words": {f"{level:g}": score.together(_of(rows, "stop word", level)) for level in LEVELS_DB},
-        "noises": {kind: score.together([r for r in noises if r["kind"] == kind]) for kind in ("backchannel", "cough", "clatter")},
+        "noises": {kind: score.together([r for r in rows if r["kind"] == kind]) for kind in KINDS[2:]},
         "places": _places(rows),
         "trials": rows,
     }
@@ -221,12 +226,12 @@ def _of(rows: Sequence[Row], kind: str, level_db: float) -> list[Row]:
 
 def _places(rows: Sequence[Row]) -> list[Row]:
     """Orders by room, loudspeaker and level."""
-    keys = sorted({(row["room"], row["loudspeaker"], row["level_db"]) for row in rows}, key=lambda k: (k[0], k[1], -k[2]))
-    return [
-        {"room": room, "loudspeaker": loudspeaker, "level_db": level_db}
-        | score.together([r for r in _of(rows, "order", level_db) if (r["room"], r["loudspeaker"]) == (room, loudspeaker)])
-        for room, loudspeaker, level_db in keys
-    ]
+    places = list(dict.fromkeys((row["room"], row["loudspeaker"], row["level_db"]) for row in rows))
+    found = []
+    for room, loudspeaker, level_db in places:
+        there = [r for r in _of(rows, "order", level_db) if (r["room"], r["loudspeaker"]) == (room, loudspeaker)]
+        found.append({"room": room, "loudspeaker": loudspeaker, "level_db": level_db} | score.together(there))
+    return found
 
 
 def recognized(recognizer: Recognizer, sound: np.ndarray) -> str:
@@ -248,7 +253,8 @@ def run_duplex(
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     bench = Bench(config, store, speech_dir, size)
-    print(f"{len(bench.orders)} orders by people, {len(bench.stop_words)} stop words, {len(bench.noises)} other sounds.")
+    found = (len(bench.orders), len(bench.stop_words), len(bench.noises))
+    print("{} orders by people, {} stop words, {} other sounds.".format(*found), flush=True)
     result: Row = {"machine": machine(), "size": vars(size), "cancellers": {}}
     examples: list[Example] = []
     try:

@@ -32,7 +32,8 @@ def alone(log: Log, echo: np.ndarray) -> Row:
     talk_s = sum(end - start for start, end in log.talk) / SAMPLE_RATE_HZ
     erle, voiced = [], []
     for t, probability, power in log.frames:
-        there = float(np.mean(echo[t : t + FRAME_SAMPLES].astype(np.float64) ** 2)) if t + FRAME_SAMPLES <= echo.size else 0
+        frame = echo[t : t + FRAME_SAMPLES].astype(np.float64)
+        there = float(np.mean(frame**2)) if frame.size == FRAME_SAMPLES else 0.0
         if t >= _WARMED_UP_SAMPLES and there > _ECHO_IS_LOUD:
             erle.append(10 * np.log10(there / max(power, 1e-12)))
             voiced.append(probability >= VAD_THRESHOLD)
@@ -62,8 +63,8 @@ def alone_together(rows: Sequence[Row]) -> Row:
 
 
 def trials(log: Log, said: Sequence[Placed], loudspeaker: np.ndarray, words: dict[str, str]) -> list[Row]:
-    """One row an utterance.  loudspeaker: what was played.  words: what the recognizer makes of each utterance alone, by
-    name.
+    """One row an utterance.  loudspeaker: what was played.  words: what the recognizer makes of each utterance alone,
+    by its name.
 
     counts: whether Nod was talking when it began; otherwise nothing can be told.  ducked, stopped: whether the volume
     went down, the reply was ended.  duck_ms, silence_ms: from the utterance's first sound until it went down, and until
@@ -185,7 +186,8 @@ def together_of(orders: dict[float, Row]) -> Row:
     """Times over the levels that are judged: those of their figures that are worse."""
     judged_at = [orders[level] for level in (0.0, -10.0) if orders.get(level, {}).get("trials")]
     found = {}
-    for key, figure, at in (("silence_p50", "silence_ms", "p50"), ("silence_p95", "silence_ms", "p95"), ("duck_p50", "duck_ms", "p50")):
+    for figure, at in (("silence_ms", "p50"), ("silence_ms", "p95"), ("duck_ms", "p50")):
+        key = f"{figure.removesuffix('_ms')}_{at}"
         values = [row[figure][at] for row in judged_at if row.get(figure)]
         found[key] = max(values) if values else None
     return found

@@ -50,12 +50,12 @@ class Spoken:
 class Talk:
     """Rendered texts, kept in a folder: the voice never says a thing twice in the same way, a bench must.
 
-    folder: where they are kept.  new_voice: makes the voice at a pitch when something isn't there yet; a second each.
-    identity: of the voice (`Voice.identity`'s model), which names the files.
+    folder: where they are kept, another one for every voice.  new_voice: makes the voice at a pitch when something isn't
+    there yet; a second each.
     """
 
-    def __init__(self, folder: Path, identity: str, new_voice: Callable[[float], Voice]):
-        self._folder = folder / identity
+    def __init__(self, folder: Path, new_voice: Callable[[float], Voice]):
+        self._folder = folder
         self._new_voice = new_voice
         self._voices: dict[float, Voice] = {}
 
