@@ -103,7 +103,7 @@ class Bench:
         self.stages = self._stages()
         self._state = tempfile.TemporaryDirectory(prefix="nod-")
         self.models = Models(config, store, Path(self._state.name), Floor(), lambda event: None)
-        self.words = {one.name: recognized(self.models.recognizer, one.sound) for one in self.orders + self.stop_words}
+        self.words: dict[str, str] = {}  # what the recognizer makes of an utterance alone
         self._runs = 0
 
     def _stages(self) -> list[Stage]:
@@ -172,6 +172,9 @@ class Bench:
         self, kind: str, stage: Stage, level_db: float, chosen: Sequence[Utterance], examples: list[Example]
     ) -> list[Row]:
         said, size = people.placed(chosen, level_db, SEED)
+        for one in chosen:
+            if one.kind in TAKES_THE_TURN and one.name not in self.words:
+                self.words[one.name] = recognized(self.models.recognizer, one.sound)
         log, device = self.hold(kind, stage, said, size)
         rows = score.trials(log, said, device.recording(), self.words)
         where = {"room": stage.room.name, "loudspeaker": stage.loudspeaker}
