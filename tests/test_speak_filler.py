@@ -32,6 +32,16 @@ def test_loading_brings_them_up_to_date(voice, tmp_path):
     assert np.abs(filler.samples).max() > 0.1
 
 
+def test_its_words_are_known_so_that_their_echo_is():
+    filler = Filler("Let me think.", "thinking", np.zeros(1000, np.float32))
+    assert [word.text for word in filler.words] == ["Let", "me", "think."]
+    assert filler.words[0].start == 0 and filler.words[-1].end == 1000
+
+
+def test_nobody_says_let_me_think_while_the_user_speaks():
+    assert Fillers([Filler("Let me think.", "thinking", np.zeros(1000, np.float32))]).choose("nod", None, 0) is None
+
+
 def test_a_folder_that_is_none_costs_the_cache_not_the_fillers(voice, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")

@@ -94,8 +94,12 @@ class DraftDesk:
             self._office.floor.wait_for_commit(self._draft)
         act = Act(self._turn, self._draft, tool, args)
         if tool.undo is not None:
-            self._office.acts.add(act)
-            self.check()  # from here on, who takes the draft back knows of it
+            self._office.acts.add(act)  # from here on, who takes the draft back knows of it
+            try:
+                self.check()
+            except StaleDraft:
+                act.ended.set()  # it never began
+                raise
         job = _Job(self._office, act)
         try:
             return self._wait(job, self._office.start(job.run))

@@ -61,9 +61,9 @@ class Fillers:
         """The `n`-th filler of `kind`, never the one whose text is `last`; None when there is no other.
 
         n: any counter, e.g. of fillers played.  A kind without fillers (a tool's name) falls back to "tool", then to
-        "thinking".
+        "thinking"; "nod" doesn't, for the user is still speaking.
         """
-        for name in (kind, "tool", "thinking"):
+        for name in (kind,) if kind == "nod" else (kind, "tool", "thinking"):
             fit = [filler for filler in self._of_kind.get(name, ()) if filler.text != last]
             if fit:
                 return fit[n % len(fit)]
