@@ -5,8 +5,9 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from device import service
+from device import echo_report, service
 from device.audio.device import find_device, open_portaudio
+from device.audio.profiles import SoundCard, sound_card
 from device.config import Config, find
 from device.errors import NodError
 from device.models import ModelStore
@@ -17,8 +18,11 @@ Finding = tuple[str, str]
 _MARKS = {"ok": " ok ", "warn": "warn", "fail": "FAIL"}
 
 
-def check(config_path: Path | None) -> int:
-    """Print what is found; 1 when something would stop the daemon, else 0."""
+def check(config_path: Path | None, listens: bool = False) -> int:
+    """Print what is found; 1 when something would stop the daemon, else 0.
+
+    listens: measure the echo, which plays noise for some seconds, instead of telling what the daemon measured last.
+    """
     try:
         config = find(config_path)
     except NodError as error:
@@ -27,7 +31,7 @@ def check(config_path: Path | None) -> int:
     findings = [
         ("ok", f"The settings in {where} are right." if where else "There is no config.toml; the defaults hold.")
     ]
-    for part in (_models, _fillers, _sound, _state, _permissions):
+    for part in (_models, _fillers, _sound, lambda config: _echo(config, listens), _state, _permissions):
         findings += part(config)
     return _print(findings)
 
@@ -90,7 +94,8 @@ def _sound(config: Config) -> Iterator[Finding]:
         if port.get_device_count() == 0:
             yield "fail", "No sound card was found; connect one, or add the user to the group 'audio'."
             return
-        for side, name in (("input", config.audio.input), ("output", config.audio.output)):
+        card = sound_card(config.audio)
+        for side, name in (("input", card.input), ("output", card.output)):
             index = find_device(port, name, side)
             info = port.get_device_info_by_index(index) if index is not None else _default(port, side)
             if info is None:
@@ -100,10 +105,33 @@ def _sound(config: Config) -> Iterator[Finding]:
                 )
             else:
                 yield "ok", f"The {side} device is '{info['name']}'."
+                if side == "input":
+                    yield from _channels(card, int(info["maxInputChannels"]))
     except NodError as error:
         yield "fail", str(error)
     finally:
         port.terminate()
+
+
+def _channels(card: SoundCard, there: int) -> Iterator[Finding]:
+    channels = card.channels
+    if channels.count > there:
+        yield "fail", f"[audio] wants {channels.count} capture channels and the device has {there}; check profile and channels."
+    elif channels.count > 1:
+        reference = "" if channels.reference is None else f", and {channels.reference} as what is played"
+        yield "ok", f"Capture channel {channels.mic} is listened to{reference}."
+
+
+def _echo(config: Config, listens: bool) -> Iterator[Finding]:
+    try:
+        measured = echo_report.measure(config) if listens else echo_report.read(config.paths.state_dir())
+    except NodError as error:
+        yield "fail", str(error)
+        return
+    if measured is None:
+        yield "ok", "The echo wasn't measured yet; 'nod check --sound' does, with some seconds of soft noise."
+    else:
+        yield from echo_report.told(measured)
 
 
 def _default(port, side: str) -> dict | None:

@@ -76,7 +76,10 @@ def _parser() -> argparse.ArgumentParser:
     ask = add("ask", _ask, "one turn as text, with the same agent and tools, no audio")
     ask.add_argument("text", metavar="TEXT", help='what you would say, e.g. "set a timer for five minutes"')
 
-    add("check", _check, "what is right and wrong with config, models, sound card and permissions")
+    checks = add("check", _check, "what is right and wrong with config, models, sound card and permissions")
+    checks.add_argument(
+        "--sound", action="store_true", help="measure echo, delay and clocks too: plays eight seconds of soft noise"
+    )
 
     demo = add("demo", _demo, "a recorded conversation with the full daemon, and a report of it")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="default: out/demo")
@@ -220,7 +223,7 @@ def _ask(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from device.check import check
 
-    return check(options.config)
+    return check(options.config, options.sound)
 
 
 def _demo(options: argparse.Namespace) -> int:

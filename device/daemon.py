@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from device import events as ev
-from device import realtime, service
+from device import echo_report, realtime, service
 from device.audio.device import AudioDevice
 from device.audio.echo_path import load_echo_path
 from device.audio.loop import AudioLoop
@@ -126,6 +126,7 @@ class Daemon:
         }
         self.models = models or Models(config, store, state_dir, self.floor, self.boxes["main"].put)
         self.history = History(state_dir / "history.sqlite")
+        self._state_dir = state_dir
         self.turn_times = TurnTimes(state_dir / TURN_TIMES)
         self.indicator = Indicator(config.led)
         self.rules = rules_from(config, always_open, self.models.recognizer.name != "whisper")
@@ -243,6 +244,7 @@ class Daemon:
             self.boxes[name].put(STOP)
         for thread in threads:
             thread.join(timeout=_JOIN_S)
+        self.keep_echo()
         self.device.close()
         self.models.agent.close()
         self.history.close()
@@ -259,6 +261,10 @@ class Daemon:
         for record in records:
             self.turn_times.add(record)
         return lines, records
+
+    def keep_echo(self) -> None:
+        """Write what is known of the echo, for `nod check`.  Main thread."""
+        echo_report.write(self._state_dir, self.audio.echo.health())
 
     def describe(self) -> dict[str, str]:
         """What it runs on: recognizer, voice, agent."""

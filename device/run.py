@@ -53,6 +53,7 @@ class _Reporter:
         if event.t >= self._next_health:
             self._next_health += _HEALTH_EVERY
             self.journal.info(health_line(daemon))
+            daemon.keep_echo()
 
 
 def ready_line(daemon: Daemon) -> str:
@@ -67,9 +68,10 @@ def health_line(daemon: Daemon) -> str:
     health = daemon.health()
     dropped = ", ".join(f"{count} in {name}" for name, count in health["dropped"].items()) or "none"
     drafts = ", ".join(f"{count} {what}" for what, count in health["speculation"].items())
+    echo = ", ".join(f"{name} {value}" for name, value in health["echo"].items())
     return (
         f"audio: {health['blocks']} blocks, {health['late_blocks']} late (worst {health['worst_ms']} ms), "
-        f"{health['xruns']} xruns, dropped messages: {dropped}; drafts: {drafts}"
+        f"{health['xruns']} xruns, dropped messages: {dropped}; echo: {echo}; drafts: {drafts}"
     )
 
 

@@ -72,6 +72,13 @@ def test_without_an_echo_no_delay_is_made_up(played):
     assert tracker.delay is None and tracker.drift_ppm is None
 
 
+def test_a_microphone_that_gives_zeros_has_no_delay(played):
+    tracker = DelayTracker()
+    for near, far in blocks(np.zeros_like(played[: 4 * SAMPLE_RATE_HZ]), played):
+        assert not tracker.add(near, far)
+    assert tracker.delay is None
+
+
 @pytest.mark.parametrize("drift_ppm", [-80, 40])
 def test_the_drift_between_two_clocks_is_measured_and_made_up_for(played, drift_ppm):
     near = echo_of(played, 800, drift_ppm)

@@ -105,7 +105,8 @@ class DelayTracker:
         correlation = np.fft.irfft(self._cross, _FFT)[:LONGEST_SAMPLES]
         self._cross = None
         peak = int(np.argmax(correlation))
-        if correlation[peak] < _CLEAR_PEAK * np.sqrt(np.mean(np.square(correlation))):
+        # A microphone that is switched off gives zeros, whose peak is as high as all the rest.
+        if not correlation[peak] > _CLEAR_PEAK * np.sqrt(np.mean(np.square(correlation))):
             return False
         found = peak + _vertex(correlation, peak)
         agreed = self._candidate is not None and abs(found - self._candidate) <= _SAME
