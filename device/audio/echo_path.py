@@ -27,6 +27,8 @@ _WORSE = 1.26  # clean over captured power (1 dB) from which the canceller does 
 _WORSE_BLOCKS = 20
 _USELESS = 2.0  # captured over clean power (3 dB) below which a canceller of such an age has lost its way
 _USELESS_BLOCKS = 500
+_SETTLED_BLOCKS = 200  # of echo after which the filter knows the room well enough (10 to 20 dB)
+_FOUND_BLOCKS = 30  # the same when it only waited for the delay
 _LOST_BLOCKS = 100  # of sounding reference after which a search for the delay is given up
 
 
@@ -65,6 +67,11 @@ class EchoPath:
     @property
     def is_lost(self) -> bool:
         return self._lost > 0
+
+    @property
+    def is_settled(self) -> bool:
+        """The canceller has had time to learn the room since it was made, or to find its place again."""
+        return not self._lost and self._age >= _SETTLED_BLOCKS
 
     @property
     def delay_ms(self) -> float | None:
@@ -117,7 +124,9 @@ class EchoPath:
 
     def _align(self, found: float) -> None:
         wanted = max(0.0, found - _MARGIN)
-        self._lost = 0
+        if self._lost:
+            self._lost = 0
+            self._age = min(self._age, _SETTLED_BLOCKS - _FOUND_BLOCKS)
         if self._is_aligned and abs(wanted - self._delay) < _MOST_OFF:
             return
         self._delay = float(round(wanted))

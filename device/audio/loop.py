@@ -10,6 +10,7 @@ import numpy as np
 
 from device.audio.device import AudioDevice, EndOfRecording
 from device.audio.echo_path import EchoPath
+from device.audio.near_end import NearEnd
 from device.audio.playout import Playout
 from device.audio.vad import Segmenter, SileroVad
 from device.audio.wake import STEP_SAMPLES, WakeDetector
@@ -59,10 +60,11 @@ class AudioLoop:
         self.playout = playout
         self.report = AudioReport()
         self.echo = echo
+        self.near_end = NearEnd()
         self._vad, self._segmenter, self._wake = vad, segmenter, wake
         self._inbox, self._hear, self._main = inbox, hear, main
         self._t = 0
-        self._voice = False
+        self._voice = self._is_near_end = False
         self._frame = np.empty(0, dtype=np.float32)
         self._step = np.empty(0, dtype=np.float32)
         self._stopping = False
@@ -92,9 +94,10 @@ class AudioLoop:
         captured = self.device.exchange(play)
         began = time.perf_counter()
         clean = self.echo.process(captured, play, self.device.reference, self.device.xruns)
+        self.near_end.add(captured, clean, self.echo.far)
         self._t += BLOCK_SAMPLES
         self._listen(clean)
-        self._main.put(Tick(self._t, self._voice, self._segmenter.in_speech))
+        self._main.put(Tick(self._t, self._voice, self._is_near_end))
         self._count(1000 * (computed + time.perf_counter() - began))
 
     def _listen(self, clean: np.ndarray) -> None:
@@ -112,10 +115,16 @@ class AudioLoop:
                 self._main.put(WakeWord(found.t, found.start_t, found.word, found.score))
 
     def _hear_frame(self, frame: np.ndarray, t: int) -> None:
-        probability = self._vad.probability(frame)
+        echo, near_end = self.echo, self.near_end
+        # Over an echo the VAD alone is no witness: what it takes for speech may be Nod's own.
+        probability = near_end.score(
+            self._vad.probability(frame), echo.is_echoing, echo.is_settled, self._frame.size
+        )
+        echo.near_end = near_end.is_speaking
         edge = self._segmenter.step(t, probability)
         segment = self._segmenter
         self._voice = probability >= segment.threshold
+        self._is_near_end = near_end.is_certain if echo.is_echoing else segment.in_speech
         if edge == "started":
             self._main.put(SpeechStarted(self._t, segment.start_t))
         elif edge == "stopped":
