@@ -12,16 +12,16 @@ import numpy as np
 
 from device.events import BLOCK_SAMPLES
 
-_WINDOW = 2048  # 128 ms: most of the echo's energy, and bins of 8 Hz
+_WINDOW = 4096  # 256 ms: longer than a room rings on, which is what the candidates are told apart from
 _KNEES = (2.0, 4.0, 16.0)  # from a tube's to a hard clip
 _COARSE = tuple(0.05 * 1.5**k for k in range(9))
 _FINE = tuple(1.1**k for k in range(-4, 5))
-_EACH_BLOCK = 2  # candidates worked on in a block: a look takes 14 blocks of the 13 that its window is long
 _SOUNDING = 1e-5  # mean square of a window of reference that says something (-50 dB of full scale)
-_FIRST_LOOKS = 6  # after which the best candidate is used
+_FIRST_LOOKS = 6  # 1.7 s of playout, after which the best candidate is used
 _ZOOM_LOOKS = 12  # after which the search goes on closer around it
-_MEMORY_LOOKS = 100  # 14 s of playout
-_WORTH = 0.99  # of what the present saturation, or none, leaves over: another one must be that much better
+_MEMORY_LOOKS = 60  # 17 s of playout
+# Of what the present saturation, or none, leaves over: another one must be better by so much, and more after few looks.
+_WORTH, _CHANCE = 0.01, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,7 @@ class Loudspeaker:
             ring[-BLOCK_SAMPLES:] = block
         self._blocks += 1
         if self._next < len(self._candidates):
-            for _ in range(_EACH_BLOCK):
-                self._try_next()
+            self._try_next()
             if self._next >= len(self._candidates):
                 self._choose()
         elif self._blocks * BLOCK_SAMPLES >= _WINDOW and float(self._far @ self._far) > _SOUNDING * _WINDOW:
@@ -90,8 +89,6 @@ class Loudspeaker:
 
     def _try_next(self) -> None:
         i = self._next
-        if i >= len(self._candidates):
-            return
         self._next += 1
         candidate = self._candidates[i]
         shaped = self._looked_at if candidate is None else candidate.shape(self._looked_at)
@@ -107,10 +104,8 @@ class Loudspeaker:
         left_over = self._near_power.sum() - (_power(self._cross) / self._far_power).sum(axis=1)
         best = int(np.argmin(left_over))
         present = self._candidates.index(self.saturation) if self.saturation in self._candidates else 0
-        if left_over[best] < _WORTH * left_over[present]:
+        if left_over[best] < (1 - _WORTH - _CHANCE / self._looks) * left_over[present]:
             self.saturation = self._candidates[best]
-        elif left_over[0] * _WORTH < left_over[present]:
-            self.saturation = None
         is_worth_it = self.saturation in self._candidates[1:]
         levels = sorted({c.level for c in self._candidates[1:]})
         at_the_edge = is_worth_it and self.saturation.level in (levels[0], levels[-1])

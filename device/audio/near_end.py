@@ -18,6 +18,8 @@ from device.events import BLOCK_SAMPLES, FRAME_SAMPLES, SAMPLE_RATE_HZ
 
 WEIGHTS_VERSION = 1
 FEATURES = ("excess", "peak_excess", "voice_excess", "before", "vad", "vad_before", "coherence", "kept", "above_noise")
+_VAD = FEATURES.index("vad")
+_VOICELESS = 4.0  # log odds that everything else can add to the VAD's
 _BANDS = 18
 _LOW_HZ, _HIGH_HZ = 150, 7600
 _VOICE = slice(2, 13)  # bands where voices are: 330 to 3400 Hz
@@ -119,7 +121,8 @@ class NearEnd:
             self._step = _FIRST_STEP
             self._learn()
             return min(vad, _ECHO_VAD)
-        odds = self._weights.log_odds(seen)
+        # However loud: what doesn't sound like a voice at all is none.
+        odds = min(self._weights.log_odds(seen), 4 * float(seen[_VAD]) + _VOICELESS)
         most = self._weights.certain + _OVER
         self._sum = min(most, max(0.0, self._sum + min(_MOST_ODDS, max(_LEAST_ODDS, odds))))
         self.is_speaking = self._sum >= self._weights.decide
