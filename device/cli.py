@@ -76,10 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     ask = add("ask", _ask, "one turn as text, with the same agent and tools, no audio")
     ask.add_argument("text", metavar="TEXT", help='what you would say, e.g. "set a timer for five minutes"')
 
-    checks = add("check", _check, "what is right and wrong with config, models, sound card and permissions")
-    checks.add_argument(
-        "--sound", action="store_true", help="measure echo, delay and clocks too: plays eight seconds of soft noise"
-    )
+    _add_check(add)
 
     demo = add("demo", _demo, "a recorded conversation with the full daemon, and a report of it")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="default: out/demo")
@@ -88,6 +85,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_latency(add)
     _add_models(commands)
     return parser
+
+
+def _add_check(add) -> None:
+    check = add("check", _check, "what is right and wrong with config, models, sound card and permissions")
+    check.add_argument(
+        "--sound", action="store_true", help="measure echo, delay and clocks too: plays eight seconds of soft noise"
+    )
 
 
 def _add_room(command: argparse.ArgumentParser) -> None:
