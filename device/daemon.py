@@ -139,9 +139,8 @@ class Daemon:
             )
         self.state = State()
         self._observer = observer
-        self._fillers_played = 0
+        self._fillers_played = self._next_timer_look = 0
         self._last_filler: str | None = None
-        self._next_timer_look = 0
         self._stopping = False
         self.audio = AudioLoop(
             device,
