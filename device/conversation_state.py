@@ -35,7 +35,7 @@ class Rules:
     word_barge_in: int = samples(600)  # a single word is more often misheard than not
     hold_after: int = samples(220)  # the reply holds, if
     hold_near_end: int = samples(120)  # so much of it was heard with certainty
-    certain_near_end: int = samples(800)  # so much of it can't be an echo; whole blocks
+    certain_near_end: int = samples(480)  # so much of it can't be an echo; whole blocks
     peeks: tuple[int, ...] = (samples(240), samples(400), samples(560))  # its words so far are asked for
     unduck_after: int = samples(300)  # the recognizer's word on what was said is awaited this long
     overlap_limit: int = samples(5000)  # nobody hums, laughs or coughs longer
