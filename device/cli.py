@@ -134,6 +134,7 @@ def _add_bench(add) -> None:
     bench.add_argument("--requests", type=int, metavar="N", help="only the first N requests")
     kinds = bench.add_subparsers(title="other benches", metavar="BENCH")
     _add_duplex(kinds)
+    _add_turns(kinds)
 
 
 def _add_duplex(kinds) -> None:
@@ -160,6 +161,21 @@ def _add_duplex(kinds) -> None:
     duplex.add_argument(
         "--room", action="append", default=[], metavar="NAME", help="only here, or in a TOML file's; may be given again"
     )
+
+
+def _add_turns(kinds) -> None:
+    turns = kinds.add_parser(
+        "turns",
+        help="how often a pause is taken for the end of a turn, and how long people wait",
+        description="False cut-ins against waiting as a curve, dead air, and what each witness knows; off line.\n"
+        "Each recording is one fluent turn.  Hesitant ones are made of it.  Without a folder a synthesized voice speaks.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    turns.set_defaults(command=_turns)
+    turns.add_argument("folder", type=Path, nargs="?", metavar="FOLDER", help="people's recordings, FLAC or WAV")
+    turns.add_argument("--config", type=Path, metavar="FILE", help="settings")
+    turns.add_argument("--out", type=Path, default=Path("out/turns"), metavar="DIR", help="default: out/turns")
+    turns.add_argument("--labels", type=Path, metavar="FILE", help='JSON: {"name": {"end_s": 2.31}}, true ends of speech')
 
 
 def _add_latency(add) -> None:
@@ -268,6 +284,15 @@ def _duplex(options: argparse.Namespace) -> int:
     store = ModelStore(config.paths.models_dir())
     size = Size(options.minutes, options.trials, tuple(options.room) or ROOMS)
     run_duplex(config, store, options.out, options.speech, size, options.canceller)
+    return 0
+
+
+def _turns(options: argparse.Namespace) -> int:
+    config = config_file.find(options.config)
+    from device.bench.turns import run_turns
+    from device.models import ModelStore
+
+    run_turns(config, ModelStore(config.paths.models_dir()), options.folder, options.out, options.labels)
     return 0
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from device.events import SAMPLE_RATE_HZ, milliseconds, samples
+from device.events import SAMPLE_RATE_HZ, samples
 from device.hear.level import HOP_SAMPLES, Level
 from device.spans import find_sound
 
@@ -19,6 +19,7 @@ SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS = 300, 1500
 _FADE_SAMPLES = 80
 _ROOM_HOPS = 30  # 300 ms of the room are enough to make any length of it
 _DIP_DB = 8.0
+_OF_A_KIND = 2  # cuts at words, and at dips, of each recording
 _EDGE_SAMPLES = samples(300)  # a cut nearer to the beginning leaves no word
 
 
@@ -90,21 +91,22 @@ def takes(
     word_spans: Sequence[tuple[int, int]],
     um: np.ndarray | None,
     rng: np.random.Generator,
-    of_a_kind: int = 2,
+    end_t: int | None = None,
 ) -> list[Take]:
-    """The fluent turn, and hesitant beginnings of it: `of_a_kind` cuts at words and at dips, a repeated word and an "um".
+    """The fluent turn, and hesitant beginnings of it: cuts at words and at dips, a repeated word and an "um".
 
     word_spans: first sample and the one after the last of each word in `sound`.  um: somebody saying it, or None.
+    end_t: where the last sound ends, where that is known better than by listening for it.
     """
-    high_t = last_sound(sound)
+    high_t = last_sound(sound) if end_t is None else end_t
     low_t = max(0, min((start for start, _ in word_spans), default=0))
     silence = room_noise(sound, samples(SILENCE_MS) + 2048, rng)
     fluent = joined([sound[: high_t + samples(400)], silence])
     inner = [span for span in word_spans[:-1] if low_t + _EDGE_SAMPLES < span[1] < high_t - samples(200)]
     made = [Take("fluent", fluent, high_t)]
     for kind, cuts in (
-        ("word", [end for _, end in _some(inner, of_a_kind, rng)]),
-        ("dip", dips(sound, low_t, high_t)[:of_a_kind]),
+        ("word", [end for _, end in _some(inner, _OF_A_KIND, rng)]),
+        ("dip", dips(sound, low_t, high_t)[:_OF_A_KIND]),
     ):
         made += [_ended(kind, [sound[:t]], silence) for t in cuts]
     for start, end in _some([s for s in inner if s[1] - s[0] > 4 * _FADE_SAMPLES], 1, rng):
@@ -115,18 +117,6 @@ def takes(
             gap = room_noise(sound, samples(rng.uniform(100, 300)), rng)
             made.append(_ended("um", [sound[:end], gap, _as_loud(um, sound)], silence))
     return made
-
-
-def hesitant(
-    sound: np.ndarray, word_spans: Sequence[tuple[int, int]], pause_ms: float, rng: np.random.Generator
-) -> tuple[np.ndarray, int] | None:
-    """The whole turn with a pause of its own room after one of its words, and where that pause begins; None when no
-    word has another after it."""
-    inner = _some([end for _, end in word_spans[:-1]], 1, rng)
-    if not inner:
-        return None
-    whole = joined([sound[: inner[0]], room_noise(sound, samples(pause_ms), rng), sound[inner[0] :]])
-    return whole, last_sound(sound, inner[0])
 
 
 def _some(things: Sequence, count: int, rng: np.random.Generator) -> list:
@@ -143,8 +133,3 @@ def _as_loud(um: np.ndarray, sound: np.ndarray) -> np.ndarray:
     """As loud as the recording usually is."""
     wanted, own = (np.percentile(levels_db(each), 90) for each in (sound, um))
     return um * np.float32(10 ** ((wanted - 3 - own) / 20))
-
-
-def pause_after(take: Take, end_t: int) -> float:
-    """By how many ms a pause noticed as beginning at `end_t` begins after the last sound."""
-    return milliseconds(end_t - take.end_t)

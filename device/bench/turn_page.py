@@ -1,0 +1,123 @@
+"""What `nod bench turns` found, as a page: the curve, how honest the probability is, and each wrong decision to hear."""
+
+import base64
+import html
+import io
+import wave
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from device.events import SAMPLE_RATE_HZ, samples
+from device.report import fill
+from device.timeline import COLUMN_SAMPLES, HALF_HEIGHT, envelope_path
+
+SHOWN_MAX = 60  # more wrong decisions than that would make the page too heavy; turns.json names them all
+_AFTER_SAMPLES = samples(900)
+_WIDE, _HIGH = 600, 260
+
+Row = dict[str, Any]
+
+
+def write_page(out_dir: Path, whose: str, result: Row, wrong: Sequence[Any]) -> Path:
+    """Write `report.html` in `out_dir`.  wrong: `device.bench.turns.Wrong`, in the order of the recordings."""
+    page = out_dir / "report.html"
+    left_out = len(wrong) - SHOWN_MAX
+    page.write_text(
+        fill(
+            "bench/turns.html",
+            whose=html.escape(whose),
+            facts=_facts(result["figures"]),
+            curve=_curve(result["curve"], result["settings"]["patience"]),
+            calibration=_calibration(result["figures"]["calibration"]),
+            sources="".join(
+                f"<tr><td>{html.escape(name)}</td><td>{area:.3f}</td></tr>"
+                for name, area in result["figures"]["roc"].items()
+            ),
+            wrong="".join(_wrong(each) for each in wrong[:SHOWN_MAX]) or "<p>None.</p>",
+            left_out=f"<p>{left_out} more are in turns.json.</p>" if left_out > 0 else "",
+        ),
+        encoding="utf-8",
+    )
+    return page
+
+
+def _facts(at: Row) -> str:
+    cards = [
+        ("turns", f"{at['recordings']}"),
+        ("median wait", f"{at['wait_ms'].get('p50', 0)} ms"),
+        ("90 % wait at most", f"{at['wait_ms'].get('p90', 0)} ms"),
+        ("false cut-ins", f"{at['false_cut_ins']:.1%}"),
+        ("hesitations of 0.8 s cut", f"{at['hesitations_cut']['800']:.1%}"),
+        ("dead air", f"{at['dead_air']:.1%}"),
+        ("ROC area, fused", f"{at['roc']['fused']:.3f}"),
+    ]
+    return "".join(f'<div class="fact"><b>{value}</b><span>{label}</span></div>' for label, value in cards)
+
+
+def _curve(points: Sequence[Row], patience: float) -> str:
+    """Both cut-in rates against the mean wait; the settings' own point is ringed."""
+    most_ms = max([1.0, *(point["mean_wait_ms"] or 0 for point in points)])
+    most = max([0.02, *(max(point["false_cut_ins"], point["hesitations_cut"]) for point in points)])
+    drawn = []
+    for name in ("false_cut_ins", "hesitations_cut"):
+        at = [((p["mean_wait_ms"] or 0) / most_ms * _WIDE, _HIGH * (1 - p[name] / most), p) for p in points]
+        drawn.append(f'<polyline class="{name}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y, _ in at)}"/>')
+        for x, y, point in at:
+            ring = " own" if point["patience"] == patience else ""
+            tip = f"patience {point['patience']:g}: {point[name]:.1%} at {point['mean_wait_ms']} ms"
+            drawn.append(f'<circle class="{name}{ring}" cx="{x:.1f}" cy="{y:.1f}" r="6" data-tip="{tip}"/>')
+    return _figure("".join(drawn), "0 ms", f"{most_ms:.0f} ms mean wait", f"{most:.0%}")
+
+
+def _calibration(bins: Sequence[Row]) -> str:
+    """Share of ends against the probability that was said; honest is on the diagonal."""
+    drawn = [f'<line x1="0" y1="{_HIGH}" x2="{_WIDE}" y2="0"/>']
+    for each in bins:
+        x, y = each["said"] * _WIDE, _HIGH * (1 - each["was"])
+        tip = f"said {each['said']:.0%}, was {each['was']:.0%} ({each['count']} pauses)"
+        drawn.append(f'<circle class="bin" cx="{x:.1f}" cy="{y:.1f}" r="8" data-tip="{tip}"/>')
+    return _figure("".join(drawn), "0", "said: 100 %", "was: 100 %")
+
+
+def _figure(drawn: str, left: str, right: str, top: str) -> str:
+    return (
+        f'<div class="top">{top}</div><svg viewBox="-10 -10 {_WIDE + 20} {_HIGH + 20}">{drawn}</svg>'
+        f'<div class="ends"><span>{left}</span><span>{right}</span></div>'
+    )
+
+
+def _wrong(each: Any) -> str:
+    """One decision: what was heard, its waveform with the last sound and the decision marked, and the sound itself."""
+    pause, take = each.pause, each.take
+    began_t = pause["end_t"] - samples(pause["late_ms"]) if pause["is_end"] or pause["kind"] != "fluent" else pause["end_t"]
+    decided_t = began_t + samples(pause["waited_ms"])
+    sound = take.sound[: max(decided_t, take.end_t) + _AFTER_SAMPLES]
+    size = max(len(sound), 1)
+    marks = "".join(
+        f'<div class="mark {name}" style="left:{min(100.0, 100 * t / size):.2f}%" data-tip="{tip}"></div>'
+        for name, t, tip in (
+            ("ended", began_t, "the last sound"),
+            ("decided", decided_t, f"taken for the end, {pause['waited_ms']:.0f} ms later"),
+        )
+    )
+    said = ", ".join(f"{p:.2f}" for p in pause["p"])
+    return (
+        f'<section class="wrong"><header><b>{each.what}</b><span class="badge">{html.escape(pause["kind"])}</span>'
+        f"<span>{html.escape(pause['text'])}</span><small>{html.escape(pause['clip'])}; P(end) {said}</small></header>"
+        f'<div class="shape"><svg viewBox="0 0 {-(-size // COLUMN_SAMPLES)} {2 * HALF_HEIGHT}" preserveAspectRatio="none">'
+        f'<path class="user" d="{envelope_path(sound)}"/></svg>{marks}</div>'
+        f'<audio controls preload="none" src="data:audio/wav;base64,{_wave(sound)}"></audio></section>'
+    )
+
+
+def _wave(sound: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as target:
+        target.setnchannels(1)
+        target.setsampwidth(2)
+        target.setframerate(SAMPLE_RATE_HZ)
+        target.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
+    return base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,191 @@
+"""`nod bench turns FOLDER`: how often Nod takes a pause for the end of a turn, and how long it makes people wait.
+
+Everything goes through the real listener with the real models, off line; the same folder gives the same figures.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from device.bench.gap import find_recordings
+from device.bench.hesitate import Take, takes
+from device.bench.offline import Ear
+from device.bench.requests import OPEN, ORDERS, PLAIN, ROOM_NOISE_DB
+from device.bench.turn_page import write_page
+from device.bench.turn_score import DEAD_AIR_MS, figures, is_cut_in, judged, waits_ms
+from device.config import Config
+from device.errors import BenchError
+from device.events import SAMPLE_RATE_HZ, samples
+from device.hear.turn import TurnModel
+from device.models import ModelStore
+from device.reply.intents import Reader
+from device.speak.voice import Voice
+
+FILES = ("turns.json", "report.html")
+SEED = 4
+PATIENCE = (0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 1.0, 1.25, 1.6, 2.5, 4.0, 6.0, 10.0)  # the points of the curve
+HESITATION_MS = 800  # the length of the hesitations that are called cut
+_VOICES = ((1.3, 1.0), (0.9, 0.95))  # pitch and speed of who speaks where people's recordings are missing
+_ROOM_SAMPLES = samples(800)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One fluent turn.  sound: float32 mono 16 kHz.  end_t: its last sound, where a label says it; else None."""
+
+    name: str
+    sound: np.ndarray
+    end_t: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Wrong:
+    """A decision that was wrong.  what: "cut in", "cut in on a hesitation" or "dead air".  pause: its row."""
+
+    what: str
+    take: Take
+    pause: Row
+
+
+def run_turns(config: Config, store: ModelStore, folder: Path | None, out_dir: Path, labels: Path | None) -> Row:
+    """Print the table, write FILES to `out_dir`; about five seconds a recording.  Returns what `turns.json` holds.
+
+    folder: recordings (FLAC or WAV) of one turn each; None: a synthesized voice speaks.  labels: see `read_labels`.
+    Raises ModelError, and BenchError when there are no recordings or the labels can't be read.
+    """
+    known = {} if labels is None else read_labels(labels)
+    paths = [] if folder is None else find_recordings(folder)
+    if folder is not None and not paths:
+        raise BenchError(f"{folder}: no FLAC or WAV recordings there that can be read; without a folder a voice speaks.")
+    whose = f"{len(paths)} recordings in {folder}" if paths else "a synthesized voice, for lack of a folder of recordings"
+    print(f"Turns of {whose}:", flush=True)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    clips = _recorded(paths, known) if paths else _synthesized(config, store)
+    um = Voice(store.path(config.voice.model), config.voice.model, pitch=1.15).say("Um,")[0]
+    pauses, wrong = measure(clips, um, config, store)
+    result = {
+        "people": bool(paths),
+        "settings": {"min_wait_ms": config.turn.min_wait_ms, "max_wait_ms": config.turn.max_wait_ms}
+        | {"patience": config.turn.patience},
+        "figures": figures(pauses),
+        "curve": curve(pauses, config),
+        "wrong": [_told(each) for each in wrong],
+    }
+    (out_dir / "turns.json").write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
+    page = write_page(out_dir, whose, result, wrong)
+    print_table(result, sys.stdout)
+    print(f"\nLook: {page}  Figures: {out_dir / 'turns.json'}")
+    return result
+
+
+def read_labels(path: Path) -> dict[str, int]:
+    """Sample of the last sound by recording, from JSON: {"name": {"end_s": 2.31}, ...}; other keys are left alone."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {name: round(each["end_s"] * SAMPLE_RATE_HZ) for name, each in found.items() if "end_s" in each}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise BenchError(f"{path}: not labels ({error}); it should hold {{'name': {{'end_s': 2.31}}}}.") from error
+
+
+def _recorded(paths: Sequence[Path], ends: dict[str, int]) -> Iterator[Clip]:
+    import soundfile
+    import soxr
+
+    for path in paths:
+        sound, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+        sound = np.asarray(soxr.resample(sound[:, 0], rate_hz, SAMPLE_RATE_HZ), dtype=np.float32)
+        yield Clip(path.stem, sound, ends.get(path.stem))
+
+
+def _synthesized(config: Config, store: ModelStore) -> Iterator[Clip]:
+    rng = np.random.default_rng(SEED)
+    for number, (pitch, speed) in enumerate(_VOICES):
+        voice = Voice(store.path(config.voice.model), config.voice.model, speed, pitch)
+        for text in (*PLAIN, *OPEN, *ORDERS)[number :: len(_VOICES)]:
+            sound = np.pad(voice.say(text)[0], _ROOM_SAMPLES)
+            noise = rng.standard_normal(sound.size, dtype=np.float32) * np.float32(10 ** (ROOM_NOISE_DB / 20))
+            yield Clip(text, sound + noise)
+
+
+def measure(
+    clips: Iterator[Clip], um: np.ndarray, config: Config, store: ModelStore
+) -> tuple[list[Row], list[Wrong]]:
+    """Hear every take of every clip.  The pauses, each with `p`, `waited_ms` and `text_log_odds`, and what was wrong."""
+    ear, model, rng = Ear(store, Reader().completeness), TurnModel.load(), np.random.default_rng(SEED)
+    found: list[Row] = []
+    wrong: list[Wrong] = []
+    for number, clip in enumerate(clips, 1):
+        for take in takes(clip.sound, ear.word_spans(clip.sound), um, rng, clip.end_t):
+            pauses = weigh(judged(ear.rows(clip.name, "bench", [take])), model, config)
+            found += pauses
+            wrong += [Wrong(what, take, pause) for pause in pauses if (what := fault(pause))]
+        print(f"  {number:4}  {clip.name[:60]}", flush=True)
+    return found, wrong
+
+
+def weigh(pauses: list[Row], model: TurnModel, config: Config) -> list[Row]:
+    """The pauses with what the model says of them and how long it would have waited."""
+    for pause in pauses:
+        pause["p"] = [model.p_end(evidence) for evidence in pause["evidence"]]
+        pause["text_log_odds"] = model.sentence.log_odds(pause["text"])
+    bounds_ms = (config.turn.min_wait_ms, config.turn.max_wait_ms)
+    waited = waits_ms(pauses, model, bounds_ms, config.turn.patience) if pauses else []
+    return [pause | {"waited_ms": float(ms)} for pause, ms in zip(pauses, waited, strict=True)]
+
+
+def fault(pause: Row) -> str | None:
+    """What was wrong with the decision in a pause, if anything was."""
+    if pause["is_end"]:
+        return "dead air" if pause["waited_ms"] > DEAD_AIR_MS else None
+    if pause["kind"] != "fluent":
+        return "cut in on a hesitation" if pause["waited_ms"] < HESITATION_MS else None
+    return "cut in" if is_cut_in(pause, pause["waited_ms"]) else None
+
+
+def curve(pauses: list[Row], config: Config) -> list[Row]:
+    """What each patience gives: mean wait, false cut-ins, hesitations of 0.8 s cut, dead air."""
+    model, bounds_ms, points = TurnModel.load(), (config.turn.min_wait_ms, config.turn.max_wait_ms), []
+    for patience in PATIENCE:
+        waited = waits_ms(pauses, model, bounds_ms, patience)
+        at = figures([pause | {"waited_ms": float(ms)} for pause, ms in zip(pauses, waited, strict=True)])
+        points.append(
+            {"patience": patience, "mean_wait_ms": at["mean_wait_ms"], "median_wait_ms": at["wait_ms"].get("p50")}
+            | {"false_cut_ins": at["false_cut_ins"], "hesitations_cut": at["hesitations_cut"][str(HESITATION_MS)]}
+            | {"dead_air": at["dead_air"]}
+        )
+    return points
+
+
+def _told(wrong: Wrong) -> Row:
+    row = wrong.pause
+    return {"what": wrong.what, "waited_ms": round(row["waited_ms"]), "p": [round(p, 3) for p in row["p"]]} | {
+        key: row[key] for key in ("clip", "kind", "text", "length_ms", "late_ms")
+    }
+
+
+def print_table(result: Row, out: TextIO) -> None:
+    """Figures at the settings, then the curve."""
+    at = result["figures"]
+    waits = "  ".join(f"{name} {ms:.0f}" for name, ms in at["wait_ms"].items())
+    cut = "  ".join(f"{int(ms) / 1000:g} s {share:.1%}" for ms, share in at["hesitations_cut"].items())
+    print(f"\n{at['recordings']} turns, {at['hesitations']} hesitations", file=out)
+    print(f"wait after a finished turn, ms   {waits}  mean {at['mean_wait_ms']}", file=out)
+    print(f"false cut-ins on fluent turns    {at['false_cut_ins']:.1%}", file=out)
+    print(f"hesitations cut, by their length {cut}", file=out)
+    print(f"dead air                         {at['dead_air']:.1%}", file=out)
+    print("ROC area                         " + "  ".join(f"{n} {a:.3f}" for n, a in at["roc"].items()), file=out)
+    print("\npatience  mean wait  false cut-ins  hesitations of 0.8 s cut  dead air", file=out)
+    for point in result["curve"]:
+        mark = " <" if point["patience"] == result["settings"]["patience"] else ""
+        print(
+            f"{point['patience']:8g}  {point['mean_wait_ms'] or 0:6} ms  {point['false_cut_ins']:13.1%}"
+            f"  {point['hesitations_cut']:24.1%}  {point['dead_air']:8.1%}{mark}",
+            file=out,
+        )

@@ -1,0 +1,183 @@
+"""`nod bench turns`: what it makes of recordings, how it counts, and one real run."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from device.bench.hesitate import joined, last_sound, room_noise, takes
+from device.bench.turn_page import write_page
+from device.bench.turn_score import calibration, figures, is_cut_in, judged, roc_area, waits_ms
+from device.bench.turns import Wrong, curve, fault, read_labels, run_turns, weigh
+from device.config import Config
+from device.errors import BenchError
+from device.hear.turn import TurnModel
+from device.wave_file import write_wave
+
+MODEL = TurnModel.load()
+
+
+def tones(*lengths_ms: int, gap_ms: int = 120) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """Beeps for words, in a quiet room; and where each is."""
+    rng, pieces, spans, at = np.random.default_rng(1), [np.zeros(8000)], [], 8000
+    for length_ms in lengths_ms:
+        count = 16 * length_ms
+        pieces += [0.3 * np.sin(np.arange(count) * 0.3), np.zeros(16 * gap_ms)]
+        spans.append((at, at + count))
+        at += count + 16 * gap_ms
+    sound = np.concatenate([*pieces, np.zeros(12_000)])
+    return (sound + 0.001 * rng.standard_normal(sound.size)).astype(np.float32), spans
+
+
+def ask(pause_ms: float, text: str, voice: tuple[float, ...] = ()) -> dict:
+    return {"pause_ms": pause_ms, "text": text, "spoken_ms": 1500.0, "completeness": "none", "voice": voice, "fade": None}
+
+
+def row(clip="a", kind="fluent", is_last=True, text="who wrote hamlet", voice=0.97, length_ms=None, late_ms=0.0) -> dict:
+    asked = [ask(70.0, text), ask(70.0, text, (voice,)), ask(200.0, text, (voice, voice))]
+    pause = {"end_t": 16_000, "late_ms": late_ms, "text": text, "length_ms": length_ms, "asked": asked}
+    return {"clip": clip, "source": "bench", "kind": kind, "is_last": is_last, **pause}
+
+
+rows = st.builds(
+    row,
+    clip=st.sampled_from("abc"),
+    kind=st.sampled_from(["fluent", "word", "um"]),
+    is_last=st.booleans(),
+    text=st.sampled_from(["who wrote hamlet", "set a timer for", "i would like a large", "tell me"]),
+    voice=st.floats(0, 1),
+    length_ms=st.none() | st.floats(60, 2000),
+    late_ms=st.floats(-200, 200),
+)
+
+
+def test_takes_are_the_turn_and_hesitant_beginnings_of_it():
+    sound, spans = tones(400, 300, 500, 300, 400)
+    um = tones(200)[0][7000:12_000]
+    made = takes(sound, spans, um, np.random.default_rng(4))
+    assert [take.kind for take in made if take.kind != "dip"] == ["fluent", "word", "word", "repeat", "um"]
+    for take in made:
+        after = take.sound[take.end_t + 160 :]
+        assert len(after) > 16 * 800 and np.abs(after).max() < 0.02, f"{take.kind} is followed by its own room"
+    fluent = made[0]
+    assert abs(fluent.end_t - spans[-1][1]) < 16 * 15
+    assert all(take.end_t < fluent.end_t - 16 * 200 for take in made if take.kind in ("word", "dip"))
+    again = takes(sound, spans, um, np.random.default_rng(4))
+    assert all(np.array_equal(one.sound, other.sound) for one, other in zip(made, again, strict=True))
+
+
+def test_a_label_says_better_where_the_turn_ends():
+    sound, spans = tones(400, 300, 500)
+    assert takes(sound, spans, None, np.random.default_rng(0), end_t=15_000)[0].end_t == 15_000
+
+
+@given(st.integers(1, 40_000), st.integers(0, 9))
+@settings(max_examples=25)
+def test_the_room_can_be_made_any_length(count, seed):
+    sound, _ = tones(300, 300)
+    noise = room_noise(sound, count, np.random.default_rng(seed))
+    assert len(noise) == count and np.abs(noise).max() < 0.02
+
+
+@given(st.lists(st.integers(200, 900), min_size=1, max_size=5))
+def test_joining_overlaps_by_five_milliseconds(sizes):
+    whole = joined([np.ones(size, np.float32) for size in sizes])
+    assert len(whole) == sum(sizes) - 80 * (len(sizes) - 1)
+    assert np.allclose(whole, 1)
+
+
+def test_the_last_sound_is_found_above_the_recordings_own_floor():
+    sound, spans = tones(400, 300)
+    assert abs(last_sound(sound) - spans[-1][1]) <= 16 * 10
+    assert abs(last_sound(sound, spans[0][1] + 1000) - spans[0][1]) <= 16 * 10
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30))
+def test_roc_area_is_the_chance_to_be_told_apart(pairs):
+    scores, is_end = (np.array(each) for each in zip(*pairs, strict=True))
+    ends, cuts = scores[is_end], scores[~is_end]
+    if not len(ends) or not len(cuts):
+        assert math.isnan(roc_area(scores, is_end))
+        return
+    beats = [(end > cut) + 0.5 * (end == cut) for end in ends for cut in cuts]
+    assert roc_area(scores, is_end) == pytest.approx(np.mean(beats))
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=40))
+def test_every_pause_is_in_one_bin_of_the_calibration(pairs):
+    p, is_end = (np.array(each) for each in zip(*pairs, strict=True))
+    bins = calibration(p, is_end, np.ones(len(p)))
+    assert sum(each["count"] for each in bins) == len(p)
+    assert all(0 <= each["was"] <= 1 for each in bins)
+
+
+@given(st.lists(rows, min_size=1, max_size=8))
+@settings(max_examples=50)
+def test_waits_stay_within_the_settings_and_grow_with_patience(found):
+    pauses = weigh(judged(found), MODEL, Config())
+    if not pauses:
+        return
+    late = np.array([pause["late_ms"] for pause in pauses])
+    usual, patient = (waits_ms(pauses, MODEL, (100, 1800), patience) for patience in (1.0, 4.0))
+    assert (usual - late >= 100 - 1e-6).all() and (patient - late <= 1800 + 1e-6).all()
+    assert (patient >= usual - 1e-6).all()
+    at = figures(pauses)
+    assert 0 <= at["false_cut_ins"] <= 1 and 0 <= at["dead_air"] <= 1
+
+
+def test_what_is_wrong_is_named():
+    ended, hesitated, inner = (
+        weigh(judged([each]), MODEL, Config())[0]
+        for each in (row(), row(kind="word"), row(is_last=False, length_ms=900.0))
+    )
+    assert fault(ended) is None and ended["waited_ms"] < 400
+    assert fault(hesitated) == "cut in on a hesitation", "the same words and voice, but the turn wasn't over"
+    assert fault(inner) == "cut in" and is_cut_in(inner, inner["waited_ms"])
+    slow = weigh(judged([row(text="set a timer for", voice=0.01)]), MODEL, Config())[0]
+    assert fault(slow) == "dead air"
+
+
+def test_less_patience_cuts_in_more_and_waits_less():
+    found = [row(clip="abc"[i % 3], kind=kind, voice=0.2 + i / 10) for i in range(6) for kind in ("fluent", "word")]
+    points = curve(weigh(judged(found), MODEL, Config()), Config())
+    waits = [point["mean_wait_ms"] for point in points]
+    cut = [point["hesitations_cut"] for point in points]
+    assert waits == sorted(waits) and cut == sorted(cut, reverse=True) and waits[0] < waits[-1]
+
+
+def test_labels_name_the_true_ends(tmp_path):
+    file = tmp_path / "labels.json"
+    file.write_text('{"a": {"end_s": 1.5}, "b": {"intent": "orderDrink"}}')
+    assert read_labels(file) == {"a": 24_000}
+    file.write_text("[1]")
+    with pytest.raises(BenchError, match="not labels"):
+        read_labels(file)
+
+
+def test_a_folder_without_recordings_is_an_error(tmp_path, store):
+    with pytest.raises(BenchError, match="no FLAC or WAV"):
+        run_turns(Config(), store, tmp_path, tmp_path / "out", None)
+
+
+def test_a_wrong_decision_can_be_heard(tmp_path):
+    sound, spans = tones(400, 300, 500)
+    take = takes(sound, spans, None, np.random.default_rng(0))[1]
+    pauses = weigh(judged([row(kind="word", text="a <b>")]), MODEL, Config())
+    result = {"figures": figures(pauses), "curve": curve(pauses, Config()), "settings": {"patience": 1.0}}
+    page = write_page(tmp_path, "one", result, [Wrong("cut in on a hesitation", take, pauses[0])]).read_text()
+    assert page.count("data:audio/wav;base64,") == 1 and "a &lt;b&gt;" in page and 'class="mark decided"' in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_a_real_run_on_one_synthesized_turn(tmp_path, store, voice, capsys):
+    (tmp_path / "clips").mkdir()
+    write_wave(tmp_path / "clips" / "kitchen.wav", np.pad(voice.say("Set a timer for ten minutes.")[0], 12_800))
+    run_turns(Config(), store, tmp_path / "clips", tmp_path / "out", None)
+    found = json.loads((tmp_path / "out" / "turns.json").read_text())
+    assert found["people"] and found["figures"]["recordings"] == 1 and found["figures"]["hesitations"] >= 3
+    assert found["figures"]["wait_ms"]["p50"] < 500, "a whole command is answered soon"
+    assert len(found["curve"]) > 10 and "ROC area" in capsys.readouterr().out
+    assert (tmp_path / "out" / "report.html").stat().st_size > 5000
