@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device.errors import EndOfRecording, RoomError
+from device.errors import EndOfRecording, RoomError, WaveError
 from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ
 from device.room.convolver import Convolver
 from device.room.device import RoomDevice, Scene, convolved, device_in
 from device.room.level import active_dbfs, rms_dbfs
+from device.room.recording import read_recording
 from device.room.room import Room, impulse_responses, read_room, room_names, rt60_s
 from device.room.simulated import OWN_VOICE
 from tests.room import loop, responses_of
@@ -209,3 +210,15 @@ def test_without_pyroomacoustics_one_sentence_says_what_to_do(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyroomacoustics", None)
     with pytest.raises(RoomError, match="pyroomacoustics; install"):
         impulse_responses(read_room("study"))
+
+
+def test_noise_may_be_a_flac(tmp_path):
+    soundfile = pytest.importorskip("soundfile")
+    noise = np.random.default_rng(0).normal(0, 0.1, 24_000)
+    soundfile.write(tmp_path / "noise.flac", np.stack((noise, 0 * noise), axis=1), 48_000)
+    found = read_recording(tmp_path / "noise.flac")
+    assert found.dtype == np.float32 and found.size == pytest.approx(8000, abs=2) and found.any()
+    (tmp_path / "broken.flac").write_bytes(b"nothing of the kind")
+    for name in ("broken.flac", "absent.flac", "absent.wav"):
+        with pytest.raises(WaveError, match=name):
+            read_recording(tmp_path / name)

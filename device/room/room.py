@@ -21,6 +21,7 @@ _CLOSE_ENOUGH = 0.06
 _MOST_ABSORPTION = 0.95
 Clipping = Literal["hard", "soft", "lopsided"]
 Range = tuple[float, float]
+Place = tuple[float, float, float]
 _RANGES: dict[str, Range] = {
     "rt60_s": (0.1, 1.0),
     "lowest_hz": (20, 1000),
@@ -48,11 +49,11 @@ class Room:
     """
 
     name: str
-    size_m: tuple[float, float, float]
+    size_m: Place
     rt60_s: float
-    loudspeaker_m: tuple[float, float, float]
-    microphone_m: tuple[float, float, float]
-    speaker_m: tuple[float, float, float]
+    loudspeaker_m: Place
+    microphone_m: Place
+    speaker_m: Place
     lowest_hz: float = 180.0
     clips_at: float = 1.0
     clipping: Clipping = "soft"
@@ -146,27 +147,32 @@ def impulse_responses(room: Room) -> Responses:
     except ValueError as error:
         raise RoomError(f"The room {room.name} can't have an RT60 of {room.rt60_s} s: {error}") from None
     for _ in range(_ROUNDS):
-        box = acoustics.ShoeBox(
-            room.size_m,
-            fs=SAMPLE_RATE_HZ,
-            materials=acoustics.Material(absorption),
-            max_order=order,
-            air_absorption=True,
-        )
-        box.add_source(room.loudspeaker_m)
-        box.add_source(room.speaker_m)
-        box.add_microphone(room.microphone_m)
-        box.compute_rir()
-        echo, near = box.rir[0]
+        near = _image_sources(acoustics, room, room.speaker_m, absorption, order)
         off = rt60_s(near) / room.rt60_s
         if abs(off - 1) < _CLOSE_ENOUGH or absorption * off > _MOST_ABSORPTION:
             break
-        absorption = absorption * off
+        absorption *= off
+    echo = _image_sources(acoustics, room, room.loudspeaker_m, absorption, order)
     # pyroomacoustics centres its fractional delay filter: everything comes half its length too late.
     early = acoustics.constants.get("frac_delay_length") // 2
     longest = round(1.2 * room.rt60_s * SAMPLE_RATE_HZ)
     echo, near = (np.asarray(response[early : early + longest]) for response in (echo, near))
     return Responses(_unit(_high_passed(echo, room.lowest_hz)), _unit(near))
+
+
+def _image_sources(acoustics, room: Room, from_m: Place, absorption: float, order: int) -> np.ndarray:
+    """From a place to the microphone, with walls that take up the share `absorption` of what falls on them."""
+    box = acoustics.ShoeBox(
+        room.size_m,
+        fs=SAMPLE_RATE_HZ,
+        materials=acoustics.Material(absorption),
+        max_order=order,
+        air_absorption=True,
+    )
+    box.add_source(from_m)
+    box.add_microphone(room.microphone_m)
+    box.compute_rir()
+    return box.rir[0][0]
 
 
 def _unit(response: np.ndarray) -> np.ndarray:

@@ -8,9 +8,9 @@ import numpy as np
 from device.config import Config
 from device.models import ModelStore
 from device.room.device import RoomDevice, Scene, device_in
+from device.room.recording import read_recording
 from device.room.room import read_room
 from device.speak.voice import Voice
-from device.wave_file import read_wave
 
 # Every sound of the language, as loud as Nod says anything: its level stands for all Nod says.
 OWN_VOICE = (
@@ -30,11 +30,11 @@ def in_room(
     """What makes the device of `device.simulate.simulate`, in the room of that name or file.
 
     echo_db: active level of the user relative to the echo of Nod's voice, both at the microphone; None: as the room's
-    file says.  noise: a WAV file, snr_db below the user's active level there.
+    file says.  noise: a recording (WAV or FLAC), snr_db below the user's active level there.
     Raises RoomError, ModelError, WaveError.  Takes some seconds.
     """
     described = read_room(room)
-    recorded = None if noise is None else read_wave(noise)
+    recorded = None if noise is None else read_recording(noise)
     own_voice, _ = Voice(store.path(config.voice.model), config.voice.model, config.voice.speed).say(OWN_VOICE)
 
     def make(user: np.ndarray, limit_samples: int) -> RoomDevice:

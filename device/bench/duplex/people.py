@@ -12,6 +12,7 @@ from device.bench.duplex.talk import BACKCHANNELS, PITCHES, STOP_WORDS, Talk
 from device.events import SAMPLE_RATE_HZ, samples
 from device.room.device import convolved
 from device.room.level import active_dbfs, repeated, room_noise, scaled
+from device.room.recording import read_recording
 from device.room.room import Responses, Room
 from device.spans import find_sound
 
@@ -60,19 +61,10 @@ def orders(folder: Path) -> list[Utterance]:
 
 def _speech(path: Path) -> np.ndarray:
     """What is said in a recording, from its first sound to its last."""
-    sound = read_any(path)
+    sound = read_recording(path)
     spans = find_sound(sound, SAMPLE_RATE_HZ, BRIDGE_S)
     longest = max(spans, key=lambda span: span.end_s - span.start_s)
     return _edged(sound[round(longest.start_s * SAMPLE_RATE_HZ) : round(longest.end_s * SAMPLE_RATE_HZ)])
-
-
-def read_any(path: Path) -> np.ndarray:
-    """The first channel of a FLAC or WAV file at 16 kHz, float32."""
-    import soundfile
-    import soxr
-
-    sound, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    return np.asarray(soxr.resample(sound[:, 0], rate_hz, SAMPLE_RATE_HZ), dtype=np.float32)
 
 
 def _edged(sound: np.ndarray) -> np.ndarray:
@@ -92,7 +84,7 @@ def noises_of_a_listener(talk: Talk, noise_dir: Path, seed: int) -> list[Utteran
     found = [_said("backchannel", talk, text, pitch) for pitch in PITCHES for text in BACKCHANNELS]
     found += [Utterance("cough", f"cough {i}", _cough(seed + i)) for i in range(4)]
     for path in sorted(noise_dir.glob("*.flac")) if noise_dir.is_dir() else []:
-        pieces = _loudest(read_any(path), 4)
+        pieces = _loudest(read_recording(path), 4)
         found += [Utterance("clatter", f"{path.stem} {i}", piece) for i, piece in enumerate(pieces)]
     return found
 
