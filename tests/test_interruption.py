@@ -121,11 +121,11 @@ class World:
             thread.start()
 
     def _look(self, args: Args) -> ToolResult:
-        time.sleep(0.003)
+        time.sleep(0.03 * (int(args["number"]) % 2))  # every other one is still looking when the user goes on
         return ToolResult(f"seen{args['number']}")
 
     def _open(self, args: Args) -> ToolResult:
-        time.sleep(0.003)
+        time.sleep(0.01)
         self.opened.append(int(args["number"]))
         return ToolResult(f"done{args['number']}.", {"number": args["number"]})
 
