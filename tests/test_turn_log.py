@@ -78,7 +78,7 @@ def test_each_late_stage_is_named_when_its_target_passes():
     story = Logged()
     story.pauses("what time is it", 100, 1000, wait_ms=200)
     story.at(1500)
-    assert story.late == [(1150, "pause", 1), (1240, "think", 1)], "while it happens, before anything else comes"
+    assert story.late == [(1150, "pause", 1), (1220, "think", 1)], "while it happens, before anything else comes"
     story.words(1600)
     story.sounds(1700)
     record = story.is_heard(2500)
@@ -143,7 +143,7 @@ def test_an_apology_belongs_to_the_turn_it_answers():
     story.sounds(1300)
     story.tell(ev.PlayoutEnded(story.at(2000), 1, story.state.draft, "reply", ("Sorry,",), False))
     (record,) = story.log.records
-    assert record.pause_ms == 120 and record.reply == "Sorry, that didn't work." and record.think_ms == 80
+    assert record.pause_ms == 100 and record.reply == "Sorry, that didn't work." and record.think_ms == 100
     assert story.log.speculation["used"] == 1
 
 
