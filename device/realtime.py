@@ -14,7 +14,7 @@ import threading
 # SCHED_FIFO priorities.  Every thread that runs Python has one, so that none holding the GIL waits behind native pools;
 # those stay at normal priority.  Among them what the user waits for comes first: hearing, then sound for words that are
 # there, then further words.  The sound server of a desktop runs at 20 or below.
-PRIORITY = {"audio": 60, "main": 50, "hear": 44, "speak": 43, "reply": 42, "tool": 30}
+PRIORITY = {"audio": 60, "main": 50, "hear": 45, "judge": 44, "speak": 43, "reply": 42, "tool": 30}
 
 _SWITCH_INTERVAL_S = 0.0005
 # mlockall(2).  Without ONFAULT every page of every mapped library and thread stack would be read in: 700 MB more.

@@ -39,13 +39,14 @@ def feed(listener: Listener, messages) -> list[object]:
 
 def outside_end(samples: np.ndarray, from_t: int, to_t: int) -> int:
     """End of speech as somebody with the recording alone would find it: 150 Hz high-pass, 20 ms RMS 10 dB above the
-    clip's floor."""
+    clip's floor, and not more than 40 dB below the voice, where nobody hears anything after it."""
     from scipy.signal import butter, sosfilt
 
     high = sosfilt(butter(4, 150, "highpass", fs=16_000, output="sos"), samples)
     windows = np.lib.stride_tricks.sliding_window_view(high, 320)[::160]
     level_db = 10 * np.log10((windows**2).mean(axis=1) + 1e-12)
-    loud = level_db > np.percentile(level_db, 10) + 10
+    voice_db = np.percentile(level_db[from_t // 160 : to_t // 160], 90)
+    loud = level_db > max(np.percentile(level_db, 10) + 10, voice_db - 40)
     loud[: from_t // 160] = False
     loud[to_t // 160 :] = False
     runs = np.flatnonzero(loud[:-2] & loud[1:-1] & loud[2:])

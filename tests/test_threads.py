@@ -67,7 +67,7 @@ def test_waiting_for_a_commit_ends_with_it_or_with_the_draft():
 
 
 def test_priorities_put_hearing_and_sound_before_thinking():
-    order = ["audio", "main", "hear", "speak", "reply", "tool"]
+    order = ["audio", "main", "hear", "judge", "speak", "reply", "tool"]
     assert sorted(realtime.PRIORITY, key=realtime.PRIORITY.get, reverse=True) == order
 
 

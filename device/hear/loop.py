@@ -27,6 +27,7 @@ from device.events import (
     milliseconds,
     samples,
 )
+from device.hear.judge import Ask, Judged
 from device.hear.level import Fade, Level
 from device.hear.plain_text import without_noise
 from device.hear.prosody import WINDOW_SAMPLES, Prosody
@@ -44,16 +45,14 @@ LONGEST_WAKE_WORD_MS = 1100.0
 PAUSE_MS = 50.0  # silence from which it counts as a pause
 VOICE = 0.5  # probability of speech below which a single frame may belong to a pause, before the VAD is sure of its end
 FULL_VOICE = 0.9  # probability of speech in a frame after which a pause isn't near
-LOUD_PAUSE_MS = (
-    200.0  # the same where the VAD hears silence but the level hasn't fallen: noise, or a very soft last syllable
-)
+# The same where the VAD hears silence but the level hasn't fallen: noise, or a very soft last syllable.
+LOUD_PAUSE_MS = 200.0
 LONG_SILENCE_SAMPLES = samples(600)  # of a longer pause the recognizer only hears the beginning and the end
 PARTIAL_EVERY_SAMPLES = samples(100)
 VOICE_DUE_MS = 200.0  # by then the voice is judged; the text alone doesn't end a turn sooner
 REPLY_IS_MADE_MS = 300.0  # of silence: until then the other threads are busy with what the user waits for
 QUIET_LISTENING_MS = 3000.0  # who was about to answer has begun by then
 ASK_AT_MS = (0.0, 200.0, 400.0, 800.0)  # of silence: what the witnesses say changes with the pause
-SURE_WAIT_MS = 150.0  # so short a wait is over by the time the voice would be judged: the reply has the core alone
 
 
 @dataclass
@@ -82,7 +81,6 @@ class _Silence:
     text: str | None = None  # None until settled
     fade: Fade | None = None
     voice: tuple[float, ...] = ()  # Smart Turn's probabilities, one for each time it was asked
-    is_sure: bool = False  # without the voice
     stage: int = 0  # how many of ASK_AT_MS were reached when it was asked last
 
 
@@ -96,9 +94,11 @@ class Listener:
         completeness: Callable[[str], Completeness],
         settings: TurnSettings,
         model: TurnModel | None = None,
+        judge: Mailbox | None = None,
     ):
         """completeness: what the agent's intent templates say of a text ("complete", "prefix", "none"); called once a
-        pause."""
+        pause.  judge: where somebody else takes `Ask` and gives `Judged` back; without it `prosody` is asked here."""
+        self._judge = judge
         self._recognizer = recognizer
         self._prosody = prosody
         self._completeness = completeness
@@ -123,6 +123,8 @@ class Listener:
                 return self._listen(message)
             case StopListening() if self._turn and self._turn.number == message.turn:
                 self.give_up()
+            case Judged():
+                return self._judged(message)
             case Peek() if self._turn and self._turn.number == message.turn:
                 self._turn.peek = True
         return []
@@ -208,7 +210,8 @@ class Listener:
         message."""
         if self._turn is None or self._turn.start_t is None:
             return [] if self._nobody_speaks() and self._recognizer.tidy() else None
-        if self._silence and self._silence.text and self._stage() > self._silence.stage:
+        may_ask = self._silence and (self._silence.text or self._judge is not None)
+        if may_ask and self._stage() > self._silence.stage:
             return self._judge_voice()  # before the recognizer catches up: the user waits for this, not for that
         if self._turn.peek and self._silence is None:
             return self._peek()
@@ -289,17 +292,22 @@ class Listener:
 
     def _stage(self) -> int:
         paused_ms = milliseconds(self._now_t() - self._silence.end_t)
-        return sum(paused_ms >= at for at in self._ask_at_ms())
-
-    def _ask_at_ms(self) -> tuple[float, ...]:
-        """A command that the templates know whole, and whose voice faded like an end, waits for no other witness."""
-        return ASK_AT_MS[1:] if self._silence.is_sure else ASK_AT_MS
+        return sum(paused_ms >= at for at in ASK_AT_MS)
 
     def _judge_voice(self) -> list[object]:
         silence = self._silence
         silence.stage = self._stage()
-        silence.voice += (self._prosody.probability(self._recent()),)
-        return [self._evidence()]
+        if self._judge is None:
+            return self._judged(Judged(silence, self._prosody.probability(self._recent())))
+        self._judge.put(Ask(silence, self._recent()))
+        return []
+
+    def _judged(self, answer: Judged) -> list[object]:
+        silence = self._silence
+        if silence is None or answer.silence is not silence:
+            return []
+        silence.voice += (answer.probability,)
+        return [self._evidence()] if silence.text else []
 
     def _recent(self) -> np.ndarray:
         """The turn's sound, its last 8 s."""
@@ -318,8 +326,6 @@ class Listener:
         least_ms = max(voice_due_ms, self._settings.min_wait_ms)
         most_ms = max(least_ms, self._settings.max_wait_ms)
         wait = self._model.wait_ms(p_end, least_ms, most_ms, self._settings.patience)
-        if not silence.voice:
-            silence.is_sure = wait <= SURE_WAIT_MS
         return EndEvidence(self._now_t(), self._turn.number, silence.end_t, p_end, wait)
 
 

@@ -1,0 +1,74 @@
+"""The end-of-turn model in its own thread: asked before the text is there, believed only about the pause it heard."""
+
+from threading import Thread
+
+import numpy as np
+import pytest
+
+from device.config import Turn
+from device.events import EndEvidence, Fault, Listen, Pause
+from device.hear import judge
+from device.hear.judge import Ask, Judged
+from device.hear.loop import Listener
+from device.hear.prosody import Prosody
+from device.hear.recognizer import load_recognizer
+from device.mailbox import Mailbox
+from tests.frames import feed, frames
+
+STOP = object()
+
+
+@pytest.fixture(scope="module")
+def prosody(store) -> Prosody:
+    return Prosody(store.path("smart-turn"))
+
+
+@pytest.fixture(scope="module")
+def said(voice, store):
+    """A sentence with silence around it, as frames."""
+    quiet = np.random.default_rng(1).normal(0, 1e-4, 16_000).astype(np.float32)
+    sound = np.concatenate([quiet, voice.say("What time is it in the kitchen?")[0], quiet, quiet])
+    return list(frames(sound, store.path("silero-vad")))
+
+
+def until_the_first_pause(store, prosody, said) -> tuple[Listener, Mailbox, list[object]]:
+    box = Mailbox("judge", 2, drops="oldest")
+    listener = Listener(load_recognizer("auto", store), prosody, lambda text: "none", Turn(), judge=box)
+    events = listener.receive(Listen(1, 0))
+    for frame in said:
+        events += feed(listener, [frame])
+        if any(isinstance(event, Pause) for event in events):
+            return listener, box, events
+    raise AssertionError("no pause was noticed")
+
+
+def test_the_voice_is_judged_while_the_text_is_settled(store, prosody, said):
+    listener, box, events = until_the_first_pause(store, prosody, said)
+    before = [event for event in events if isinstance(event, EndEvidence)]
+    asked = box.get(0)
+    assert isinstance(asked, Ask) and 0 < asked.samples.size <= 8 * 16_000
+    after = listener.receive(Judged(asked.silence, 0.99))
+    assert [event.end_t for event in after] == [before[-1].end_t]
+    assert after[0].p_end > before[-1].p_end
+
+
+def test_an_answer_about_a_pause_that_is_over_counts_for_nothing(store, prosody, said):
+    listener, box, _ = until_the_first_pause(store, prosody, said)
+    asked = box.get(0)
+    listener.receive(Listen(2, said[-1].t))
+    assert listener.receive(Judged(asked.silence, 0.99)) == []
+
+
+def test_the_thread_answers_each_question_and_survives_a_fault(prosody):
+    inbox, hear, main = Mailbox("judge", 4), Mailbox("hear", 4), Mailbox("main", 4)
+    thread = Thread(target=judge.run, args=(inbox, hear, main, prosody, STOP))
+    thread.start()
+    first, second = object(), object()
+    inbox.put(Ask(first, "not a sound"))
+    inbox.put(Ask(second, np.zeros(16_000, np.float32)))
+    inbox.put(STOP)
+    thread.join(20)
+    assert isinstance(main.get(0), Fault)
+    answer = hear.get(0)
+    assert answer.silence is second and 0 <= answer.probability <= 1
+    assert hear.get(0) is None and not thread.is_alive()
