@@ -19,10 +19,10 @@ def played(store):
 
 
 def room(seed=0, seconds=0.2):
-    """An impulse response: the direct sound, then noise that decays by 60 dB in 0.4 s."""
+    """An impulse response: the direct sound, then noise that decays by 60 dB in 0.4 s and holds nearly as much."""
     rng = np.random.default_rng(seed)
     t = np.arange(int(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-    response = 0.05 * rng.standard_normal(t.size) * 10 ** (-3 * t / 0.4)
+    response = 0.02 * rng.standard_normal(t.size) * 10 ** (-3 * t / 0.4)
     response[0] = 0.5
     return response
 
@@ -114,7 +114,18 @@ def test_a_loudspeaker_that_clips_is_learned(played, level):
     linear.loudspeaker.add = lambda near, far: None
     clean, without = cleaned(path, near, loud), cleaned(linear, near, loud)
     assert path.loudspeaker.saturation.level == pytest.approx(level, rel=0.12)
-    assert path.loudspeaker.saturation.knee == 16, "it bends hard"
+    assert path.loudspeaker.saturation.knee >= 4, "it bends hard"
+    assert erle_db(near, clean, 15, 24) > erle_db(near, without, 15, 24) + 4
+
+
+def test_a_lopsided_loudspeaker_is_learned(played):
+    """A cone that gets further out than in."""
+    loud = played / np.abs(played).max() * np.float32(0.6)
+    near = echo_of(np.clip(loud, -0.1, 0.2), 640)
+    path, even = EchoPath(load_canceller("speex", 200), 640), EchoPath(load_canceller("speex", 200), 640)
+    even.loudspeaker.add = lambda near, far: None
+    clean, without = cleaned(path, near, loud), cleaned(even, near, loud)
+    assert path.loudspeaker.saturation.lean < 0.8
     assert erle_db(near, clean, 15, 24) > erle_db(near, without, 15, 24) + 4
 
 

@@ -15,28 +15,31 @@ from device.events import BLOCK_SAMPLES
 _WINDOW = 4096  # 256 ms: longer than a room rings on, which is what the candidates are told apart from
 _KNEES = (2.0, 4.0, 16.0)  # from a tube's to a hard clip
 _COARSE = tuple(0.05 * 1.5**k for k in range(9))
-_FINE = tuple(1.1**k for k in range(-4, 5))
+_FINE = tuple(1.1**k for k in (-4, -2, -1, 1, 2, 4))
+_LEANS = tuple(1.18**k for k in (-3, -2, -1, 1, 2, 3))
 _SOUNDING = 1e-5  # mean square of a window of reference that says something (-50 dB of full scale)
 _FIRST_LOOKS = 6  # 1.7 s of playout, after which the best candidate is used
-_ZOOM_LOOKS = 12  # after which the search goes on closer around it
+_NEXT_LOOKS = 16  # 4 s, before it gives way to a better one close to it
 _MEMORY_LOOKS = 60  # 17 s of playout
 # Of what the present saturation, or none, leaves over: another one must be better by so much, and more after few looks.
-_WORTH, _CHANCE = 0.01, 0.1
+_WORTH, _CHANCE = 0.01, 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Saturation:
     """A memoryless amplifier (Rapp 1991): small sounds pass, none gets louder than `level` (1 is full scale).
 
-    knee: how sharply it bends there.
+    knee: how sharply it bends there.  lean: the level of the negative side, in levels of the positive one.
     """
 
     level: float
     knee: float
+    lean: float = 1.0
 
     def shape(self, block: np.ndarray) -> np.ndarray:
         """float32 in, the same form out."""
-        return (block / (1 + np.abs(block / self.level) ** self.knee) ** (1 / self.knee)).astype(np.float32)
+        level = self.level if self.lean == 1.0 else np.where(block > 0, self.level, self.level * self.lean)
+        return (block / (1 + np.abs(block / level) ** self.knee) ** (1 / self.knee)).astype(np.float32)
 
 
 class Loudspeaker:
@@ -51,7 +54,7 @@ class Loudspeaker:
         self._far = np.zeros(_WINDOW, dtype=np.float32)
         self._hann = np.hanning(_WINDOW).astype(np.float32)
         self._blocks = 0  # since the last look began
-        self._search(_COARSE)
+        self._search([Saturation(level, knee) for level in _COARSE for knee in _KNEES])
 
     def shape(self, far: np.ndarray) -> np.ndarray:
         """The reference as this loudspeaker plays it."""
@@ -70,9 +73,9 @@ class Loudspeaker:
         elif self._blocks * BLOCK_SAMPLES >= _WINDOW and float(self._far @ self._far) > _SOUNDING * _WINDOW:
             self._begin()
 
-    def _search(self, levels: tuple[float, ...]) -> None:
-        """Start over with these levels."""
-        self._candidates = [None, *(Saturation(level, knee) for level in levels for knee in _KNEES)]
+    def _search(self, candidates: list[Saturation]) -> None:
+        """Start over with these, and with none."""
+        self._candidates = [None, *candidates]
         count, bins = len(self._candidates), _WINDOW // 2 + 1
         self._cross = np.zeros((count, bins), dtype=np.complex64)
         self._far_power = np.full((count, bins), 1e-9, dtype=np.float32)
@@ -98,7 +101,7 @@ class Loudspeaker:
 
     def _choose(self) -> None:
         self._looks += 1
-        if self._looks < _FIRST_LOOKS:
+        if self._looks < (_FIRST_LOOKS if self.saturation is None else _NEXT_LOOKS):
             return
         # What no linear filter could take out: the part of the microphone's power that isn't coherent (Carter 1987).
         left_over = self._near_power.sum() - (_power(self._cross) / self._far_power).sum(axis=1)
@@ -106,12 +109,18 @@ class Loudspeaker:
         present = self._candidates.index(self.saturation) if self.saturation in self._candidates else 0
         if left_over[best] < (1 - _WORTH - _CHANCE / self._looks) * left_over[present]:
             self.saturation = self._candidates[best]
-        is_worth_it = self.saturation in self._candidates[1:]
-        levels = sorted({c.level for c in self._candidates[1:]})
-        at_the_edge = is_worth_it and self.saturation.level in (levels[0], levels[-1])
-        is_coarse = len(levels) == len(_COARSE) and levels[0] == _COARSE[0]
-        if self._looks >= _ZOOM_LOOKS and is_worth_it and (is_coarse or at_the_edge):
-            self._search(tuple(self.saturation.level * factor for factor in _FINE))
+            if self.saturation is not None:
+                self._search(_around(self.saturation))
+
+
+def _around(found: Saturation) -> list[Saturation]:
+    """One thing different at a time; of a lopsided one, either side is the one that stays."""
+    level, knee, lean = found.level, found.knee, found.lean
+    others = [Saturation(level * factor, knee, lean) for factor in _FINE]
+    others += [Saturation(level, other, lean) for other in _KNEES if other != knee]
+    for factor in _LEANS:
+        others += [Saturation(level, knee, lean * factor), Saturation(level / factor, knee, lean * factor)]
+    return [found, *others]
 
 
 def _power(spectrum: np.ndarray) -> np.ndarray:
