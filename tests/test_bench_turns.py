@@ -63,7 +63,7 @@ def test_takes_are_the_turn_and_hesitant_beginnings_of_it():
         after = take.sound[take.end_t + 160 :]
         assert len(after) > 16 * 800 and np.abs(after).max() < 0.02, f"{take.kind} is followed by its own room"
     fluent = made[0]
-    assert abs(fluent.end_t - spans[-1][1]) < 16 * 15
+    assert abs(fluent.end_t - spans[-1][1]) < 16 * 25
     assert all(take.end_t < fluent.end_t - 16 * 200 for take in made if take.kind in ("word", "dip"))
     again = takes(sound, spans, um, np.random.default_rng(4))
     assert all(np.array_equal(one.sound, other.sound) for one, other in zip(made, again, strict=True))
@@ -91,8 +91,13 @@ def test_joining_overlaps_by_five_milliseconds(sizes):
 
 def test_the_last_sound_is_found_above_the_recordings_own_floor():
     sound, spans = tones(400, 300)
-    assert abs(last_sound(sound) - spans[-1][1]) <= 16 * 10
-    assert abs(last_sound(sound, spans[0][1] + 1000) - spans[0][1]) <= 16 * 10
+    assert abs(last_sound(sound) - spans[-1][1]) <= 16 * 15
+    assert abs(last_sound(sound, spans[0][1] + 1000) - spans[0][1]) <= 16 * 15
+    fade = (0.1 * np.exp(-np.arange(8000) / 1600) * np.sin(np.arange(8000) * 0.3)).astype(np.float32)
+    faded = sound.copy()
+    faded[spans[-1][1] : spans[-1][1] + 8000] += fade
+    # 0.1 has faded to 10 dB above an RMS of 0.001 (a peak of 0.0045) after 0.31 s.
+    assert abs(last_sound(faded) - spans[-1][1] - 16 * 310) <= 16 * 60
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30))

@@ -11,12 +11,14 @@ import numpy as np
 
 from device.events import SAMPLE_RATE_HZ, samples
 from device.hear.level import HOP_SAMPLES, Level
-from device.spans import find_sound
+from device.spans import ABOVE_FLOOR_DB, find_sound
 
 BRIDGE_S = 0.35  # shorter silences belong to a word
 SILENCE_MS = 900  # follows a cut: long enough for everything that is asked in a pause
 SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS = 300, 1500
 _FADE_SAMPLES = 80
+_LOWEST_FLOOR_DB = -95.0  # digital silence has none
+_FADING_HOPS = 3  # quiet for 30 ms: it has faded
 _ROOM_HOPS = 30  # 300 ms of the room are enough to make any length of it
 _DIP_DB = 8.0
 _OF_A_KIND = 2  # cuts at words, and at dips, of each recording
@@ -44,9 +46,19 @@ def levels_db(sound: np.ndarray) -> np.ndarray:
 
 
 def last_sound(sound: np.ndarray, before_t: int | None = None) -> int:
-    """The sample after the last sound: 150 Hz high-pass, RMS of 20 ms, 10 dB above the recording's own floor."""
+    """The sample after the last sound: 150 Hz high-pass, RMS of 20 ms, 10 dB above the recording's own floor.
+
+    Clicks that come later are none of it; how a voice fades towards the floor is.
+    """
     spans = find_sound(sound[:before_t], SAMPLE_RATE_HZ, BRIDGE_S)
-    return round(spans[-1].end_s * SAMPLE_RATE_HZ) if spans else len(sound)
+    if not spans:
+        return len(sound)
+    levels = levels_db(sound[:before_t])
+    loud = levels > max(float(np.percentile(levels_db(sound), 10)), _LOWEST_FLOOR_DB) + ABOVE_FLOOR_DB
+    hop = round(spans[-1].end_s * SAMPLE_RATE_HZ) // HOP_SAMPLES
+    while loud[hop : hop + _FADING_HOPS].any():
+        hop += 1
+    return max(hop * HOP_SAMPLES, round(spans[-1].end_s * SAMPLE_RATE_HZ))
 
 
 def room_noise(sound: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
