@@ -15,8 +15,11 @@ from device.errors import ConfigError
 
 
 def _key(default: Any, low: float | None = None, high: float | None = None, each: tuple[str, ...] | None = None) -> Any:
-    """A setting: default value, inclusive range of a number, or the strings a list may hold."""
-    return field(default=default, metadata={"low": low, "high": high, "each": each})
+    """A setting: default value, inclusive range of a number, or the names a table of numbers may hold."""
+    rules = {"low": low, "high": high, "each": each}
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata=rules)
+    return field(default=default, metadata=rules)
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ class Audio:
 
 @dataclass(frozen=True)
 class Wake:
-    words: tuple[str, ...] = _key(("hey_jarvis",), each=("hey_jarvis", "alexa", "hey_mycroft"))
-    threshold: float = _key(0.5, 0, 1)
+    words: dict[str, float] = _key({"hey_jarvis": 0.5}, 0, 1, each=("hey_jarvis", "alexa", "hey_mycroft"))
+    refractory_s: float = _key(1.5, 0.5, 10)
     timeout_s: float = _key(6.0, 1, 60)
 
 
@@ -209,6 +212,8 @@ class _Reader:
         hints = get_type_hints(kind)
         values = {}
         for key, value in table.items():
+            if (name, key) in _GONE:
+                raise self.error(name, key, _GONE[name, key])
             if key not in fields:
                 raise self.error(name, key, f"unknown key; [{name}] knows {_list(fields)}")
             values[key] = self.value(name, key, hints[key], fields[key].metadata, value)
@@ -219,11 +224,8 @@ class _Reader:
             if value not in get_args(hint):
                 raise self.error(table, key, f"must be one of {_list(get_args(hint))}, not {value!r}")
             return value
-        if get_origin(hint) is tuple:
-            allowed = rule["each"]
-            if not isinstance(value, list) or not value or any(v not in allowed for v in value):
-                raise self.error(table, key, f"must be a list of one or more of {_list(allowed)}, not {value!r}")
-            return tuple(dict.fromkeys(value))
+        if get_origin(hint) is dict:
+            return self.numbers(table, key, rule, value)
         if hint is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not hint:
@@ -233,6 +235,16 @@ class _Reader:
             raise self.error(table, key, f"must be from {low} to {high}, not {value}")
         return value
 
+    def numbers(self, table: str, key: str, rule: Any, value: Any) -> dict[str, float]:
+        """A table of numbers by name, or a list of names that all get the middle of the range."""
+        allowed = rule["each"]
+        if not isinstance(value, dict | list) or not value or any(name not in allowed for name in value):
+            found = list(value) if isinstance(value, dict) else value
+            raise self.error(table, key, f"must name one or more of {_list(allowed)}, not {found!r}")
+        if isinstance(value, list):
+            value = dict.fromkeys(value, (rule["low"] + rule["high"]) / 2)
+        return {name: self.value(f"{table}.{key}", name, float, rule, number) for name, number in value.items()}
+
     def error(self, table: str, key: str | None, what: str) -> ConfigError:
         where = f"[{table}]" if key is None else f"[{table}] {key}"
         return ConfigError(f"{self.path}, line {self.line(table, key)}: {where}: {what}.")
@@ -240,13 +252,21 @@ class _Reader:
     def line(self, table: str, key: str | None) -> int:
         """Line of a key, found in the text: the TOML parser doesn't keep positions."""
         header = re.compile(rf"\s*\[\s*[\"']?{re.escape(table)}[\"']?\s*\]")
-        start = next((i for i, line in enumerate(self.lines) if header.match(line)), 0)
+        start = next((i for i, line in enumerate(self.lines) if header.match(line)), None)
+        if start is None:
+            # A table within a table may stand in one line, as the value of a key.
+            return self.line(*table.split(".", 1)) if "." in table else 1
         if key is None:
             return start + 1
         pattern = re.compile(rf"\s*(?:{re.escape(table)}\s*\.\s*)?[\"']?{re.escape(key)}[\"']?\s*[=.]")
         return next((i for i, line in enumerate(self.lines[start:], start) if pattern.match(line)), start) + 1
 
 
+# Keys of earlier versions, and what to write now.
+_GONE = {
+    ("wake", "threshold"): "each word has its own sensitivity now: write [wake.words] with hey_jarvis = 0.5 below it "
+    "(a threshold of 0.4 is a sensitivity of 0.6)",
+}
 _WORDS = {int: "a whole number", float: "a number", str: "a text in quotes", bool: "true or false"}
 
 

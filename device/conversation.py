@@ -60,7 +60,9 @@ def _is_stale(state: State, event: object) -> bool:
 Handler = Callable[[State, object, Rules], Result]
 
 TABLE: dict[tuple[str, type], Handler] = {
-    ("any", ev.WakeWord): user.wake,
+    ("any", ev.WakeWord): user.wake_word,
+    ("any", ev.WakeConfirmed): user.wake,
+    ("any", ev.WakeDenied): user.wake_denied,
     ("any", ev.Announcement): announce,
     ("any", ev.SoundReady): reply.ready,
     ("any", ev.ReplyWords): reply.words,

@@ -48,6 +48,7 @@ class Rules:
     # Sound of which the recognizer makes no word for that long is no turn, however much it resembles speech.
     wordless_limit: int = samples(1500)
     release_lead: int = samples(20)  # the block being played and the one that is ready go before what is released
+    second_look: int = samples(2000)  # the recognizer's word on the wake word is awaited that long
     pre_roll: int = samples(400)  # speech begins before the VAD is sure of it
 
 
@@ -94,6 +95,8 @@ class State:
     deadline: int | None = None
     open_until: int | None = None  # until when the user may begin the turn being heard (None: whenever)
     begun_t: int = 0  # when something began to sound in that time
+    wake_t: int | None = None  # of the wake word that is looked at again
+    unproven: bool = False  # only that wake word ended `idle`
     turn: int = 0  # the user's turn being heard
     draft: int = 0  # the newest reply being prepared or spoken
     in_speech: bool = False
@@ -145,6 +148,7 @@ def listen(state: State, rules: Rules, from_t: int, window: int, wake_word: str 
         text="",
         already="",
         begun_t=state.t,
+        unproven=False,
         deadline=state.t + rules.longest_turn if state.in_speech else state.open_until,
         filler_at=None,
     )

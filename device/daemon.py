@@ -68,7 +68,7 @@ class Models:
         self, config: Config, store: ModelStore, state_dir: Path, floor: Floor, post: Callable[[object], object]
     ):
         self.vad = SileroVad(store.path("silero-vad") / "silero_vad.onnx")
-        self.wake = WakeDetector(store.path("wake-words"), config.wake.words, config.wake.threshold)
+        self.wake = WakeDetector(store.path("wake-words"), config.wake.words, config.wake.refractory_s)
         self.recognizer = load_recognizer(config.recognizer.engine, store)
         self.prosody = Prosody(store.path("smart-turn"))
         self.voice = Voice(store.path(config.voice.model), config.voice.model, config.voice.speed)
@@ -131,7 +131,7 @@ class Daemon:
         self._state_dir = state_dir
         self.turn_times = TurnTimes(state_dir / TURN_TIMES)
         self.indicator = Indicator(config.led)
-        self.rules = rules_from(config, always_open, self.models.recognizer.name != "whisper")
+        self.rules = rules_from(config, always_open, self.models.recognizer.shows_words)
         self.turn_log = TurnLog(config.budget)
         self.faults: list[str] = []
         self.warnings: list[str] = []

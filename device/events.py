@@ -42,12 +42,16 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class WakeWord:
-    """`word` ended at about `t`; it began at about `start_t`.  score: 0..1."""
+    """`word` ended at about `t`; it began at about `start_t`.  score: 0..1.
+
+    is_sure: the score reached the word's threshold.  Where it didn't only the hear thread is told, for a second look.
+    """
 
     t: int
     start_t: int
     word: str
     score: float
+    is_sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,26 @@ class PlayoutEnded:
 
 
 # --- hear → main ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WakeConfirmed:
+    """The second look at a `WakeWord`, known by its `t`: it may act."""
+
+    t: int
+    start_t: int
+    word: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class WakeDenied:
+    """The second look at a `WakeWord`, known by its `t`: what was said plainly is something else."""
+
+    t: int
+    start_t: int
+    word: str
+    score: float
 
 
 @dataclass(frozen=True, slots=True)

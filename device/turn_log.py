@@ -123,7 +123,7 @@ class TurnLog:
                 self._deadlines.silent(event.end_t, settled=True)
             elif before.phase != "ducked":
                 self._deadlines.goes_on()
-        elif isinstance(event, ev.SpeechStarted | ev.Resumed | ev.WakeWord):
+        elif isinstance(event, ev.SpeechStarted | ev.Resumed | ev.WakeConfirmed):
             self._deadlines.goes_on()
 
     def _event_line(self, event: object, t: int) -> dict[str, Any]:
@@ -305,7 +305,9 @@ def _s(t: int) -> float:
 
 
 _EVENT_KINDS = {
-    ev.WakeWord: "wake",
+    ev.WakeWord: "wake_heard",
+    ev.WakeConfirmed: "wake",
+    ev.WakeDenied: "wake_denied",
     ev.SpeechStarted: "speech_start",
     ev.SpeechStopped: "speech_end",
     ev.Partial: "partial",

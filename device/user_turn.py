@@ -3,15 +3,60 @@
 from dataclasses import replace
 
 from device import events as ev
-from device.conversation_state import Result, Rules, State, fill, fresh, give_up, listen, nothing_to_say, prepare
+from device.conversation_state import (
+    Result,
+    Rules,
+    State,
+    fill,
+    fresh,
+    give_up,
+    listen,
+    new_draft,
+    nothing_to_say,
+    prepare,
+)
 from device.events import samples
 
 
-def wake(state: State, event: ev.WakeWord, rules: Rules) -> Result:
+def wake_word(state: State, event: ev.WakeWord, rules: Rules) -> Result:
+    """The wake word, before the second look at it.  Who was idle listens at once; nothing else may be lost to a mistake."""
+    if state.phase != "idle":
+        return replace(state, wake_t=event.t), []
+    state, listening = called(state, event, rules)
+    return replace(state, wake_t=event.t, unproven=True), listening
+
+
+def wake(state: State, event: ev.WakeConfirmed, rules: Rules) -> Result:
     """The wake word always gets the floor, whatever is going on."""
+    listens_already = state.unproven and state.wake_t == event.t
+    state = replace(state, wake_t=None, unproven=False)
+    if listens_already:
+        return state, []
     state, given_up = give_up(state)
-    state, listening = listen(state, rules, event.start_t, rules.wake_timeout, event.word.replace("_", " "))
+    state, listening = called(state, event, rules)
     return state, given_up + listening
+
+
+def called(state: State, event: ev.WakeWord | ev.WakeConfirmed, rules: Rules) -> Result:
+    return listen(state, rules, event.start_t, rules.wake_timeout, event.word.replace("_", " "))
+
+
+def wake_denied(state: State, event: ev.WakeDenied, rules: Rules) -> Result:
+    """It was something else: as if nothing had been said, unless there is more than it to be here for."""
+    if state.wake_t != event.t:
+        return state, []
+    nobody_called = state.unproven and state.phase in ("listening", "hearing", "pausing")
+    state = replace(state, wake_t=None, unproven=False)
+    if not nobody_called:
+        return state, []
+    state, resting = rest(state)
+    state, dropped = new_draft(state)
+    return state, resting + dropped
+
+
+def is_looked_at(state: State, rules: Rules) -> bool:
+    """A wake word that may yet be denied, or make a new turn of this one."""
+    return state.wake_t is not None and state.t < state.wake_t + rules.second_look
 
 
 def nobody_spoke(state: State, event: ev.Tick, rules: Rules) -> Result:
@@ -23,7 +68,7 @@ def nobody_spoke(state: State, event: ev.Tick, rules: Rules) -> Result:
 
 def rest(state: State) -> Result:
     """Nobody has said anything in the time there was."""
-    return replace(state, phase="idle", deadline=None), [ev.StopListening(state.turn)]
+    return replace(state, phase="idle", deadline=None, unproven=False), [ev.StopListening(state.turn)]
 
 
 def speech_begins(state: State, event: ev.SpeechStarted, rules: Rules) -> Result:
@@ -68,7 +113,9 @@ def nod(state: State, rules: Rules) -> Result:
 
 def goes_on(state: State, event: object, rules: Rules) -> Result:
     """Speech again before the turn was over.  The draft stays: it may have been a noise, and then it still fits."""
-    return replace(state, phase="hearing", deadline=state.t + rules.longest_turn), []
+    in_time = state.open_until is None or state.t < state.open_until
+    begun_t = state.t if in_time else state.begun_t
+    return replace(state, phase="hearing", deadline=state.t + rules.longest_turn, begun_t=begun_t), []
 
 
 def falls_silent(state: State, event: ev.SpeechStopped, rules: Rules) -> Result:
@@ -79,7 +126,7 @@ def falls_silent(state: State, event: ev.SpeechStopped, rules: Rules) -> Result:
 def pausing_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
     # A frame that sounds like speech is about to become `SpeechStarted`: to answer now would be to cut in.  What is
     # released now is heard a little later.
-    if state.t + rules.release_lead < state.deadline or state.voice:
+    if state.t + rules.release_lead < state.deadline or state.voice or is_looked_at(state, rules):
         return state, []
     return end_turn(state, rules)
 
@@ -89,7 +136,7 @@ def too_long(state: State, event: ev.Tick, rules: Rules) -> Result:
     wordless = not fresh(state.text, state.already)
     if wordless and is_late(state, rules):
         return rest(state)
-    if state.t < state.deadline:
+    if state.t < state.deadline or is_looked_at(state, rules):
         return state, []
     if wordless:
         return listen(state, rules, state.t, rules.wake_timeout if state.open_until is None else state.open_until - state.t)

@@ -79,7 +79,7 @@ class Listening:
     """A wake detector that hears one clip after the other, with silence between, on one clock."""
 
     def __init__(self, store, word, threshold):
-        self.detector = WakeDetector(store.path("wake-words"), (word,), threshold)
+        self.detector = WakeDetector(store.path("wake-words"), {word: 1 - threshold})
         self.t = 0
 
     def hear(self, sound):
@@ -87,7 +87,7 @@ class Listening:
         padded = np.concatenate((np.zeros(32000, np.float32), sound, np.zeros(16000, np.float32)))
         for end in range(STEP_SAMPLES, padded.size, STEP_SAMPLES):
             self.t += STEP_SAMPLES
-            found += [d for d in [self.detector.step(self.t, padded[end - STEP_SAMPLES : end])] if d]
+            found += [d for d in [self.detector.step(self.t, padded[end - STEP_SAMPLES : end])] if d and d.is_sure]
         return found
 
 

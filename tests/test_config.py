@@ -25,13 +25,21 @@ def test_the_commented_file_holds_every_key_with_its_default():
     for table in fields(Config):
         assert f"\n[{table.name}]" in text
         for key in fields(getattr(Config(), table.name)):
-            assert f"\n{key.name} = " in text, f"[{table.name}] {key.name} isn't in config.toml"
+            there = f"\n{key.name} = " in text or f"\n[{table.name}.{key.name}]" in text
+            assert there, f"[{table.name}] {key.name} isn't in config.toml"
 
 
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
-        ("[wake]\nthreshhold = 0.4\n", 2, "threshhold: unknown key; \\[wake\\] knows words, threshold, timeout_s"),
+        ("[wake]\nthreshhold = 0.4\n", 2, "threshhold: unknown key; \\[wake\\] knows words, refractory_s, timeout_s"),
+        ("[wake]\nthreshold = 0.4\n", 2, "threshold: each word has its own sensitivity now: write \\[wake.words\\] with"),
+        ("[wake.words]\nalexa = 0.5\nhey_jarvis = 7\n", 3, "\\[wake.words\\] hey_jarvis: must be from 0 to 1, not 7"),
+        ("[wake.words]\nalexa = 'low'\n", 2, "must be a number, not 'low'"),
+        ("[wake]\nwords = { alexa = 2 }\n", 2, "must be from 0 to 1, not 2"),
+        ("[wake.words]\ncomputer = 0.5\n", 1, "one or more of hey_jarvis, alexa, hey_mycroft, not \\['computer'\\]"),
+        ("[wake]\nwords = [['alexa']]\n", 2, "one or more of"),
+        ("[wake]\nwords = 'alexa'\n", 2, "one or more of"),
         ("[wakeword]\n", 1, "no table \\[wakeword\\]; there are paths, audio"),
         ("\n[audio]\nbuffer_ms = '40'\n", 3, "must be a whole number, not '40'"),
         ("[audio]\nbuffer_ms = true\n", 2, "must be a whole number, not True"),
@@ -60,6 +68,15 @@ def test_broken_toml_and_missing_files_are_told(tmp_path):
 
 def test_a_whole_number_will_do_for_a_number(tmp_path):
     assert load(written(tmp_path, "[wake]\ntimeout_s = 4\n")).wake.timeout_s == 4.0
+
+
+def test_each_wake_word_has_its_sensitivity(tmp_path):
+    assert load(written(tmp_path, "[wake.words]\nalexa = 0.7\nhey_mycroft = 1\n")).wake.words == {
+        "alexa": 0.7,
+        "hey_mycroft": 1.0,
+    }
+    listed = load(written(tmp_path, "[wake]\nwords = ['alexa', 'hey_jarvis', 'alexa']\n")).wake.words
+    assert listed == {"alexa": 0.5, "hey_jarvis": 0.5}, "a list, as earlier versions had it"
 
 
 NAMES = [f.name for f in fields(Config)]

@@ -75,6 +75,7 @@ def only(commands, kind):
 def test_a_whole_turn_from_the_wake_word_to_idle():
     story = Story()
     assert story.tell(ev.WakeWord(16000, 1000, "hey_jarvis", 0.9)) == [ev.Listen(1, 1000, "hey jarvis")]
+    assert story.tell(ev.WakeConfirmed(16000, 1000, "hey_jarvis", 0.9)) == []
     told = story.says("what time is it", 1500, 2500)
     assert kinds(told) == ["Advance", "Prepare"]
     assert only(told, ev.Prepare)[0].text == "what time is it"
@@ -245,7 +246,7 @@ def test_asking_for_silence_gets_silence():
 
 def test_who_asked_for_silence_is_not_listened_to_any_longer_unless_the_microphone_is_always_open():
     story = Story()
-    story.tell(ev.WakeWord(160, 0, "hey_jarvis", 0.9))
+    story.tell(ev.WakeConfirmed(160, 0, "hey_jarvis", 0.9))
     story.says("stop", 500, 900)
     story.tell(ev.ReplyEnded(story.state.turn, story.state.draft, "", "intent:stop", stop=True))
     assert kinds(story.until(1200))[-1] == "StopListening" and story.state.phase == "idle"
@@ -396,7 +397,7 @@ def scripts(draw):
     """Any order of events, each of the live turn and draft or of ones near them."""
     return draw(
         st.lists(
-            st.tuples(st.integers(0, 15), st.integers(1, 400), st.integers(-1, 1), WORDS, KINDS, st.booleans()),
+            st.tuples(st.integers(0, 17), st.integers(1, 400), st.integers(-1, 1), WORDS, KINDS, st.booleans()),
             max_size=60,
         )
     )
@@ -406,6 +407,8 @@ def event_of(kind, state, near, words, sound, flag):
     t, turn, draft = state.t, max(0, state.turn + near), max(0, state.draft + near)
     return [
         ev.WakeWord(t, max(0, t - 16000), "alexa", 0.9),
+        ev.WakeConfirmed(state.wake_t if flag and state.wake_t else t, max(0, t - 16000), "alexa", 0.9),
+        ev.WakeDenied(state.wake_t if flag and state.wake_t else t, max(0, t - 16000), "alexa", 0.9),
         ev.SpeechStarted(t, max(0, t - 1000)),
         ev.SpeechStopped(t, max(0, t - 1000)),
         ev.SoundReady(t, turn, draft, flag),

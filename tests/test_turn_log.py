@@ -159,7 +159,7 @@ def test_a_repair_and_a_turn_given_up_are_counted():
     story.sounds(2030)
     assert story.is_heard(2900).repair and not story.log.records[0].repair
     story.pauses("set a timer", 3500, 4000, wait_ms=1800)
-    story.tell(ev.WakeWord(story.at(4500), samples(4200), "hey_jarvis", 0.9))
+    story.tell(ev.WakeConfirmed(story.at(4500), samples(4200), "hey_jarvis", 0.9))
     story.pauses("what day is it", 5000, 5500)
     story.at(5700)
     assert story.log.speculation == {"prepared": 4, "dropped": 1, "used": 3, "right": 3}

@@ -23,7 +23,9 @@ def called():
     story.until(CALLED_MS - 900)
     story.tell(ev.SpeechStarted(story.state.t, story.state.t))
     story.until(CALLED_MS)
-    story.tell(ev.WakeWord(story.state.t, story.state.t - samples(1100), "hey_jarvis", 0.9))
+    word = story.state.t, story.state.t - samples(1100), "hey_jarvis", 0.9
+    story.tell(ev.WakeWord(*word))
+    story.tell(ev.WakeConfirmed(*word))
     story.until(CALLED_MS + 60)
     end_t = samples(CALLED_MS)
     story.tell(ev.SpeechStopped(story.state.t, end_t))

@@ -13,7 +13,7 @@ from device.audio.echo_path import EchoPath
 from device.audio.near_end import NearEnd
 from device.audio.playout import Playout
 from device.audio.vad import Segmenter, SileroVad
-from device.audio.wake import STEP_SAMPLES, WakeDetector
+from device.audio.wake import STEP_SAMPLES, Detection, WakeDetector
 from device.events import (
     BLOCK_SAMPLES,
     FRAME_SAMPLES,
@@ -67,6 +67,7 @@ class AudioLoop:
         self._voice = self._is_near_end = False
         self._frame = np.empty(0, dtype=np.float32)
         self._step = np.empty(0, dtype=np.float32)
+        self._own = np.empty(0, dtype=np.float32)  # half a step behind, so that no block has to bear both
         self._stopping = False
 
     def run(self) -> None:
@@ -107,12 +108,21 @@ class AudioLoop:
             self._hear_frame(frame, self._t - self._frame.size - FRAME_SAMPLES)
         if self._wake is None:
             return
+        self._own = np.concatenate((self._own, self.echo.far))[-STEP_SAMPLES:]
         self._step = np.concatenate((self._step, clean))
-        if self._step.size >= STEP_SAMPLES:
+        if self._step.size == STEP_SAMPLES // 2 and self.echo.is_echoing:
+            self._wake.own(self._t, self._own)
+        elif self._step.size >= STEP_SAMPLES:
             found = self._wake.step(self._t, self._step)
             self._step = np.empty(0, dtype=np.float32)
             if found:
-                self._main.put(WakeWord(found.t, found.start_t, found.word, found.score))
+                self._hear_wake_word(found)
+
+    def _hear_wake_word(self, found: Detection) -> None:
+        word = WakeWord(found.t, found.start_t, found.word, found.score, found.is_sure)
+        if word.is_sure:
+            self._main.put(word)
+        self._hear.put(word)
 
     def _hear_frame(self, frame: np.ndarray, t: int) -> None:
         echo, near_end = self.echo, self.near_end

@@ -24,6 +24,7 @@ from device.events import (
     Peek,
     Resumed,
     StopListening,
+    WakeWord,
     milliseconds,
     samples,
 )
@@ -32,6 +33,7 @@ from device.hear.level import Fade, Level
 from device.hear.plain_text import without_noise
 from device.hear.prosody import WINDOW_SAMPLES, Prosody
 from device.hear.recognizer import Recognizer
+from device.hear.second_look import SecondLook
 from device.hear.turn import Completeness, Evidence, TurnModel
 from device.hear.wake_text import without_wake_word
 from device.mailbox import Mailbox
@@ -109,6 +111,7 @@ class Listener:
         self._turn: _Turn | None = None
         self._silence: _Silence | None = None
         self._class: Completeness = "none"
+        self._second_look = SecondLook(recognizer.glance())
 
     # --- messages ----------------------------------------------------------------------------------------------------
 
@@ -121,6 +124,8 @@ class Listener:
                 return self._hear(message) if self._turn else []
             case Listen():
                 return self._listen(message)
+            case WakeWord():
+                return self._second_look.take(message)
             case StopListening() if self._turn and self._turn.number == message.turn:
                 self.give_up()
             case Judged():
@@ -209,6 +214,8 @@ class Listener:
         """Do the most urgent piece of work, some 10 to 50 ms.  None when there is nothing to do until the next
         message."""
         if self._turn is None or self._turn.start_t is None:
+            if self._wake_word_is_due():
+                return self._second_look.work(self._ring)
             return [] if self._nobody_speaks() and self._recognizer.tidy() else None
         may_ask = self._silence and (self._silence.text or self._judge is not None)
         if may_ask and self._stage() > self._silence.stage:
@@ -217,14 +224,19 @@ class Listener:
             return self._peek()
         if self._recognizer.decode():
             return self._partial()
+        if self._silence and self._silence.text is None:
+            return self._settle()
+        if self._wake_word_is_due():
+            return self._second_look.work(self._ring)
         if self._silence is None:
             # Spare time is only where the voice is in full swing: a piece begun in its last moments would delay the text.
             return [] if self._ring[-1].speech_probability >= FULL_VOICE and self._recognizer.idle() else None
-        if self._silence.text is None:
-            return self._settle()
         # The reply is being made just now, and needs the core more than a decoder that may not be wanted.
         has_time = milliseconds(self._now_t() - self._silence.end_t) >= REPLY_IS_MADE_MS
         return [] if has_time and self._recognizer.idle() else None
+
+    def _wake_word_is_due(self) -> bool:
+        return bool(self._ring) and self._second_look.is_due(self._now_t())
 
     def _nobody_speaks(self) -> bool:
         """Nor is anybody likely to within the next moments."""

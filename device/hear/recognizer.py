@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from device.errors import ModelError
+from device.hear.second_look import Glance
 
 
 class Recognizer(Protocol):
@@ -14,11 +15,13 @@ class Recognizer(Protocol):
     `accept` only stores; the work is done in small pieces by `decode` (wanted now) and `idle` (wanted soon), so that
     the caller can look at its mailbox in between.
 
-    name: for reports.  memory_mb: resident memory it adds, as measured on x86-64.
+    name: for reports.  memory_mb: resident memory it adds, as measured on x86-64.  shows_words: `partial`
+    grows while the user speaks, not only at a pause.
     """
 
     name: str
     memory_mb: int
+    shows_words: bool
 
     def start(self) -> None:
         """Forget what was heard; a new utterance begins."""
@@ -36,6 +39,9 @@ class Recognizer(Protocol):
         """Nobody speaks, and nothing is accepted since `start`: keep the memory within bounds.
 
         Pieces of up to 200 ms; False when there was nothing to do."""
+
+    def glance(self) -> Glance | None:
+        """A second, small recognizer for short sounds that aren't the utterance; None where there is no time for one."""
 
     def partial(self) -> str:
         """Text so far.  May lack the last words, or all words since the last pause.  Doesn't block."""

@@ -17,6 +17,7 @@ import vosk
 
 from device.errors import ModelError
 from device.events import SAMPLE_RATE_HZ, milliseconds
+from device.hear.vosk_glance import VoskGlance
 from device.realtime import give_back_memory
 
 PIECE_SAMPLES = SAMPLE_RATE_HZ // 5  # a piece of catching up: 200 ms of sound, 20 to 30 ms of work
@@ -29,6 +30,7 @@ class VoskRecognizer:
     """See `Recognizer`.  One thread at a time; native calls release the GIL."""
 
     name = "vosk"
+    shows_words = True
     memory_mb = 260
 
     _segment = np.zeros(0, np.int16)
@@ -93,6 +95,9 @@ class VoskRecognizer:
         give_back_memory()
         self._to_hear_again = self._newest
         return True
+
+    def glance(self) -> VoskGlance:
+        return VoskGlance(self._model)
 
     def partial(self) -> str:
         return self._joined(self._front.partial() if self._settled is None else self._settled)

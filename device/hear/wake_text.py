@@ -1,14 +1,17 @@
-"""The wake word taken out of the front of the recognized text.
+"""The wake word in the recognized text: is it there, and the text without it.
 
 It was heard already, by its own model, so the text does begin with it; only the spelling is open: "hey jarvis" also
 comes as "jarvis", "hey drivers", "hey jerry's".
 """
 
 import re
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 
 _GREETINGS = frozenset("hey hay a ay eh he they hi hate okay ok the and".split())
 _LONGEST_WORDS = 2  # beside the greeting
+_MISTAKEN = 0.65  # so alike is a single other word that is mistaken for the wake word: "charles", "alexis", "travis"
+_TELLING_LETTERS = 4  # shorter words are what recognizers make of noise
 _ALIKE = 0.53  # of 120 recordings of "jarvis" and "alexa" by as many speakers all but one are at or above it
 
 # Consonants that recognizers take for each other; vowels, h and y carry little.
@@ -30,13 +33,51 @@ def without_wake_word(text: str, wake_word: str | None) -> str:
     words = text.split()
     if not wake_word or not words:
         return text
-    name = "".join(wake_word.split()[1:] or wake_word.split())
+    name = _name(wake_word)
     longest = min(len(words), _LONGEST_WORDS + (words[0] in _GREETINGS))
     scores = [(_likeness(words[:count], name), count) for count in range(1, longest + 1)]
     best, count = max(scores, key=lambda score: score[0])
     if best < _ALIKE:
         count = 1 if words[0] in ("hey", "hay") else 0
     return " ".join(words[count:])
+
+
+def allows(readings: Sequence[str], wake_word: str, is_known: bool = True) -> bool:
+    """Whether what the recognizer made of a sound may be `wake_word` ("hey jarvis") after all.
+
+    readings: lower case, the likeliest first.  is_known: its name is in the recognizer's vocabulary.  Only a recognizer
+    without doubt denies: the wake word is in no reading, and one word is in all of them.  That word may even be like
+    the wake word, "charles" or "alexis", as long as the wake word could have been written instead.
+    """
+    name = _name(wake_word)
+    if any(name in _joined(reading) for reading in readings):
+        return True
+    certain = set.intersection(*(set(reading.split()) for reading in readings))
+    if not any(len(word) >= _TELLING_LETTERS for word in certain):
+        return True
+    if is_known and any(_likeness([word], name) >= _MISTAKEN for word in certain if len(word) >= _TELLING_LETTERS):
+        return False
+    return max(_likeness(span, name) for reading in readings for span in _spans(reading)) >= _ALIKE
+
+
+def confirms(readings: Sequence[str], wake_word: str) -> bool:
+    """Whether somebody certainly said `wake_word`, with its greeting if it has one, or its name and nothing else."""
+    said = _joined(readings[0])
+    return "".join(wake_word.split()) in said or readings[0].replace(" ", "") == _name(wake_word)
+
+
+def _name(wake_word: str) -> str:
+    return "".join(wake_word.split()[1:] or wake_word.split())
+
+
+def _spans(text: str) -> list[list[str]]:
+    """Up to three neighbouring words each."""
+    words = text.split()
+    return [words[at : at + count] for at in range(len(words)) for count in range(1, _LONGEST_WORDS + 2)]
+
+
+def _joined(text: str) -> set[str]:
+    return {"".join(span) for span in _spans(text)}
 
 
 def _likeness(words: list[str], name: str) -> float:

@@ -31,6 +31,7 @@ class WhisperRecognizer:
     """See `Recognizer`.  One thread at a time; native calls release the GIL."""
 
     name = "whisper"
+    shows_words = False
     memory_mb = 180
 
     def __init__(self, folder: Path):
@@ -65,6 +66,9 @@ class WhisperRecognizer:
 
     def tidy(self) -> bool:
         return False
+
+    def glance(self) -> None:
+        return None  # it takes as long for a short sound as for a sentence
 
     def partial(self) -> str:
         return " ".join(text for text in (*self._finished, self._settled) if text)

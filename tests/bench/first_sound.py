@@ -83,7 +83,7 @@ class Bench:
             load_echo_path(config.audio, device.output_delay_samples),
             SileroVad(store.path("silero-vad") / "silero_vad.onnx"),
             Segmenter(config.vad.threshold, config.vad.release),
-            WakeDetector(store.path("wake-words"), config.wake.words, config.wake.threshold),
+            WakeDetector(store.path("wake-words"), config.wake.words, config.wake.refractory_s),
             Playout(config.audio.duck_db),
             self.audio,
             self.hear,

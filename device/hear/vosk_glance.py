@@ -1,0 +1,52 @@
+"""Vosk on a second or two of sound that isn't the turn: what it may have been, with all readings that come close."""
+
+import json
+
+import numpy as np
+import vosk
+
+from device.events import SAMPLE_RATE_HZ
+
+READINGS = 8
+PIECE_SAMPLES = SAMPLE_RATE_HZ // 5  # 10 to 20 ms of work
+_RENEW_AFTER_SAMPLES = 60 * SAMPLE_RATE_HZ  # a decoder keeps every state of the graph it ever walked
+
+
+class VoskGlance:
+    """See `Glance`.  A decoder of its own on the recognizer's model."""
+
+    def __init__(self, model: vosk.Model):
+        self._model = model
+        self._heard = _RENEW_AFTER_SAMPLES
+
+    def knows(self, word: str) -> bool:
+        return self._model.vosk_model_find_word(word) >= 0
+
+    def begin(self, samples: np.ndarray) -> None:
+        if self._heard >= _RENEW_AFTER_SAMPLES:
+            self._kaldi = vosk.KaldiRecognizer(self._model, SAMPLE_RATE_HZ)
+            self._kaldi.SetMaxAlternatives(READINGS)
+            self._heard = 0
+        else:
+            self._kaldi.FinalResult()  # what another glance left; `Reset` would keep some of it
+        self._left = (np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
+        self._ended: list[list[str]] = []
+
+    def work(self) -> bool:
+        piece, self._left = self._left[:PIECE_SAMPLES], self._left[PIECE_SAMPLES:]
+        if not piece.size:
+            return False
+        self._heard += piece.size
+        if self._kaldi.AcceptWaveform(piece.tobytes()):
+            self._ended.append(_readings(self._kaldi.Result()))  # Kaldi ends a segment by itself after a silence
+        return True
+
+    def readings(self) -> list[str]:
+        parts = [*self._ended, _readings(self._kaldi.FinalResult())]
+        parts = [part for part in parts if any(part)] or [[""]]
+        most = max(map(len, parts))
+        return [" ".join(part[min(i, len(part) - 1)] for part in parts) for i in range(most)]
+
+
+def _readings(result: str) -> list[str]:
+    return [reading["text"].strip() for reading in json.loads(result).get("alternatives", [])]

@@ -1,0 +1,188 @@
+"""The second look at the wake word: what the conversation does until it is known, and what the recognizer makes of it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from device import events as ev
+from device.config import Turn
+from device.conversation import step
+from device.events import samples
+from device.hear.loop import Listener
+from device.hear.prosody import Prosody
+from device.hear.recognizer import open_recognizer
+from device.hear.second_look import SecondLook
+from device.hear.wake_text import allows, confirms
+from tests.frames import feed, frames
+from tests.test_conversation import OPEN, RULES, Story, event_of, kinds, only, scripts
+
+CALLED = (samples(1000), samples(0), "hey_jarvis", 0.9)
+
+
+# --- the conversation -------------------------------------------------------------------------------------------------
+
+
+def heard(rules=RULES):
+    story = Story(rules)
+    story.until(1000)
+    return story, story.tell(ev.WakeWord(*CALLED))
+
+
+def test_it_listens_at_once_and_answers_only_when_it_is_confirmed():
+    story, told = heard()
+    assert kinds(told) == ["Listen"] and story.state.phase == "listening", "the LED shows it"
+    told = story.says("what time is it", 1100, 1500)
+    assert kinds(told) == ["Advance", "Prepare"], "the reply is prepared meanwhile"
+    assert story.until(1900) == [] and story.state.phase == "pausing"
+    assert story.tell(ev.WakeConfirmed(*CALLED)) == [], "nothing begins anew"
+    assert kinds(story.until(1920))[:2] == ["Commit", "Release"]
+
+
+def test_denied_it_is_as_if_nothing_had_been_said():
+    story, _ = heard()
+    story.says("charles come here", 1100, 1500)
+    told = story.tell(ev.WakeDenied(*CALLED))
+    assert story.state.phase == "idle" and kinds(told) == ["StopListening", "Advance"]
+    assert story.until(9000) == [], "no reply"
+
+
+def test_a_hear_thread_that_never_answers_loses_no_turn():
+    story, _ = heard()
+    story.says("what time is it", 1100, 1500)
+    assert only(story.until(2990), ev.Commit) == []
+    assert only(story.until(3010), ev.Commit)
+
+
+def test_a_reply_is_cut_by_a_confirmed_wake_word_only():
+    story = Story(OPEN)
+    story.says("what can you do", 500, 1500)
+    draft = story.state.draft
+    story.tell(ev.SoundReady(story.state.t, 1, draft, False))
+    story.until(1700)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    word = (story.state.t, story.state.t - samples(1100), "hey_jarvis", 0.9)
+    assert story.tell(ev.WakeWord(*word)) == []
+    assert story.tell(ev.WakeDenied(*word)) == [] and story.state.phase == "speaking"
+    assert story.tell(ev.WakeWord(*word)) == []
+    assert {"Cut", "Listen"} <= set(kinds(story.tell(ev.WakeConfirmed(*word))))
+
+
+def test_within_a_turn_it_begins_a_new_one_only_when_it_is_confirmed():
+    for verdict in (ev.WakeDenied, ev.WakeConfirmed):
+        story = Story(OPEN)
+        story.says("set a timer hey jarvis", 100, 900)
+        assert story.tell(ev.WakeWord(*CALLED)) == []
+        assert story.until(1300) == [], "not answered before it is known"
+        told = story.tell(verdict(*CALLED))
+        assert bool(only(told, ev.Listen)) == (verdict is ev.WakeConfirmed)
+        assert bool(only(story.until(1400), ev.Commit)) == (verdict is ev.WakeDenied)
+
+
+@settings(max_examples=100, deadline=None)
+@given(scripts())
+def test_nothing_is_committed_between_a_wake_word_and_its_verdict(script):
+    """Whatever happens meanwhile, unless the verdict is overdue."""
+    story, _ = heard()
+    state = story.state
+    for kind, blocks, near, words, sound, flag in script:
+        for event in (ev.Tick(state.t + min(blocks, 10) * 160), event_of(kind, state, near, words, sound, flag)):
+            if isinstance(event, ev.WakeWord | ev.WakeConfirmed | ev.Announcement):
+                continue
+            state, told = step(state, event, RULES)
+            if state.t < CALLED[0] + RULES.second_look:
+                assert not only(told, ev.Commit)
+            if isinstance(event, ev.WakeDenied) and event.t == CALLED[0] and state.t < CALLED[0] + RULES.second_look:
+                assert state.phase == "idle"
+                return
+
+
+# --- the text ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("readings", "word", "allowed", "confirmed"),
+    [
+        (["hey jarvis"], "hey jarvis", True, True),
+        (["and then hey jarvis what time"], "hey jarvis", True, True),
+        (["jarvis"], "hey jarvis", True, True),
+        (["i told jarvis about it"], "hey jarvis", True, False),
+        (["hey drivers", "hey jarvis"], "hey jarvis", True, False),
+        ([""], "hey jarvis", True, False),
+        (["yeah", "good", ""], "hey jarvis", True, False),
+        (["the weather is nice"], "hey jarvis", False, False),
+        (["alexa stop"], "alexa", True, True),
+        (["i like that"], "alexa", True, False),
+        (["eleven", "bella", "hello"], "alexa", True, False),
+        (["alexis is", "alexis as"], "alexa", False, False),
+        (["hey alexis", "hey alexa"], "alexa", True, False),
+        (["alec said so", "alex said so"], "alexa", True, False),
+        (["hey charles", "a charles"], "hey jarvis", False, False),
+        (["view glass"], "alexa", False, False),
+        (["hey my croft"], "hey mycroft", True, True),
+    ],
+)
+def test_what_the_text_allows_and_what_it_confirms(readings, word, allowed, confirmed):
+    assert allows(readings, word) == allowed
+    assert confirms(readings, word) == confirmed
+
+
+def test_a_name_the_recognizer_can_not_write_is_denied_by_other_sounds_only():
+    assert allows(["hey minecraft"], "hey mycroft", is_known=False)
+    assert not allows(["good morning"], "hey mycroft", is_known=False)
+
+
+# --- the real thing ---------------------------------------------------------------------------------------------------
+
+
+def looked_at(listener, vad_folder, sound, t, is_sure, word="hey_jarvis"):
+    """The verdict on a detection at `t` while nobody listens."""
+    every = list(frames(sound, vad_folder))
+    at = next(i for i, frame in enumerate(every) if frame.t >= t)
+    found = ev.WakeWord(t, max(0, t - samples(1100)), word, 0.9 if is_sure else 0.2, is_sure)
+    return [type(event) for event in feed(listener, [*every[:at], found, *every[at:]])]
+
+
+@pytest.fixture(scope="module")
+def models(store, vosk_folder):
+    return open_recognizer("vosk", vosk_folder), Prosody(store.path("smart-turn"))
+
+
+@pytest.fixture
+def listener(models):
+    return Listener(*models, lambda text: "none", Turn())
+
+
+@pytest.mark.parametrize(
+    ("text", "sure", "unsure"),
+    [
+        ("Hey Jarvis, what time is it?", [ev.WakeConfirmed], [ev.WakeConfirmed]),
+        ("Good morning to all of you.", [ev.WakeDenied], []),
+        ("I told Jarvis about it.", [ev.WakeConfirmed], []),
+    ],
+)
+def test_the_recognizer_has_the_last_word(listener, voice, store, text, sure, unsure):
+    silence = np.random.default_rng(1).normal(0, 1e-4, samples(1000)).astype(np.float32)
+    sound = np.concatenate([silence, voice.say(text)[0], silence])
+    t = samples(1900)
+    assert looked_at(listener, store.path("silero-vad"), sound, t, True) == sure
+    assert looked_at(listener, store.path("silero-vad"), sound, t, False) == unsure
+
+
+def test_it_goes_on_while_a_turn_is_listened_to_and_takes_nothing_from_it(listener, voice, store):
+    silence = np.random.default_rng(1).normal(0, 1e-4, samples(1000)).astype(np.float32)
+    sound = np.concatenate([silence, voice.say("Hey Jarvis, what time is it?")[0], silence])
+    every = list(frames(sound, store.path("silero-vad")))
+    t = samples(1900)
+    at = next(i for i, frame in enumerate(every) if frame.t >= t)
+    called = [ev.WakeWord(t, t - samples(1100), "hey_jarvis", 0.9), ev.Listen(1, t - samples(1100), "hey jarvis")]
+    events = feed(listener, [*every[:at], *called, *every[at:], ev.StopListening(1)])
+    assert len(only(events, ev.WakeConfirmed)) == 1
+    assert only(events, ev.Pause)[-1].text == "what time is it"
+    assert events.index(only(events, ev.WakeConfirmed)[0]) < events.index(only(events, ev.Pause)[-1])
+
+
+def test_without_a_second_recognizer_what_is_sure_counts():
+    look = SecondLook(None)
+    assert look.take(ev.WakeWord(*CALLED)) == [ev.WakeConfirmed(*CALLED)]
+    assert look.take(ev.WakeWord(*CALLED, is_sure=False)) == [] and not look.is_due(samples(9000))
