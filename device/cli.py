@@ -135,6 +135,7 @@ def _add_bench(add) -> None:
     kinds = bench.add_subparsers(title="other benches", metavar="BENCH")
     _add_duplex(kinds)
     _add_turns(kinds)
+    _add_wake(kinds)
 
 
 def _add_duplex(kinds) -> None:
@@ -176,6 +177,20 @@ def _add_turns(kinds) -> None:
     turns.add_argument("--config", type=Path, metavar="FILE", help="settings")
     turns.add_argument("--out", type=Path, default=Path("out/turns"), metavar="DIR", help="default: out/turns")
     turns.add_argument("--labels", type=Path, metavar="FILE", help='JSON: {"name": {"end_s": 2.31}}, true ends of speech')
+
+
+def _add_wake(kinds) -> None:
+    wake = kinds.add_parser(
+        "wake",
+        help="who called and wasn't heard, and how often nobody called",
+        description="False rejects and false accepts an hour of each wake word, with and without the second look.\n"
+        "A recording that is called after a wake word (alexa_003.flac, hey_jarvis/03.wav) holds it, every other doesn't.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    wake.set_defaults(command=_wake)
+    wake.add_argument("folder", type=Path, metavar="FOLDER", help="people's recordings, FLAC or WAV, also in folders")
+    wake.add_argument("--config", type=Path, metavar="FILE", help="settings")
+    wake.add_argument("--out", type=Path, default=Path("out/wake"), metavar="DIR", help="default: out/wake")
 
 
 def _add_latency(add) -> None:
@@ -293,6 +308,15 @@ def _turns(options: argparse.Namespace) -> int:
     from device.models import ModelStore
 
     run_turns(config, ModelStore(config.paths.models_dir()), options.folder, options.out, options.labels)
+    return 0
+
+
+def _wake(options: argparse.Namespace) -> int:
+    config = config_file.find(options.config)
+    from device.bench.wake import run_wake
+    from device.models import ModelStore
+
+    run_wake(config, ModelStore(config.paths.models_dir()), options.folder, options.out)
     return 0
 
 

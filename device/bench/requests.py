@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from device.errors import BenchError
 from device.events import SAMPLE_RATE_HZ
 from device.spans import find_sound
 
@@ -116,11 +117,7 @@ def _spoken(kind: str, text: str, say: Say, latency_ms: int | None, room_s: floa
 
 def _recorded(kind: str, path: Path, latency_ms: int, room_s: float) -> Request:
     """The speech of a FLAC or WAV file, with some of the room before and after it."""
-    import soundfile
-    import soxr
-
-    samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    sound = np.asarray(soxr.resample(samples[:, 0], rate_hz, SAMPLE_RATE_HZ), dtype=np.float32)
+    sound = read_recording(path)
     longest = max(find_sound(sound, SAMPLE_RATE_HZ, BRIDGE_S), key=lambda span: span.end_s - span.start_s)
     first, last = max(0.0, longest.start_s - LEAD_S), longest.end_s + TRAIL_S
     clip = sound[round(first * SAMPLE_RATE_HZ) : round(last * SAMPLE_RATE_HZ)].copy()
@@ -129,6 +126,20 @@ def _recorded(kind: str, path: Path, latency_ms: int, room_s: float) -> Request:
     clip[-fade.size :] *= fade[::-1]
     span = (longest.start_s - first, longest.end_s - first)
     return Request(kind, path.name, clip, span, latency_ms, room_s)
+
+
+def read_recording(path: Path) -> np.ndarray:
+    """The first channel of a FLAC or WAV file: float32 [-1, 1] at 16 kHz.  Raises BenchError when it can't be read."""
+    try:
+        import soundfile
+        import soxr
+
+        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    except ImportError as error:
+        raise BenchError(f"{path}: reading recordings needs the Python package {error.name}; install it beside Nod.") from None
+    except (OSError, RuntimeError) as error:  # soundfile's own error is a RuntimeError
+        raise BenchError(f"{path}: not a recording that can be read ({error}); convert it to FLAC or WAV.") from None
+    return np.asarray(soxr.resample(samples[:, 0], rate_hz, SAMPLE_RATE_HZ), dtype=np.float32)
 
 
 def _request(kind: str, text: str, sound: np.ndarray, latency_ms: int | None, room_s: float) -> Request:
