@@ -113,9 +113,9 @@ def nod(state: State, rules: Rules) -> Result:
 
 def goes_on(state: State, event: object, rules: Rules) -> Result:
     """Speech again before the turn was over.  The draft stays: it may have been a noise, and then it still fits."""
-    in_time = state.open_until is None or state.t < state.open_until
-    begun_t = state.t if in_time else state.begun_t
-    return replace(state, phase="hearing", deadline=state.t + rules.longest_turn, begun_t=begun_t), []
+    if not fresh(state.text, state.already) and (state.open_until is None or state.t < state.open_until):
+        state = replace(state, begun_t=state.t)  # what was before was a noise
+    return replace(state, phase="hearing", deadline=state.t + rules.longest_turn), []
 
 
 def falls_silent(state: State, event: ev.SpeechStopped, rules: Rules) -> Result:

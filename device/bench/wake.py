@@ -100,8 +100,9 @@ class _Ear:
             if one:
                 found.append(WakeWord(one.t, one.start_t, one.word, one.score, one.is_sure))
                 events += self._look.take(found[-1])
-            while self._look.is_due(self._t + at):
-                events += self._look.work(_frames(padded[:at], self._t))
+            ring = _frames(padded[:at], self._t)
+            while self._look.is_due(ring):
+                events += self._look.work(ring)
             allowed += sum(isinstance(event, WakeConfirmed) for event in events)
         self._t += padded.size // STEP_SAMPLES * STEP_SAMPLES
         score = max((word.score for word in found), default=0.0)

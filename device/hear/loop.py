@@ -214,7 +214,7 @@ class Listener:
         """Do the most urgent piece of work, some 10 to 50 ms.  None when there is nothing to do until the next
         message."""
         if self._turn is None or self._turn.start_t is None:
-            if self._wake_word_is_due():
+            if self._second_look.is_due(self._ring):
                 return self._second_look.work(self._ring)
             return [] if self._nobody_speaks() and self._recognizer.tidy() else None
         may_ask = self._silence and (self._silence.text or self._judge is not None)
@@ -226,7 +226,7 @@ class Listener:
             return self._partial()
         if self._silence and self._silence.text is None:
             return self._settle()
-        if self._wake_word_is_due():
+        if self._second_look.is_due(self._ring):
             return self._second_look.work(self._ring)
         if self._silence is None:
             # Spare time is only where the voice is in full swing: a piece begun in its last moments would delay the text.
@@ -234,9 +234,6 @@ class Listener:
         # The reply is being made just now, and needs the core more than a decoder that may not be wanted.
         has_time = milliseconds(self._now_t() - self._silence.end_t) >= REPLY_IS_MADE_MS
         return [] if has_time and self._recognizer.idle() else None
-
-    def _wake_word_is_due(self) -> bool:
-        return bool(self._ring) and self._second_look.is_due(self._now_t())
 
     def _nobody_speaks(self) -> bool:
         """Nor is anybody likely to within the next moments."""
@@ -282,11 +279,8 @@ class Listener:
         turn = self._turn
         recognized = self._recognizer.settle()
         text = self._said(recognized)
-        if (
-            turn.wake_word
-            and text == recognized
-            and milliseconds(self._silence.end_t - turn.from_t) < LONGEST_WAKE_WORD_MS
-        ):
+        is_short = milliseconds(self._silence.end_t - turn.from_t) < LONGEST_WAKE_WORD_MS
+        if turn.wake_word and text == recognized and is_short:
             return ""  # too short for more than the wake word, however it was spelled
         added = text.removeprefix(turn.text)
         if turn.text and text.startswith(turn.text) and spoken_ms < SHORT_NOISE_MS and not without_noise(added):

@@ -6,7 +6,7 @@ detection and allow one that fell short of its threshold, while the turn is bein
 it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -54,11 +54,13 @@ class SecondLook:
             self._word, self._begun = word, False
         return []
 
-    def is_due(self, now_t: int) -> bool:
-        """There is a piece of work, and the sound for it up to `now_t` is there."""
-        return self._word is not None and now_t >= self._word.t + AFTER_SAMPLES
+    def is_due(self, ring: Sequence[Frame]) -> bool:
+        """There is a piece of work, and `ring`, the newest frames, holds the sound for it."""
+        if self._word is None or not ring:
+            return False
+        return ring[-1].t + FRAME_SAMPLES >= self._word.t + AFTER_SAMPLES
 
-    def work(self, ring: Iterable[Frame]) -> list[object]:
+    def work(self, ring: Sequence[Frame]) -> list[object]:
         """One piece of it.  Returns the verdict with the last one."""
         word, self._word = self._word, None  # a fault in between is the end of it
         if not self._begun:
@@ -76,7 +78,7 @@ class SecondLook:
         return [_confirmed(word)] if confirms(readings, spoken) else []
 
 
-def _between(ring: Iterable[Frame], from_t: int, to_t: int) -> np.ndarray:
+def _between(ring: Sequence[Frame], from_t: int, to_t: int) -> np.ndarray:
     frames = [frame.samples for frame in ring if from_t < frame.t + FRAME_SAMPLES and frame.t < to_t]
     return np.concatenate(frames) if frames else np.zeros(0, np.float32)
 
