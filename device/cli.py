@@ -183,9 +183,7 @@ def _add_wake(kinds) -> None:
     wake = kinds.add_parser(
         "wake",
         help="who called and wasn't heard, and how often nobody called",
-        description="False rejects and false accepts an hour of each wake word, with and without the second look.\n"
-        "A recording that is called after a wake word (alexa_003.flac, hey_jarvis/03.wav) holds it, every other doesn't.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="A recording called after a wake word (alexa_003.flac, hey_jarvis/03.wav) holds it, no other does.",
     )
     wake.set_defaults(command=_wake)
     wake.add_argument("folder", type=Path, metavar="FOLDER", help="people's recordings, FLAC or WAV, also in folders")
