@@ -8,7 +8,6 @@ back up.
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,12 +28,13 @@ from device.events import (
     samples,
 )
 from device.hear.judge import Ask, Judged
-from device.hear.level import Fade, Level
+from device.hear.level import Level
 from device.hear.plain_text import without_noise
 from device.hear.prosody import WINDOW_SAMPLES, Prosody
 from device.hear.recognizer import Recognizer
 from device.hear.second_look import SecondLook
 from device.hear.turn import Completeness, Evidence, TurnModel
+from device.hear.utterance import Silence, Utterance
 from device.hear.wake_text import without_wake_word
 from device.mailbox import Mailbox
 
@@ -55,35 +55,6 @@ VOICE_DUE_MS = 200.0  # by then the voice is judged; the text alone doesn't end 
 REPLY_IS_MADE_MS = 300.0  # of silence: until then the other threads are busy with what the user waits for
 QUIET_LISTENING_MS = 3000.0  # who was about to answer has begun by then
 ASK_AT_MS = (0.0, 200.0, 400.0, 800.0)  # of silence: what the witnesses say changes with the pause
-
-
-@dataclass
-class _Turn:
-    """What is known of the turn being listened to."""
-
-    number: int
-    from_t: int
-    wake_word: str | None
-    start_t: int | None = None  # from where the recognizer has heard
-    first_t: int = 0  # first speech of the utterance
-    speech_t: int = 0  # first frame of the run of speech now or last
-    partial: str = ""
-    partial_t: int = 0
-    text: str = ""  # at the last pause
-    end_t: int = 0  # of that text
-    peek: bool = False  # main wants to know what was said up to now
-
-
-@dataclass
-class _Silence:
-    """The user isn't speaking: since `end_t`, perhaps only between two words."""
-
-    end_t: int
-    frames: list[Frame] = field(default_factory=list)  # what the recognizer hasn't heard yet
-    text: str | None = None  # None until settled
-    fade: Fade | None = None
-    voice: tuple[float, ...] = ()  # Smart Turn's probabilities, one for each time it was asked
-    stage: int = 0  # how many of ASK_AT_MS were reached when it was asked last
 
 
 class Listener:
@@ -108,8 +79,8 @@ class Listener:
         self._model = model or TurnModel.load()
         self._ring: deque[Frame] = deque(maxlen=RING_FRAMES)
         self._level = Level()
-        self._turn: _Turn | None = None
-        self._silence: _Silence | None = None
+        self._turn: Utterance | None = None
+        self._silence: Silence | None = None
         self._class: Completeness = "none"
         self._second_look = SecondLook(recognizer.glance())
 
@@ -141,7 +112,7 @@ class Listener:
 
     def _listen(self, message: Listen) -> list[object]:
         self._recognizer.start()
-        self._turn = _Turn(message.turn, message.from_t, message.wake_word)
+        self._turn = Utterance(message.turn, message.from_t, message.wake_word)
         self._silence = None
         events: list[object] = []
         for frame in [f for f in self._ring if f.t + FRAME_SAMPLES > message.from_t]:
@@ -159,7 +130,7 @@ class Listener:
             self._recognizer.accept(frame.samples)
             end_t = self._paused_since(frame)
             if end_t is not None:
-                self._silence = _Silence(end_t)
+                self._silence = Silence(end_t)
             return []
         silence.frames.append(frame)
         if frame.in_speech and frame.speech_probability >= VOICE:

@@ -1,0 +1,35 @@
+"""What the hear thread knows of the turn it listens to, and of the pause in it."""
+
+from dataclasses import dataclass, field
+
+from device.events import Frame
+from device.hear.level import Fade
+
+
+@dataclass
+class Utterance:
+    """What is known of the turn being listened to."""
+
+    number: int
+    from_t: int
+    wake_word: str | None
+    start_t: int | None = None  # from where the recognizer has heard
+    first_t: int = 0  # first speech of the utterance
+    speech_t: int = 0  # first frame of the run of speech now or last
+    partial: str = ""
+    partial_t: int = 0
+    text: str = ""  # at the last pause
+    end_t: int = 0  # of that text
+    peek: bool = False  # main wants to know what was said up to now
+
+
+@dataclass
+class Silence:
+    """The user isn't speaking: since `end_t`, perhaps only between two words."""
+
+    end_t: int
+    frames: list[Frame] = field(default_factory=list)  # what the recognizer hasn't heard yet
+    text: str | None = None  # None until settled
+    fade: Fade | None = None
+    voice: tuple[float, ...] = ()  # Smart Turn's probabilities, one for each time it was asked
+    stage: int = 0  # how many of ASK_AT_MS were reached when it was asked last
