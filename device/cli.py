@@ -107,7 +107,7 @@ def _add_room(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="level of the user relative to the echo at the microphone, e.g. -10 (default: as the room's file says)",
     )
-    command.add_argument("--noise", type=Path, metavar="FILE", help="WAV or FLAC of noise in the room, repeated as needed")
+    command.add_argument("--noise", type=Path, metavar="FILE", help="WAV or FLAC of noise in the room, over and over")
     command.add_argument(
         "--snr-db", type=float, default=20.0, metavar="N", help="the user above that noise (default: 20)"
     )

@@ -1,4 +1,4 @@
-"""`nod bench duplex`: what it places where, how it scores, what it draws; and a short conversation of the real thing."""
+"""`nod bench duplex`: what it places where, how it scores, what it draws; and a conversation of the real thing."""
 
 import io
 import json
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.bench.duplex import people, score
+from device.bench.duplex import live, people, score
 from device.bench.duplex import run as duplex
 from device.bench.duplex.conversation import Log
 from device.bench.duplex.examples import Example, png, spectrogram
@@ -187,7 +187,7 @@ def test_a_tone_is_a_line_at_its_frequency():
 @pytest.fixture(scope="module")
 def bench(store, speech_dir, tmp_path_factory):
     pytest.importorskip("pyroomacoustics", reason="pyroomacoustics, which makes rooms, isn't installed")
-    made = duplex.Bench(Config(), store, speech_dir / "commands", duplex.Size(0.1, 1, ("study",)))
+    made = duplex.Bench(Config(), store, speech_dir / "commands", duplex.Size(0.1, 1, rooms=("study",)))
     yield made
     made.close()
 
@@ -218,3 +218,12 @@ def test_without_a_canceller_nod_hears_itself_and_with_one_it_hears_the_user(ben
 def test_every_canceller_of_the_config_is_measured_the_configured_one_first():
     kinds = duplex.cancellers(replace(Config(), audio=replace(Config().audio, echo_canceller="none")))
     assert kinds[0] == "none" and {"speex", "none"} <= set(kinds) and len(kinds) == len(set(kinds))
+
+
+def test_the_live_user_asks_and_then_talks_into_the_answer():
+    question, orders = noise(1.2, 0.02), [utterance(2.0), utterance(1.0, name="two")]
+    user, places = live.user_side(question, orders)
+    for one, at in zip(orders, places, strict=True):
+        assert active_dbfs(user[at : at + one.sound.size]) == pytest.approx(-26, abs=0.1)
+        assert not user[at - live.ANSWERED : at].any() and user[at - live.ANSWERED - 1600 : at - live.ANSWERED].any()
+    assert user.size - places[-1] > 10 * SAMPLE_RATE_HZ - 1600

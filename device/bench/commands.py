@@ -52,6 +52,7 @@ def _add_duplex(kinds) -> None:
     )
     duplex.add_argument("--minutes", type=float, default=30.0, metavar="N", help="of Nod alone (default: 30)")
     duplex.add_argument("--trials", type=int, default=8, metavar="N", help="a room, loudspeaker and level (default: 8)")
+    duplex.add_argument("--live", type=int, default=0, metavar="N", help="first, N orders in real time (default: 0)")
     duplex.add_argument(
         "--canceller", action="append", default=[], metavar="NAME", help="only this one; may be given again"
     )
@@ -113,7 +114,7 @@ def _duplex(options: argparse.Namespace) -> int:
 
     config = replace(config, paths=replace(config.paths, state=""))
     store = ModelStore(config.paths.models_dir())
-    size = Size(options.minutes, options.trials, tuple(options.room) or ROOMS)
+    size = Size(options.minutes, options.trials, options.live, tuple(options.room) or ROOMS)
     run_duplex(config, store, options.out, options.speech, size, options.canceller)
     return 0
 

@@ -19,10 +19,11 @@ from device import config as settings
 from device.bench.duplex import people, score
 from device.bench.duplex.conversation import Conversation, Log
 from device.bench.duplex.examples import Example
+from device.bench.duplex.live import QUESTION, live
 from device.bench.duplex.page import write_page
 from device.bench.duplex.people import Placed, Utterance
-from device.bench.duplex.table import print_canceller
-from device.bench.duplex.talk import PARAGRAPHS, Spoken, Talk
+from device.bench.duplex.table import print_canceller, print_live
+from device.bench.duplex.talk import PARAGRAPHS, PITCHES, Spoken, Talk
 from device.bench.gap import machine
 from device.config import Config
 from device.daemon import Models
@@ -36,8 +37,8 @@ from device.speak.split import digest_of
 from device.speak.voice import Voice
 
 Row = dict[str, Any]
-# Of full scale, where Nod's voice has an RMS of 0.1 and peaks of 0.9.  At 0.35 SpeexDSP's ERLE, from 36 to 43 dB through
-# a linear one, falls to 17 dB (24 in the middle frame).
+# Of full scale, where Nod's voice has an RMS of 0.1 and peaks of 0.9.  At 0.35 SpeexDSP's ERLE falls to 17 dB (24 in
+# the middle frame), from 36 to 43 dB through a linear loudspeaker.
 LINEAR, CLIPPING = 1.0, 0.35
 ROOMS = ("study", "living-room", "kitchen")
 LEVELS_DB = (0.0, -10.0, -20.0)
@@ -52,10 +53,11 @@ KINDS = (*TAKES_THE_TURN, "backchannel", "cough", "clatter")
 @dataclass(frozen=True)
 class Size:
     """How much of everything.  minutes: of Nod alone, over all rooms.  trials: a room, distortion and level (half as
-    many where it isn't judged).  rooms: names or files."""
+    many where it isn't judged).  live: orders to the daemon in real time.  rooms: names or files."""
 
     minutes: float = MINUTES
     trials: int = TRIALS
+    live: int = 0
     rooms: tuple[str, ...] = ROOMS
 
 
@@ -137,6 +139,22 @@ class Bench:
             models.wake = None
         talk = Conversation(config, self.store, models, state_dir, device, self.paragraphs, self.say)
         return talk.run(), device
+
+    def live(self, kind: str, out_dir: Path) -> Row:
+        """The first orders at -10 dB with the daemon in real time, in the first room with a clipping loudspeaker."""
+        config = replace(self.config, audio=replace(self.config.audio, echo_canceller=kind))
+        stage, question = self.stages[0], self.talk.say(QUESTION, PITCHES[-1]).samples
+        return live(
+            config,
+            self.store,
+            stage.room,
+            stage.responses,
+            stage.own_voice,
+            question,
+            self.orders[: self.size.live],
+            -10.0,
+            out_dir / "live",
+        )
 
     # --- one canceller ------------------------------------------------------------------------------------------------
 
@@ -255,19 +273,24 @@ def run_duplex(
     cancellers; none means all.  Raises ModelError, RoomError, AudioError.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
+    kinds = kinds or cancellers(config)
     bench = Bench(config, store, speech_dir, size)
     found = (len(bench.orders), len(bench.stop_words), len(bench.noises))
     print("{} orders by people, {} stop words, {} other sounds.".format(*found), flush=True)
     result: Row = {"machine": machine(), "size": vars(size), "cancellers": {}}
     examples: list[Example] = []
     try:
-        for kind in kinds or cancellers(config):
+        if size.live:
+            result["live"] = bench.live(kinds[0], out_dir)
+            print_live(result["live"])
+        for kind in kinds if size.trials else ():
             result["cancellers"][kind] = found = bench.measure(kind, examples)
             print_canceller(kind, found)
             # After each: a long run that is stopped leaves what it has.
             (out_dir / "duplex.json").write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
-            page = write_page(out_dir, result, examples)
+            write_page(out_dir, result, examples)
     finally:
         bench.close()
-    print(f"\nLook: {page}  Figures: {out_dir / 'duplex.json'}")
+    (out_dir / "duplex.json").write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
+    print(f"\nLook: {write_page(out_dir, result, examples)}  Figures: {out_dir / 'duplex.json'}")
     return result

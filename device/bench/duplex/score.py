@@ -79,7 +79,7 @@ def _trial(log: Log, one: Placed, loudspeaker: np.ndarray, words: str | None) ->
     counts = any(start + samples(300) <= one.at < end for start, end in log.talk)
     ducks = [t for t in log.lowered if one.at <= t < until]
     cuts = [t for t in log.cut if one.at <= t < until]
-    silence = _silence_from(loudspeaker, one.at, until) if cuts else None
+    silence = silence_from(loudspeaker, one.at, until) if cuts else None
     text = next((text for t, text in reversed(log.texts) if one.at <= t < until and text), "")
     return {
         "kind": one.utterance.kind,
@@ -98,7 +98,7 @@ def _trial(log: Log, one: Placed, loudspeaker: np.ndarray, words: str | None) ->
     }
 
 
-def _silence_from(loudspeaker: np.ndarray, at: int, until: int) -> int | None:
+def silence_from(loudspeaker: np.ndarray, at: int, until: int) -> int | None:
     """The first sample from `at` on after which the loudspeaker is silent for longer than a voice ever is."""
     loud = np.flatnonzero(np.abs(loudspeaker[at : until + _SILENCE_SAMPLES]) > _SILENT)
     if not loud.size:

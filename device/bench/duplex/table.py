@@ -29,6 +29,15 @@ def print_canceller(kind: str, found: Row) -> None:
         print(_line(f"{row['room']} {row['loudspeaker'][:4]} {row['level_db']:g}", row))
 
 
+def print_live(found: Row) -> None:
+    """The orders to the daemon in real time, one a line."""
+    print("\n=== the daemon in real time, orders at -10 dB ===")
+    for row in found["rows"]:
+        verdict = "stopped" if row["stopped"] else "NOT stopped" if row["counts"] else "Nod was silent"
+        print(f"  {row['name']:20} {verdict:12} {_number(row['silence_ms']):>6} ms to silence")
+    print(f"  {found['blocks']} blocks, {found['late_blocks']} late, {found['xruns']} xruns", flush=True)
+
+
 def _line(name: str, row: Row) -> str:
     if not row["trials"]:
         return f"  {name:22} {'0':>7}"

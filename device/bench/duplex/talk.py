@@ -50,8 +50,8 @@ class Spoken:
 class Talk:
     """Rendered texts, kept in a folder: the voice never says a thing twice in the same way, a bench must.
 
-    folder: where they are kept, another one for every voice.  new_voice: makes the voice at a pitch when something isn't
-    there yet; a second each.
+    folder: where they are kept, another one for every voice.  new_voice: makes the voice at a pitch when something
+    isn't there yet; a second each.
     """
 
     def __init__(self, folder: Path, new_voice: Callable[[float], Voice]):
