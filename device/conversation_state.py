@@ -28,6 +28,7 @@ class Rules:
     nod_after: int = samples(4000)  # of the user's turn
     nod_again: int = samples(8000)
     nod_p_end: float = 0.1  # where the end of the turn is less likely
+    nod_left: int = samples(1200)  # and so much of the wait is left: not when it is about to count as the end after all
     always_open: bool = False  # no wake word is ever needed
     # How long after the end of a turn more words belong to it (a repair; issue "Know when the user has finished").
     repair_window: int = samples(2000)

@@ -106,7 +106,8 @@ def nod(state: State, rules: Rules) -> Result:
     """Show that somebody listens: rarely, in a long turn, at a pause that is clearly not its end.  No reply, no filler."""
     is_long = state.end_t - state.begun_t >= rules.nod_after
     is_rare = state.nodded_t is None or state.t - state.nodded_t >= rules.nod_again
-    if not (is_long and is_rare) or state.voice or state.in_speech:
+    is_early = state.deadline - state.t >= rules.nod_left
+    if not (is_long and is_rare and is_early) or state.voice or state.in_speech:
         return state, []
     return replace(state, nodded_t=state.t), [ev.PlayFiller(state.turn, state.draft, "nod")]
 

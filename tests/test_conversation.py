@@ -372,6 +372,14 @@ def test_it_nods_rarely_and_only_where_the_user_goes_on():
     assert story.tell(ev.PlayoutEnded(story.state.t, 1, story.state.draft, "nod", ("Mm-hmm.",), False)) == []
 
 
+def test_it_does_not_nod_late_in_a_pause():
+    story = Story(NODDING)
+    assert pauses(story, 500, 5000, "so i was at the station and", 0.4) == []
+    assert story.state.phase == "pausing"
+    story.until(6000)
+    assert story.tell(ev.EndEvidence(story.state.t, 1, samples(5000), 0.01, 1800)) == []
+
+
 def test_it_does_not_nod_unless_told_to():
     story = Story(OPEN)
     for i in range(6):
