@@ -62,19 +62,21 @@ class Level:
         """What is remembered, oldest first, one every 10 ms."""
         return np.array(self._levels_db)
 
-    def voice_end(self, low_t: int, high_t: int) -> int | None:
+    def voice_end(self, low_t: int, high_t: int, to_the_floor: bool = False) -> int | None:
         """The sample after the last loud one between `low_t` and `high_t`; None when all of that was quiet.
 
         Loud: three hops in a row 10 dB above the floor, which is the quietest tenth of the last 10 s, and no more than 40
-        dB below the usual loudness of the last 3 s.
+        dB below the usual loudness of the last 3 s.  to_the_floor: without that last condition.
         """
         levels = np.array(self._levels_db)
         first = max(0, len(levels) - (self._rest_t - low_t) // HOP_SAMPLES)
         last = len(levels) - max(0, self._rest_t - high_t) // HOP_SAMPLES
         if last - first < 3:
             return None
-        usual_db = np.percentile(levels[-_FADE_HOPS:], 90)
-        loud = levels > max(np.percentile(levels, 10) + _ABOVE_FLOOR_DB, usual_db - _BELOW_VOICE_DB)
+        limit_db = np.percentile(levels, 10) + _ABOVE_FLOOR_DB
+        if not to_the_floor:
+            limit_db = max(limit_db, np.percentile(levels[-_FADE_HOPS:], 90) - _BELOW_VOICE_DB)
+        loud = levels > limit_db
         runs = np.flatnonzero(loud[first : last - 2] & loud[first + 1 : last - 1] & loud[first + 2 : last])
         if not len(runs):
             return None

@@ -243,7 +243,9 @@ class Listener:
             self._forget_noise()
             return [pause]
         self._class = self._completeness(text)
-        silence.fade = self._level.fade(silence.end_t)
+        # How it died away counts down to the floor, also where nobody hears it any more.
+        faded_t = self._level.voice_end(silence.end_t - samples(160), self._now_t(), to_the_floor=True)
+        silence.fade = self._level.fade(max(silence.end_t, faded_t or 0))
         return [pause, self._evidence()]
 
     def _heard_until_now(self, spoken_ms: float) -> str:
