@@ -27,7 +27,7 @@ def alone(log: Log, echo: np.ndarray) -> Row:
 
     talk_s: how long Nod's voice sounded.  ducks, stops: how often it was lowered, ended.  erle_db: the middle of all
     frames in which the echo was loud, after the first five seconds; erle_low_db: 95 % of them are above it.
-    vad_false: the share of those frames that sounded like speech to the VAD.
+    vad_false: the share of those frames that the hear thread got as speech (`Frame.speech_probability`).
     """
     talk_s = sum(end - start for start, end in log.talk) / SAMPLE_RATE_HZ
     erle, voiced = [], []
@@ -68,8 +68,8 @@ def trials(log: Log, said: Sequence[Placed], loudspeaker: np.ndarray, words: dic
 
     counts: whether Nod was talking when it began; otherwise nothing can be told.  ducked, stopped: whether the volume
     went down, the reply was ended.  duck_ms, silence_ms: from the utterance's first sound until it went down, and until
-    there was nothing to hear any more, because it was ended.  vad_seen: share of its louder frames that sounded like
-    speech to the VAD.  words_right: share of the recognizer's words for the utterance alone that it also got here.
+    there was nothing to hear any more, because it was ended.  vad_seen: share of its louder frames that were taken as
+    speech.  words_right: share of the recognizer's words for the utterance alone that it also got here.
     """
     return [_trial(log, one, loudspeaker, words.get(one.utterance.name)) for one in said]
 

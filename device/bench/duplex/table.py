@@ -12,13 +12,13 @@ def print_canceller(kind: str, found: Row) -> None:
         mark = {True: "ok ", False: "NOT", None: " – "}[row["met"]]
         value = "–" if row["found"] is None else f"{row['found']:g} {row['unit']}".strip()
         print(f"  {mark}  {row['what']:58} {row['wanted']:>9}  {value:>10}")
-    print("\n  Nod alone               talk s  ducks  stops  ERLE  95 %  VAD false")
+    print("\n  Nod alone               talk s  ducks  stops  ERLE  95 %  as speech")
     for row in found["alone"]["rooms"]:
         print(
             f"  {row['room']:12} {row['loudspeaker']:9}{row['talk_s']:8.0f}{row['ducks']:7}{row['stops']:7}"
             f"{_number(row['erle_db']):>6}{_number(row['erle_low_db']):>6}{_percent(row['vad_false']):>11}"
         )
-    print("\n  said over it            trials  stopped  ducked  duck p50   p95  silence p50   p95  words  VAD saw")
+    print("\n  said over it            trials  stopped  ducked  duck p50   p95  silence p50   p95  words     seen")
     for kind_of, groups in (("orders", found["orders"]), ("stop words", found["stop words"])):
         for level, row in groups.items():
             print(_line(f"{kind_of} at {level} dB", row))
