@@ -52,6 +52,8 @@ LOUD_PAUSE_MS = 200.0
 LONG_SILENCE_SAMPLES = samples(600)  # of a longer pause the recognizer only hears the beginning and the end
 PARTIAL_EVERY_SAMPLES = samples(100)
 VOICE_DUE_MS = 200.0  # by then the voice is judged; the text alone doesn't end a turn sooner
+# For a command the templates know whole: cutting in costs little, since what it did is taken back when more follows.
+COMPLETE_WAIT_MS = 300.0
 REPLY_IS_MADE_MS = 300.0  # of silence: until then the other threads are busy with what the user waits for
 QUIET_LISTENING_MS = 3000.0  # who was about to answer has begun by then
 ASK_AT_MS = (0.0, 200.0, 400.0, 800.0)  # of silence: what the witnesses say changes with the pause
@@ -303,7 +305,8 @@ class Listener:
         p_end = self._model.p_end(evidence)
         voice_due_ms = 0 if silence.voice or self._class == "complete" else VOICE_DUE_MS
         least_ms = max(voice_due_ms, self._settings.min_wait_ms)
-        most_ms = max(least_ms, self._settings.max_wait_ms)
+        most_ms = COMPLETE_WAIT_MS if self._class == "complete" else self._settings.max_wait_ms
+        most_ms = max(least_ms, min(most_ms, self._settings.max_wait_ms))
         wait = self._model.wait_ms(p_end, least_ms, most_ms, self._settings.patience)
         return EndEvidence(self._now_t(), self._turn.number, silence.end_t, p_end, wait)
 
