@@ -20,6 +20,7 @@ _SOUNDING = 1e-4  # mean square of a window of playout (-40 dB of full scale) th
 _CLEAR_PEAK = 9.0  # times the correlation's rms from which a peak is no chance: noise alone reaches 4.5
 _SAME = 3  # samples by which two estimates of one delay may differ
 _LOW_HZ, _HIGH_HZ = 200, 7000  # where small loudspeakers play and the sound card's filters let through
+_STEADY_LOOKS = 5
 _DRIFT_POINTS = 240  # about a minute of playout
 _MOST_DRIFT = 400e-6  # between two clocks; a faster change is a jump
 _LEAST_DRIFT_S = 3.0  # of time between the first and the last estimate that a slope is read from
@@ -79,6 +80,13 @@ class DelayTracker:
             self._blocks = 0
             self._begin()
         return False
+
+    @property
+    def steady_samples(self) -> float | None:
+        """The delay now as the newest looks since its last jump see it together: a pair of them can be some samples off."""
+        newest = list(self._track)[-_STEADY_LOOKS:]
+        drift = 1e-6 * (self.drift_ppm or 0.0)
+        return float(np.median([d.samples + drift * (newest[-1].t - d.t) for d in newest])) if newest else None
 
     def look_again(self) -> None:
         """Samples were lost or repeated: what was measured until now may no longer hold."""

@@ -106,7 +106,7 @@ class EchoPath:
             self._lost = _LOST_BLOCKS if self._is_aligned else 0
         self._line.push(played)
         if self.tracker.add(near, played):
-            self._align(self.tracker.delay.samples)
+            self._align(self.tracker.steady_samples)
         self._delay = max(0.0, self._delay + 1e-6 * (self.tracker.drift_ppm or 0.0) * BLOCK_SAMPLES)
         bare = self._line.read(min(self._delay, LONGEST_SAMPLES))
         self.far = self.loudspeaker.shape(bare)

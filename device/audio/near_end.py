@@ -18,7 +18,8 @@ from device.events import BLOCK_SAMPLES, FRAME_SAMPLES, SAMPLE_RATE_HZ
 
 WEIGHTS_VERSION = 1
 FEATURES = ("excess", "peak_excess", "voice_excess", "before", "vad", "vad_before", "coherence", "kept", "above_noise")
-_VAD = FEATURES.index("vad")
+_VAD, _COHERENCE = FEATURES.index("vad"), FEATURES.index("coherence")
+_MOVES_ALONG = 0.6  # coherence with the reference, exceeded in 1 % of the frames of somebody speaking over it
 _VOICELESS = 4.0  # log odds that everything else can add to the VAD's
 _BANDS = 18
 _LOW_HZ, _HIGH_HZ = 150, 7600
@@ -79,13 +80,14 @@ class Weights:
 class NearEnd:
     """Audio thread: `add` once a block, `score` once a frame; costs in docs/decisions/echo.md.
 
-    is_speaking: somebody speaks over Nod.  is_certain: and it can be nothing else.
+    is_speaking: somebody speaks over Nod.  is_certain: and it can be nothing else.  seen: FEATURES of the newest frame.
     """
 
     def __init__(self, weights: Weights | None = None):
         self._weights = weights or Weights.load()
         self.is_speaking = False
         self.is_certain = False
+        self.seen = np.zeros(len(FEATURES))
         self._sound = np.zeros((3, 2 * FRAME_SAMPLES + BLOCK_SAMPLES), dtype=np.float32)  # clean, echo, reference
         self._hann = np.hanning(FRAME_SAMPLES).astype(np.float32)
         self._bank = _filter_bank() / np.float32(FRAME_SAMPLES / 4)
@@ -111,7 +113,7 @@ class NearEnd:
         vad: Silero's, of the same frame behind the canceller; without an echo that is the answer.  is_settled: the
         canceller has had time to learn the room; before, nothing behind it can be told apart.
         """
-        seen = self._look(vad, newer_samples)
+        seen = self.seen = self._look(vad, newer_samples)
         if not is_echoing:
             self._sum, self._speaking_frames = 0.0, 0
             self.is_speaking = self.is_certain = vad >= 0.5
@@ -123,6 +125,8 @@ class NearEnd:
             return min(vad, _ECHO_VAD)
         # However loud: what doesn't sound like a voice at all is none.
         odds = min(self._weights.log_odds(seen), 4 * float(seen[_VAD]) + _VOICELESS)
+        if seen[_COHERENCE] > _MOVES_ALONG:
+            odds = min(odds, 0.0)  # an echo that the filter has lost: the reference or the room has moved
         most = self._weights.certain + _OVER
         self._sum = min(most, max(0.0, self._sum + min(_MOST_ODDS, max(_LEAST_ODDS, odds))))
         self.is_speaking = self._sum >= self._weights.decide
