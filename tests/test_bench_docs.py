@@ -34,7 +34,7 @@ def test_the_targets_are_the_default_settings():
         name: int(ms) for name, ms in re.findall(r"^\| \**(\w+)\** \|[^|]*→[^|]*\| \**≤ (\d+) ms", text, re.MULTILINE)
     }
     assert stated == vars(Config().budget) == read_bench(DOCS / FIGURES)["budget"]
-    assert f"by {Config().audio.duck_db:g} dB" in text and f"{Config().conversation.barge_in_ms} ms of it" in text
+    assert f"by {Config().audio.duck_db:g} dB" in text and f"{Config().conversation.barge_in_ms} ms, a word" in text
     assert f"{Config().turn.min_wait_ms} ms at least" in text and f"up to {Config().turn.max_wait_ms / 1000} s" in text
 
 
