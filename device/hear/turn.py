@@ -48,6 +48,7 @@ _MODIFIERS = frozenset(
     "big small large medium little long short new old next last first second other same dark light hot cold warm "
     "single double triple quick whole few lot lots bit couple kind sort piece cup ounce".split()
 )
+_KNOWN_LOG_ODDS = 2.0  # of a usual whole sentence, as the text model has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ def features(evidence: Evidence, whole: float) -> dict[str, float]:
     """
     words = evidence.text.split()
     last = words[-1] if words else ""
+    # A sentence that the templates know is whole, whatever its words look like.
+    known = _KNOWN_LOG_ODDS if evidence.completeness == "complete" else -5.0
     # A sum ends in a number; only another number could follow it.
     number = 0.3 if evidence.completeness == "complete" else 1.0
     return {
@@ -81,7 +84,7 @@ def features(evidence: Evidence, whole: float) -> dict[str, float]:
         "pause": math.log2(max(evidence.pause_ms, 30.0) / 100.0),
         "voice": _logit(evidence.voice[0], 4.0) if evidence.voice else 0.0,
         "voice_now": _logit(evidence.voice[-1], 4.0) if evidence.voice else 0.0,
-        "whole": min(max(whole, -5.0), 5.0) / 2,
+        "whole": min(max(whole, known, -5.0), 5.0) / 2,
         "complete": float(evidence.completeness == "complete"),
         "prefix": float(evidence.completeness == "prefix"),
         "open_word": float(last in _OPEN_WORDS and not (last in _CAN_END_ANYWAY and len(words) > 1)),

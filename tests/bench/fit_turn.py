@@ -16,14 +16,14 @@ counts SPOKEN_SHARE of a person's.
 The wait is chosen by cost: a second of silence after a finished turn costs 1, cutting in costs CUT_IN_COST, and one turn
 in five hesitates once.
 
-What the intent templates say can't be fitted to recordings of orders for coffee, which they don't know; its two weights
-come from texts alone: the built-in commands written below and the synthesized questions, cut between any two words, in
-a regression beside `whole`.  Nor does anybody say "um" in a way the recognizer writes down: that it keeps the floor is
+That the intent templates know a sentence for whole can't be fitted to recordings of orders for coffee, of which they
+know none; its weight comes from the built-in commands written below, cut between any two words.  Nor does anybody say "um" in a way the recognizer writes down: that it keeps the floor is
 from Clark and Fox Tree, "Using uh and um in spontaneous speaking" (2002), and how much is a guess.
 """
 
 import argparse
 import json
+import math
 from itertools import product
 from pathlib import Path
 
@@ -31,9 +31,8 @@ import numpy as np
 
 from device.bench.turn_score import figures, is_cut_in, judged, waits_ms
 from device.hear.sentence import SentenceModel
-from device.hear.turn import WEIGHTS_VERSION, Evidence, TurnModel, features
+from device.hear.turn import WEIGHTS_VERSION, TurnModel, features
 from device.reply.intents import Reader
-from tests.bench.spoken import TEXTS
 
 FOLDS = 8
 INNER_FOLDS = 4
@@ -50,7 +49,7 @@ POINTS = [
     )
     if high / (1 - high) > STEEPEST * middle / (1 - middle)
 ]
-FIXED = ("complete", "prefix", "filler")
+FIXED = ("complete", "filler")
 
 COMMANDS = (
     "what time is it",
@@ -85,18 +84,16 @@ COMMANDS = (
 
 
 def known_weights() -> dict[str, float]:
-    """Of the features that recordings of orders can't show, fitted to texts alone, cut between any two words."""
-    reader, sentence = Reader(), SentenceModel.load()
-    x, y = [], []
-    for text in (*COMMANDS, *TEXTS):
-        words = text.split()
-        for count in range(1, len(words) + 1):
-            known = Evidence(100, " ".join(words[:count]), 1000, reader.completeness(" ".join(words[:count])))
-            found = features(known, sentence.log_odds(known.text))
-            x.append([found[name] for name in ("one", "whole", "complete", "prefix")])
-            y.append(float(count == len(words)))
-    w = logistic(np.array(x), np.array(y), np.ones(len(y)), np.zeros(len(y)))
-    return {"complete": round(float(w[2]), 3), "prefix": round(float(w[3]), 3), "filler": -3.0}
+    """Of the features that recordings of orders can't show.
+
+    `complete`: the logarithm of how much more often ends than cuts of the built-in commands are that, with one example
+    added to each count.
+    """
+    complete = Reader().completeness
+    ends = [complete(command) == "complete" for command in COMMANDS]
+    cuts = [complete(" ".join(c.split()[:i])) == "complete" for c in COMMANDS for i in range(1, len(c.split()))]
+    odds = (sum(ends) + 1) / (len(ends) + 3) / ((sum(cuts) + 1) / (len(cuts) + 3))
+    return {"complete": round(math.log(odds), 3), "filler": -3.0}
 
 
 class Examples:
