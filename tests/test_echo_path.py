@@ -99,8 +99,8 @@ def test_lost_samples_are_made_up_for_within_a_second(played):
     path = EchoPath(load_canceller("speex", 200), 640)
     first, second = cleaned(path, near[:lost_at], played[:lost_at]), []
     clean = np.concatenate((first, cleaned(path, near[lost_at:], played[lost_at:], xruns=1)))
-    before, after = erle_db(near, clean, 8, 12), erle_db(near, clean, 13, 17)
-    assert before > 20 and after > before - 6, (before, after)
+    before, after = erle_db(near, clean, 8, 12), erle_db(near, clean, 13, 14.5)
+    assert before > 20 and after > before - 3, (before, after)
     assert path.tracker.jumps == 1 and path.delay_ms == pytest.approx(milliseconds(2400 - 480), abs=0.1)
     assert path.health()["jumps"] == 1
 
@@ -135,28 +135,31 @@ def test_a_linear_loudspeaker_stays_linear(played):
     assert path.loudspeaker.saturation is None
 
 
-class Diverged:
-    """A canceller that has gone wrong: it adds the echo once more."""
+class Diverging:
+    """A canceller that goes wrong after 6 s: it adds the echo several times over."""
+
+    def __init__(self):
+        self.blocks = 0
+        self.good = load_canceller("speex", 200)()
 
     def process(self, near, far):
-        return near + 3 * far
+        self.blocks += 1
+        return self.good.process(near, far) if self.blocks < 600 else near + 3 * far
 
 
 def test_a_canceller_that_does_harm_is_made_anew_and_never_heard(played):
     made = []
 
     def make():
-        made.append(1)
-        return Diverged() if len(made) <= 2 else load_canceller("speex", 200)()
+        made.append(Diverging() if len(made) < 2 else load_canceller("speex", 200)())
+        return made[-1]
 
     near = echo_of(played, 640)
     path = EchoPath(make, 640)
     clean = cleaned(path, near, played)
-    assert path.resets >= 1 and erle_db(near, clean, 10, 20) > 20
-    worst = max(
-        np.sum(c**2) / (np.sum(n**2) + 1e-6) for n, c in list(blocks(near, clean))[100:]
-    )
-    assert worst < 4, "what is worse than the bare microphone is not passed on"
+    assert path.resets == 1 and erle_db(near, clean, 12, 20) > 20
+    loud = [np.sum(c**2) / np.sum(n**2) for n, c in blocks(near, clean) if np.sum(n**2) > 0.02]
+    assert np.sum(np.array(loud) > 2) <= 1, "what is worse than the bare microphone is passed on for one block at most"
 
 
 def test_the_watch_leaves_a_good_canceller_and_a_user_in_peace(played):
