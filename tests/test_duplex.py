@@ -125,6 +125,13 @@ def test_silence_that_speech_follows_is_the_silence_when_the_reply_ended():
     assert row["silence_ms"] == pytest.approx(200, abs=1)
 
 
+def test_a_pause_of_the_voice_is_not_the_silence_that_was_asked_for():
+    sound = talked(5.9)
+    sound[80200:85000] = 0
+    row = trial(Log(talk=[[0, 94400]], lowered=[86400], cut=[94000]), sound)
+    assert row["silence_ms"] == pytest.approx(900, abs=1)
+
+
 def test_who_speaks_into_silence_interrupts_nobody():
     assert not trial(Log(talk=[[0, 78000]]), talked(4.8))["counts"]
     assert not trial(Log(talk=[[79900, 160000]]), talked(10))["counts"]

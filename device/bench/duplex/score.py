@@ -79,7 +79,8 @@ def _trial(log: Log, one: Placed, loudspeaker: np.ndarray, words: str | None) ->
     counts = any(start + samples(300) <= one.at < end for start, end in log.talk)
     ducks = [t for t in log.lowered if one.at <= t < until]
     cuts = [t for t in log.cut if one.at <= t < until]
-    silence = silence_from(loudspeaker, one.at, until) if cuts else None
+    # Before Nod reacted it may have been silent between two sentences.
+    silence = silence_from(loudspeaker, min(ducks + cuts), until) if cuts else None
     text = next((text for t, text in reversed(log.texts) if one.at <= t < until and text), "")
     return {
         "kind": one.utterance.kind,
