@@ -11,7 +11,7 @@ from device.audio.wake import STEP_SAMPLES, WakeDetector
 from device.config import Config
 from device.events import Release, Sound, WakeWord, samples
 from device.mailbox import Mailbox
-from device.room.device import RoomDevice, Scene
+from device.room.device import Scene, device_in
 from device.room.room import read_room
 from device.speak.voice import Voice
 from tests.room import responses_of
@@ -31,7 +31,8 @@ def heard_over(store, room_name, talk, user, own_voice, level_db=None):
     """Wake words heard, sure and unsure, while Nod says `talk` in that room and the user `user`."""
     room, config = read_room(room_name), Config()
     length = max(talk.size, user.size) + samples(1000)
-    device = RoomDevice(room, Scene(user, own_voice, level_db), length, in_real_time=False, responses=responses_of(room))
+    scene = Scene(user, own_voice, level_db)
+    device = device_in(room, scene, length, in_real_time=False, responses=responses_of(room))
     inbox, hear, main = Mailbox("audio", 8), Mailbox("hear", 10**5), Mailbox("main", 10**5)
     inbox.put(Sound(1, 1, "reply", talk, last=True))
     inbox.put(Release(1, acted=True))
