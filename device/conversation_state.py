@@ -50,6 +50,7 @@ class Rules:
     wordless_limit: int = samples(1500)
     release_lead: int = samples(20)  # the block being played and the one that is ready go before what is released
     second_look: int = samples(2000)  # the recognizer's word on the wake word is awaited that long
+    tail: int = samples(100)  # of a voice after its last speech sample
     pre_roll: int = samples(400)  # speech begins before the VAD is sure of it
 
 
@@ -246,7 +247,9 @@ def floor_is_free(state: State, rules: Rules) -> Result:
     if state.queued:
         first, *rest = state.queued
         return announce(replace(state, phase="idle", queued=tuple(rest)), first, rules)
-    return listen(state, rules, from_t=state.t - rules.pre_roll, window=rules.follow_up)
+    # What was just answered isn't heard again: the tail of "stop" was once the beginning of the next turn.
+    from_t = max(state.t - rules.pre_roll, min(state.t, state.end_t + rules.tail))
+    return listen(state, rules, from_t=from_t, window=rules.follow_up)
 
 
 def fresh(text: str, already: str) -> str:

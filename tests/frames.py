@@ -1,40 +1,20 @@
 """Sound → the frames the audio thread would make of it, with the real VAD, and a listener driven by them without
 threads."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from device.audio.vad import Segmenter, SileroVad
-from device.events import FRAME_SAMPLES, Frame
-from device.hear.loop import Listener
+from device.bench.offline import feed, frames
+
+__all__ = ["feed", "frames", "outside_end", "recordings"]
 
 
 def recordings(folder: Path, count: int) -> dict[str, np.ndarray]:
     """The first `count` human commands: float32 mono 16 kHz by name."""
     files = sorted((folder / "commands").glob("*.flac"))[:count]
     return {file.stem: soundfile.read(file, dtype="float32")[0] for file in files}
-
-
-def frames(samples: np.ndarray, vad_folder: Path, from_t: int = 0) -> Iterator[Frame]:
-    vad, segmenter = SileroVad(vad_folder / "silero_vad.onnx"), Segmenter()
-    for at in range(0, len(samples) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
-        piece = samples[at : at + FRAME_SAMPLES]
-        probability = vad.probability(piece)
-        segmenter.step(from_t + at, probability)
-        yield Frame(from_t + at, piece, probability, segmenter.in_speech, segmenter.end_t)
-
-
-def feed(listener: Listener, messages) -> list[object]:
-    """Give the listener each message and all the time it wants after it; returns its events."""
-    events: list[object] = []
-    for message in messages:
-        events += listener.receive(message)
-        while (more := listener.work()) is not None:
-            events += more
-    return events
 
 
 def outside_end(samples: np.ndarray, from_t: int, to_t: int) -> int:

@@ -244,6 +244,14 @@ def test_asking_for_silence_gets_silence():
     assert only(told, ev.PlayFiller) == [] and story.state.phase == "listening"
 
 
+def test_the_tail_of_what_was_answered_is_not_heard_again():
+    story = Story(OPEN)
+    story.says("stop", 500, 900)
+    story.tell(ev.ReplyEnded(1, story.state.draft, "", "intent:stop", stop=True))
+    listens = only(story.until(1200), ev.Listen)
+    assert len(listens) == 1 and samples(950) <= listens[0].from_t <= story.state.t
+
+
 def test_who_asked_for_silence_is_not_listened_to_any_longer_unless_the_microphone_is_always_open():
     story = Story()
     story.tell(ev.WakeConfirmed(160, 0, "hey_jarvis", 0.9))
