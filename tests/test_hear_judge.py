@@ -31,9 +31,9 @@ def said(voice, store):
     return list(frames(sound, store.path("silero-vad")))
 
 
-def until_the_first_pause(store, prosody, said) -> tuple[Listener, Mailbox, list[object]]:
+def until_the_first_pause(store, prosody, said, completeness="none") -> tuple[Listener, Mailbox, list[object]]:
     box = Mailbox("judge", 2, drops="oldest")
-    listener = Listener(load_recognizer("auto", store), prosody, lambda text: "none", Turn(), judge=box)
+    listener = Listener(load_recognizer("auto", store), prosody, lambda text: completeness, Turn(), judge=box)
     events = listener.receive(Listen(1, 0))
     for frame in said:
         events += feed(listener, [frame])
@@ -72,3 +72,10 @@ def test_the_thread_answers_each_question_and_survives_a_fault(prosody):
     answer = hear.get(0)
     assert answer.silence is second and 0 <= answer.probability <= 1
     assert hear.get(0) is None and not thread.is_alive()
+
+
+@pytest.mark.parametrize(("completeness", "may_be_long"), [("complete", False), ("none", True)])
+def test_a_whole_command_never_waits_long_however_it_sounds(store, prosody, said, completeness, may_be_long):
+    listener, box, _ = until_the_first_pause(store, prosody, said, completeness)
+    waits = [event.wait_ms for event in listener.receive(Judged(box.get(0).silence, 0.001))]
+    assert (waits[0] > 300) == may_be_long
