@@ -67,6 +67,54 @@ def test_a_card_with_six_channels_gives_microphone_and_reference(card):
     assert np.abs(tape.sides[1]).max() == pytest.approx(0.1, rel=0.1)
 
 
+_AFTER_ONE_WAS_CLOSED = """
+import ctypes, gc, time
+import numpy as np
+from device.audio.device import PyAudioDevice
+
+def play(device):
+    for stall_s in (0.0, 0.3, 0.0):
+        for _ in range(20):
+            device.exchange(np.zeros(160, np.float32))
+        time.sleep(stall_s)  # the card runs dry
+    device.close()
+    return device.xruns
+
+first = PyAudioDevice("", "", 40)
+counted = play(first)
+left = first.xruns
+second = PyAudioDevice("", "", 40)
+kept = first
+later = play(second)
+print(counted, later, kept.xruns - left)
+del first, kept, second
+gc.collect()
+play(PyAudioDevice("", "", 40))
+gc.collect()
+# What the library still calls must not have been freed: these take the place of what was.
+strays = []
+form = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p)
+fillers = [form(lambda *_: strays.append(1)) for _ in range(200)]
+import pyaudio
+port = pyaudio.PyAudio()
+stream = port.open(16000, 1, pyaudio.paInt16, output=True, frames_per_buffer=160)
+for _ in range(3):
+    stream.write(bytes(3200))
+    time.sleep(0.5)
+print(len(strays))
+"""
+
+
+def test_a_card_that_ran_dry_is_counted_by_the_device_that_is_open_and_by_no_other(card):
+    run = subprocess.run([sys.executable, "-c", _AFTER_ONE_WAS_CLOSED], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, f"ended by {run.returncode}: {run.stderr}"
+    counts, strays = run.stdout.splitlines()
+    first, second, first_later = map(int, counts.split())
+    assert first >= 1 and second >= 1, counts
+    assert first_later == 0, "a closed device counted another's xruns"
+    assert strays == "0", "ALSA called a handler that was freed"
+
+
 def test_an_unknown_device_is_named_with_those_there_are(card):
     with pytest.raises(AudioError, match=r"no input device has 'nowhere at all'.*there are: .*default"):
         PyAudioDevice("nowhere at all", "", 40)

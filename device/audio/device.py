@@ -1,10 +1,11 @@
 """The sound card as one call a block, which is also the clock (contract 1)."""
 
+import contextlib
 import ctypes
+import functools
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
@@ -67,7 +68,7 @@ class PyAudioDevice:
             raise
         self.output_delay_samples = max(1, buffer_ms * SAMPLE_RATE_HZ // 1000 // BLOCK_SAMPLES) * BLOCK_SAMPLES
         self._is_running = False
-        self._error_handler = _on_alsa_recovery(self._recovered)
+        _on_alsa_recovery(self._recovered)
 
     def _open(self, input_name: str, output_name: str) -> None:
         import pyaudio
@@ -118,6 +119,8 @@ class PyAudioDevice:
 
     def close(self) -> None:
         """See `AudioDevice.close`."""
+        if self._recovered in _recovery_listeners:  # a device may be closed twice
+            _recovery_listeners.remove(self._recovered)
         self._capture.close()
         if self._playback is not self._capture:
             self._playback.close()
@@ -135,26 +138,33 @@ def open_portaudio():
 _ALSA_ERROR_HANDLER = ctypes.CFUNCTYPE(
     None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p
 )
+_recovery_listeners: list[Callable[[], None]] = []
 
 
-def _on_alsa_recovery(count: Callable[[], None]) -> object | None:
+@_ALSA_ERROR_HANDLER
+def _alsa_error_handler(file, line, function, error, text):
+    if function == b"snd_pcm_recover":
+        for listener in tuple(_recovery_listeners):
+            listener()
+
+
+@functools.cache
+def _handle_alsa_errors() -> None:
+    """Once for good: the library has one handler for the whole process, and calls it as long as that lives."""
+    with contextlib.suppress(OSError):  # there is no ALSA
+        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_alsa_error_handler)
+
+
+def _on_alsa_recovery(count: Callable[[], None]) -> None:
     """Call `count` whenever ALSA recovers a stream after an xrun, which it would otherwise only print.
 
-    PortAudio hides these from its blocking calls.  Returns what must be kept as long as the stream lives; None where
-    there is no ALSA.
+    PortAudio hides these from its blocking calls.  Until `_recovery_listeners` loses it again.
     """
-    try:
-        alsa = ctypes.CDLL("libasound.so.2")
-    except OSError:
-        return None
-    handler = _ALSA_ERROR_HANDLER(
-        lambda file, line, function, error, text: count() if function == b"snd_pcm_recover" else None
-    )
-    alsa.snd_lib_error_set_handler(handler)
-    return handler
+    _handle_alsa_errors()
+    _recovery_listeners.append(count)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _native_stderr_closed() -> Iterator[None]:
     """Send file descriptor 2 nowhere for a moment: C libraries write there.  Only while nothing else runs."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
