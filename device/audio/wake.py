@@ -10,6 +10,7 @@ from types import ModuleType
 import numpy as np
 
 from device.audio.echo import to_int16
+from device.audio.vad import quiet_session
 from device.events import samples
 
 STEP_SAMPLES = 1280  # 80 ms, one step of openWakeWord's features
@@ -109,6 +110,11 @@ class _Scores:
             melspec_model_path=str(folder / "melspectrogram.onnx"),
             embedding_model_path=str(folder / "embedding_model.onnx"),
         )
+        # At its start openWakeWord runs four seconds of noise at once through its embedding network, whose session then
+        # keeps 32 MB of work space for good, as does the array that came out of it.  A new one only ever sees one step.
+        features = self._model.preprocessor
+        features.embedding_model = quiet_session(folder / "embedding_model.onnx")
+        features.feature_buffer = features.feature_buffer.copy()
 
     def of(self, block: np.ndarray) -> dict[str, float]:
         """The score of each word, 0..1, with STEP_SAMPLES more."""
