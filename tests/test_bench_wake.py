@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from device.audio.wake import STEP_SAMPLES, WakeDetector
 from device.bench.wake import Heard, find_files, holds, run_wake, summarize, table
 from device.cli import main
 from device.config import Config
@@ -53,9 +54,21 @@ def test_a_folder_without_recordings_is_told(store, tmp_path, capsys):
         run_wake(Config(), store, tmp_path, tmp_path)
 
 
+def taken_for_it(voice, text, store):
+    """A rendering that the bare detector takes for the wake word; each is a little different."""
+    for _ in range(30):
+        sound = voice.say(text)[0]
+        detector = WakeDetector(store.path("wake-words"), Config().wake.words)
+        padded = np.pad(sound, 16_000)
+        steps = range(STEP_SAMPLES, padded.size, STEP_SAMPLES)
+        if any(found.is_sure for t in steps if (found := detector.step(t, padded[t - STEP_SAMPLES : t]))):
+            return sound
+    raise AssertionError(f"the detector never takes {text!r} for the wake word")
+
+
 def test_a_short_run(store, vosk_folder, voice, tmp_path):
     for name, text in (("jarvis_0", "Hey Jarvis."), ("jarvis_1", "Hey Jarvis, what time is it?"), ("other", "Hey Charles.")):
-        soundfile.write(tmp_path / f"{name}.flac", voice.say(text)[0], 16_000)
+        soundfile.write(tmp_path / f"{name}.flac", taken_for_it(voice, text, store), 16_000)
     soundfile.write(tmp_path / "noise.wav", np.random.default_rng(1).normal(0, 0.01, 32_000), 16_000)
     result = run_wake(Config(), store, tmp_path, tmp_path / "out")
     assert json.loads((tmp_path / "out" / "wake.json").read_text()) == result
