@@ -238,7 +238,10 @@ def unheard(text: str, heard: tuple[str, ...]) -> str:
 
 def remember(state: State, exchange: ev.Exchange, rules: Rules) -> Result:
     """Into the history, which is what the next replies go by."""
-    history = (state.history + (exchange,))[-rules.history_turns :] if rules.history_turns else ()
+    history = state.history + (exchange,)
+    if len(history) > rules.history_turns:
+        # Half of it at once: whenever its beginning changes, the model reads all of it again, for a second or two.
+        history = history[len(history) - (rules.history_turns + 1) // 2 :]
     return replace(state, history=history), [ev.Remember(exchange)]
 
 

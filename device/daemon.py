@@ -199,7 +199,7 @@ class Daemon:
         return [
             ("hear", lambda: hear_loop.run(box["hear"], main, listener, STOP)),
             ("judge", lambda: hear_judge.run(box["judge"], box["hear"], main, models.prosody, STOP)),
-            ("reply", lambda: reply_loop.run(box["reply"], box["speak"], main, floor, models.agent, STOP)),
+            ("reply", lambda: reply_loop.run(box["reply"], box["hear"], box["speak"], main, floor, models.agent, STOP)),
             ("speak", lambda: speak_loop.run(box["speak"], box["audio"], main, floor, models.phrases, settings, STOP)),
             ("audio", self._run_audio),
         ]

@@ -323,6 +323,15 @@ class Anticipate:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """To hear: what who answers thinks of `text`, all that was said up to a pause: log-odds of it being all."""
+
+    turn: int
+    text: str
+    log_odds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Warm:
     """To reply: a turn is over, get ready for one after `history` while nobody waits."""
 
@@ -342,6 +351,13 @@ class Say:
     text: str
     gated: bool = False
     last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Learn:
+    """To speak: what replies may begin with, to be rendered before anybody asks and while nothing else waits."""
+
+    texts: tuple[str, ...]
 
 
 SoundKind = Literal["reply", "filler", "nod", "alarm"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from device import events as ev
 from device.config import Config
 from device.conversation import start, step
-from device.conversation_state import rules_from, unheard
+from device.conversation_state import remember, rules_from, unheard
 from device.events import samples
 
 RULES = rules_from(Config())
@@ -392,6 +392,18 @@ def test_it_does_not_nod_unless_told_to():
     story = Story(OPEN)
     for i in range(6):
         assert pauses(story, 500 + 4000 * i, 3700 + 4000 * i, "and " * (i + 1), 0.01) == []
+
+
+@given(st.integers(0, 8), st.integers(0, 30))
+def test_the_history_is_forgotten_half_at_once(most, turns):
+    """Whenever its beginning changes, the model reads all of it again: not after every turn."""
+    rules, state, begins = replace(RULES, history_turns=most), start(RULES)[0], []
+    for number in range(turns):
+        state, _ = remember(state, ev.Exchange(str(number), "yes"), rules)
+        assert len(state.history) <= most
+        assert not most or state.history[-1].user == str(number)
+        begins.append(state.history[0].user if most else "")
+    assert len(set(begins)) <= 1 + turns / max(1, most // 2)
 
 
 def test_a_failed_act_is_told_instead_of_what_was_prepared():

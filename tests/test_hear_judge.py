@@ -1,12 +1,13 @@
 """The end-of-turn model in its own thread: asked before the text is there, believed only about the pause it heard."""
 
+from dataclasses import replace
 from threading import Thread
 
 import numpy as np
 import pytest
 
 from device.config import Turn
-from device.events import EndEvidence, Fault, Listen, Pause
+from device.events import EndEvidence, Ending, Fault, Listen, Pause
 from device.hear import judge
 from device.hear.judge import Ask, Judged
 from device.hear.loop import Listener
@@ -50,6 +51,29 @@ def test_the_voice_is_judged_while_the_text_is_settled(store, prosody, said):
     after = listener.receive(Judged(asked.silence, 0.99))
     assert [event.end_t for event in after] == [before[-1].end_t]
     assert after[0].p_end > before[-1].p_end
+
+
+def test_who_answers_is_heard_about_the_text_of_the_pause_and_no_other(store, prosody, said):
+    listener, _, events = until_the_first_pause(store, prosody, said)
+    pause = next(event for event in events if isinstance(event, Pause))
+    assert listener.receive(Ending(1, "something else", 5.0)) == []
+    assert listener.receive(Ending(2, pause.text, 5.0)) == [], "another turn"
+    sure, unsure = (listener.receive(Ending(1, pause.text, log_odds))[0] for log_odds in (3.0, -6.0))
+    assert sure.end_t == unsure.end_t == pause.end_t
+    assert sure.p_end > unsure.p_end and sure.wait_ms < unsure.wait_ms
+
+
+def test_what_was_said_of_a_text_holds_after_another_pause(store, prosody, said):
+    """The main thread doesn't ask twice about the same text."""
+    listener, _, events = until_the_first_pause(store, prosody, said)
+    pause = next(event for event in events if isinstance(event, Pause))
+    (told,) = listener.receive(Ending(1, pause.text, -6.0))
+    rest = said[next(i for i, frame in enumerate(said) if frame.t >= pause.t) :]
+    click = replace(rest[2], in_speech=True, speech_probability=0.9)
+    later = feed(listener, [*rest[:2], click, *[replace(f, in_speech=False, speech_probability=0.0) for f in rest[3:12]]])
+    again = [event for event in later if isinstance(event, Pause) and event.text == pause.text]
+    assert again, "the noise was no pause of its own"
+    assert [e for e in later if isinstance(e, EndEvidence)][-1].p_end < 0.3 + told.p_end
 
 
 def test_an_answer_about_a_pause_that_is_over_counts_for_nothing(store, prosody, said):

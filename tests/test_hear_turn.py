@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from device.hear.level import Fade
 from device.hear.sentence import SentenceModel, traits
-from device.hear.turn import Evidence, TurnModel, features
+from device.hear.turn import WITNESSES, Evidence, TurnModel, features, wait_bounds_ms, witnesses
 
 probabilities = st.floats(0, 1)
 settings = st.tuples(st.floats(60, 1000), st.floats(1000, 10_000))
@@ -20,6 +20,7 @@ evidence = st.builds(
     completeness=st.sampled_from(["complete", "prefix", "none"]),
     voice=st.lists(probabilities, max_size=4).map(tuple),
     fade=st.none() | st.builds(Fade, *[st.floats(0, 3000)] * 2, *[st.floats(-100, 100)] * 2),
+    ending=st.none() | st.floats(-14, 14),
 )
 
 
@@ -61,11 +62,34 @@ def test_any_evidence_gives_a_probability(seen):
 
 
 def test_the_weights_fit_the_features():
-    assert (
-        set(MODEL.with_voice)
-        == set(MODEL.without_voice)
-        == set(features(Evidence(100, "what time is it", 900), 0.0))
-    )
+    assert set(MODEL.weights) == set(WITNESSES)
+    for weights in MODEL.weights.values():
+        assert set(weights) == set(features(Evidence(100, "what time is it", 900), 0.0))
+
+
+@given(evidence)
+def test_whoever_has_not_spoken_weighs_nothing(seen):
+    weights = MODEL.weights[witnesses(seen)]
+    assert bool(seen.voice) or weights["voice"] == weights["voice_now"] == 0
+    assert seen.ending is not None or weights["ending"] == 0
+
+
+@given(evidence, settings)
+def test_a_whole_command_is_not_waited_for_long(seen, bounds):
+    least, most = wait_bounds_ms(seen, *bounds)
+    assert bounds[0] <= least <= most
+    if seen.completeness == "complete":
+        assert most <= max(300, bounds[0])
+    elif not seen.voice:
+        assert least >= 200
+
+
+@pytest.mark.parametrize("text", ["i would like a large", "give me a tea with", "what is the tallest mountain in"])
+def test_who_answers_is_believed(text):
+    def p_end(ending):
+        return MODEL.p_end(Evidence(150, text, 1500, "none", (0.6,), None, ending))
+
+    assert p_end(-8) < p_end(-3) < p_end(0) < p_end(3)
 
 
 @pytest.mark.parametrize("pause_ms", [70, 200, 400])

@@ -90,7 +90,7 @@ class World:
 
     def __init__(self, folder: Path):
         self.floor = Floor()
-        self.boxes = {name: Mailbox(name, 4096) for name in ("main", "audio", "reply", "speak")}
+        self.boxes = {name: Mailbox(name, 4096) for name in ("main", "audio", "hear", "reply", "speak")}
         self.voice, self.agent, self.playout = CountingVoice(), Agent(), Playout(0)
         self.opened: list[int] = []
         self.closed: list[int] = []
@@ -111,7 +111,7 @@ class World:
         self.text, self.in_speech = "", False
         box, stop = self.boxes, None
         work = (
-            lambda: reply_loop.run(box["reply"], box["speak"], box["main"], self.floor, self.assistant, stop),
+            lambda: reply_loop.run(box["reply"], box["hear"], box["speak"], box["main"], self.floor, self.assistant, stop),
             lambda: speak_loop.run(
                 box["speak"], box["audio"], box["main"], self.floor, self.voice, config.Voice(), stop
             ),

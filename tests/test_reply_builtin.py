@@ -2,14 +2,20 @@
 
 import pytest
 
+from device.config import Llm
 from device.events import Exchange
 from device.floor import Floor
 from device.reply.agent import Silence, Words
+from device.reply.build import MODEL
 from device.reply.builtin import BuiltinAgent
 from device.reply.desk import Office
 from device.reply.intents import Reader
 from device.reply.ledger import Ledger
+from device.reply.llama import Llama
+from device.reply.llm import LocalModel
+from device.reply.tool import Tool, ToolResult
 
+CLOCK = Tool("clock", "read", lambda args: ToolResult({"time": "It's 4:05 PM.", "date": "Today is Friday."}[args["what"]]))
 CUT = Exchange("what can you do", "I can tell you", interrupted=True, unheard="the time and the date.")
 
 
@@ -18,11 +24,18 @@ def reader():
     return Reader()
 
 
+@pytest.fixture(scope="module")
+def model(store):
+    llama = Llama(next(store.path(MODEL).glob("*.gguf")), 1024, 1)
+    yield LocalModel(llama, Llm())
+    llama.close()
+
+
 @pytest.fixture
-def answer(reader, tmp_path):
+def answer(reader, model, tmp_path):
     ledger = Ledger(tmp_path / "ledger.sqlite")
     office = Office({}, ledger, Floor(), lambda event: None, 200)
-    agent = BuiltinAgent(reader, model=None)  # none of these needs it
+    agent = BuiltinAgent(reader, model, CLOCK)
     yield lambda text, *history: list(agent.respond(text, history, office.desk(0, 0)))
     office.close()
     ledger.close()
@@ -58,3 +71,36 @@ def test_it_declines_in_other_words_each_time(answer):
         said.append(words.text)
         history.append(Exchange("can i get a large latte", words.text))
     assert all(one != other for one, other in zip(said, said[1:], strict=False)) and len(set(said)) > 2
+
+
+def test_it_says_what_it_thinks_of_the_end_unless_the_templates_know(reader, model, tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    office = Office({}, ledger, Floor(), lambda event: None, 200)
+    told: dict[str, list[float]] = {}
+    for text in ("what is the capital of", "what is the capital of france", "i would like a tea with", "go on"):
+        told[text] = []
+        pieces = BuiltinAgent(reader, model, CLOCK).respond(text, (), office.desk(0, 0, told[text].append))
+        next(pieces)
+        if text.startswith("what"):
+            assert told[text], "before the first word of the answer"
+        list(pieces)
+    assert [len(each) for each in told.values()] == [1, 1, 1, 0]
+    (cut,), (whole,), (order,), _ = told.values()
+    assert cut < whole - 3 and order < whole - 3
+    office.close()
+    ledger.close()
+
+
+def test_what_may_become_an_intent_is_read_while_it_is_said(reader, model):
+    """Were it only skipped, the history would be read when the user is already waiting."""
+    agent, llama = BuiltinAgent(reader, model, CLOCK), model._llama
+    history = (CUT, Exchange("who was albert einstein", "He was a physicist."))
+    assert reader.completeness("who wrote") == "prefix"
+    agent.anticipate("who wrote", history, lambda: None)
+    before = llama.processed
+    next(model.respond("who wrote hamlet", history, lambda: None))
+    assert llama.processed - before <= 2 + 8 + 4  # a word, the markup, and the first tokens of the answer
+
+
+def test_what_is_true_just_now_can_be_rendered_ahead(reader, model):
+    assert {"It's 4:05 PM.", "Today is Friday."} <= set(BuiltinAgent(reader, model, CLOCK).openings())

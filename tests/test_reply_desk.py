@@ -14,8 +14,10 @@ from device.events import (
     Acted,
     ActFailed,
     Anticipate,
+    Ending,
     Exchange,
     Fault,
+    Learn,
     Prepare,
     ReplyEnded,
     Say,
@@ -52,6 +54,9 @@ class Scripted:
         check()
         self.warmed.append(history)
 
+    def openings(self) -> list[str]:
+        return ["Perhaps."]
+
     def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         check()
         self.anticipated.append(text)
@@ -63,6 +68,7 @@ class Room:
     def __init__(self, folder: Path):
         self.floor = Floor()
         self.reply, self.speak, self.main = Mailbox("reply", 64), Mailbox("speak", 4096), Mailbox("main", 4096)
+        self.hear = Mailbox("hear", 64)
         self.acts: list[tuple[int, bool]] = []
         self.undone: list[int] = []
         self.may_end = threading.Event()
@@ -111,7 +117,7 @@ class Room:
     def start(self, respond: Callable[[str, Desk], Iterator[Piece]]) -> Scripted:
         agent = Scripted(respond)
         assistant = Assistant(agent, self.office, self.ledger, self.timers, READER)
-        arguments = (self.reply, self.speak, self.main, self.floor, assistant)
+        arguments = (self.reply, self.hear, self.speak, self.main, self.floor, assistant)
         self._thread = threading.Thread(target=loop.run, args=arguments, daemon=True)
         self._thread.start()
         return agent
@@ -173,6 +179,27 @@ def test_an_acting_tool_is_announced_at_once_and_acts_when_the_turn_is_over(room
     assert kinds.index(ToolStarted) < kinds.index(Acted) < kinds.index(ReplyEnded)
     assert room.acts == [(1, True)]
     assert room.ledger.unfinished() == [] and room.ledger.owed() == []
+
+
+def test_the_hear_thread_is_told_what_the_agent_thinks_of_the_end(room: Room) -> None:
+    def respond(text: str, desk: Desk) -> Iterator[Piece]:
+        desk.ending(-2.5)
+        yield Words("Yes.")
+
+    room.start(respond)
+    room.prepare(3, "could you turn on the")
+    room.until(ReplyEnded)
+    assert room.hear.get(0) == Ending(3, "could you turn on the", -2.5)
+
+
+def test_once_a_turn_the_voice_learns_what_a_reply_may_begin_with(room: Room) -> None:
+    room.start(lambda text, desk: iter([Words("Yes.")]))
+    for turn, text in ((1, "what"), (1, "what time"), (2, "set")):
+        room.reply.put(Anticipate(turn, text))
+    room.prepare(3)
+    room.until(ReplyEnded)
+    told = room.said()
+    assert [each for each in told if isinstance(each, Learn)] == [Learn(("Perhaps.",))] * 2
 
 
 def test_a_reading_tool_runs_before_the_turn_is_over(room: Room) -> None:

@@ -2,12 +2,13 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from device.config import Voice as VoiceSettings
-from device.events import Fault, Say, Sound
+from device.events import Fault, Learn, Say, Sound
 from device.floor import Floor
 from device.mailbox import Mailbox
 from device.speak import loop
@@ -185,3 +186,48 @@ def test_a_fault_is_reported_and_ends_the_draft(voice):
     assert bench.sounds()[0].words[0].text == "Again."
     bench.inbox.put(STOP)
     bench.thread.join(timeout=30)
+
+
+class Counted(PhraseCache):
+    """With the texts that the voice was asked for."""
+
+    def __init__(self, voice):
+        self.asked: list[str] = []
+        whole = voice.stream
+        super().__init__(SimpleNamespace(stream=lambda text, check: (self.asked.append(text), whole(text, check))[1]))
+        self.wanted, self.learned = 0, threading.Event()
+
+    def _keep(self, text, chunks):
+        super()._keep(text, chunks)
+        self.wanted -= 1
+        if self.wanted == 0:
+            self.learned.set()
+
+
+def test_what_was_learned_is_said_without_the_voice(voice):
+    cache, texts = Counted(voice), ("It's five past four.", "Today is Friday.")
+    cache.wanted = len(texts)
+    inbox, audio, floor, stop = Mailbox("speak", 8), Mailbox("audio", 64), Floor(), object()
+    arguments = (inbox, audio, Mailbox("main", 8), floor, cache, VoiceSettings(), stop)
+    thread = threading.Thread(target=loop.run, args=arguments, daemon=True)
+    thread.start()
+    inbox.put(Learn(texts))
+    assert cache.learned.wait(30)
+    floor.advance(1)
+    inbox.put(Say(1, 1, texts[0], last=True))
+    assert audio.get(30).samples.size > 1000
+    assert tuple(cache.asked) == texts
+    inbox.put(stop)
+    thread.join(30)
+
+
+def test_learning_gives_way_to_what_is_to_be_said(voice):
+    cache = Counted(voice)
+    inbox, audio, floor = Mailbox("speak", 8), Mailbox("audio", 64), Floor()
+    floor.advance(1)
+    inbox.put(Learn(("One.", "Two.")))
+    inbox.put(Say(1, 1, "Three.", last=True))
+    stop = object()
+    inbox.put(stop)
+    loop.run(inbox, audio, Mailbox("main", 8), floor, cache, VoiceSettings(), stop)
+    assert cache.asked == ["Three."]

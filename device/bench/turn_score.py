@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from device.hear.level import Fade
-from device.hear.loop import VOICE_DUE_MS
-from device.hear.turn import Evidence, TurnModel
+from device.hear.turn import Evidence, TurnModel, wait_bounds_ms
 
 Row = dict[str, Any]
 
 NOTICED_MS = 32  # the conversation waits when one frame sounds like speech; `Resumed` takes one more
 COMPUTE_MS = 40  # evidence of the voice is that much older than the silence when it arrives
 DEAD_AIR_MS = 1500
+FUSED_MS = 200
 HESITATIONS_MS = (300, 500, 800, 1200)
 
 
@@ -45,13 +45,11 @@ def waits_ms(pauses: Sequence[Row], model: TurnModel, bounds_ms: tuple[float, fl
     known_ms, over_ms = np.full((len(pauses), asks + 1), np.inf), np.full((len(pauses), asks), np.inf)
     for row, pause in enumerate(pauses):
         for at, ask in enumerate(pause["evidence"]):
-            known_ms[row, at] = ask.pause_ms + (COMPUTE_MS if ask.voice else 0)
+            known_ms[row, at] = ask.pause_ms + (COMPUTE_MS if ask.voice and ask.ending is None else 0)
     p = np.array([[*pause["p"], *[0.5] * (asks - len(pause["p"]))] for pause in pauses])
-    # As in `device.hear.loop`: the voice is waited for, unless the templates know the sentence.
-    due = [[bool(e.voice) or e.completeness == "complete" for e in pause["evidence"]] for pause in pauses]
-    due = np.array([each + [True] * (asks - len(each)) for each in due])
-    least_ms = np.where(due, bounds_ms[0], max(VOICE_DUE_MS, bounds_ms[0]))
-    over_ms = np.maximum(known_ms[:, :asks], model.waits_ms(p, least_ms, bounds_ms[1], patience))
+    within = [[wait_bounds_ms(e, *bounds_ms) for e in pause["evidence"]] for pause in pauses]
+    within = np.array([each + [bounds_ms] * (asks - len(each)) for each in within], dtype=float)
+    over_ms = np.maximum(known_ms[:, :asks], model.waits_ms(p, within[..., 0], within[..., 1], patience))
     first = np.argmax(over_ms < known_ms[:, 1:], axis=1)  # of the last ask it always is
     late_ms = np.array([pause.get("late_ms", 0.0) for pause in pauses])
     return over_ms[np.arange(len(pauses)), first] + late_ms
@@ -89,10 +87,17 @@ def calibration(p: np.ndarray, is_end: np.ndarray, weight: np.ndarray, bins: int
 SOURCES: dict[str, Callable[[Row], float]] = {
     "voice": lambda pause: next(e.voice[0] for e in pause["evidence"] if e.voice),
     "text": lambda pause: pause["text_log_odds"],
+    "ending": lambda pause: next((e.ending for e in pause["evidence"] if e.ending is not None), 0.0),
     "fade": lambda pause: _faded(pause["evidence"][0].fade),
     "fused, before the voice": lambda pause: pause["p"][0],
-    "fused": lambda pause: next(p for e, p in zip(pause["evidence"], pause["p"], strict=True) if e.voice),
+    "fused": lambda pause: _fused(pause),
 }
+
+
+def _fused(pause: Row) -> float:
+    """With every witness heard in the first FUSED_MS of silence."""
+    asked = [(e, p) for e, p in zip(pause["evidence"], pause["p"], strict=True) if e.voice]
+    return [p for e, p in asked if e is asked[0][0] or e.pause_ms <= FUSED_MS][-1]
 
 
 def _faded(fade: Fade | None) -> float:

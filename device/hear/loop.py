@@ -15,6 +15,7 @@ from device.config import Turn as TurnSettings
 from device.events import (
     FRAME_SAMPLES,
     EndEvidence,
+    Ending,
     Fault,
     Frame,
     Listen,
@@ -33,7 +34,7 @@ from device.hear.plain_text import without_noise
 from device.hear.prosody import WINDOW_SAMPLES, Prosody
 from device.hear.recognizer import Recognizer
 from device.hear.second_look import SecondLook
-from device.hear.turn import Completeness, Evidence, TurnModel
+from device.hear.turn import Completeness, Evidence, TurnModel, wait_bounds_ms
 from device.hear.utterance import Silence, Utterance
 from device.hear.wake_text import without_wake_word
 from device.mailbox import Mailbox
@@ -51,9 +52,6 @@ FULL_VOICE = 0.9  # probability of speech in a frame after which a pause isn't n
 LOUD_PAUSE_MS = 200.0
 LONG_SILENCE_SAMPLES = samples(600)  # of a longer pause the recognizer only hears the beginning and the end
 PARTIAL_EVERY_SAMPLES = samples(100)
-VOICE_DUE_MS = 200.0  # by then the voice is judged; the text alone doesn't end a turn sooner
-# For a command the templates know whole: cutting in costs little, since what it did is taken back when more follows.
-COMPLETE_WAIT_MS = 300.0
 REPLY_IS_MADE_MS = 300.0  # of silence: until then the other threads are busy with what the user waits for
 QUIET_LISTENING_MS = 3000.0  # who was about to answer has begun by then
 ASK_AT_MS = (0.0, 200.0, 400.0, 800.0)  # of silence: what the witnesses say changes with the pause
@@ -103,6 +101,8 @@ class Listener:
                 self.give_up()
             case Judged():
                 return self._judged(message)
+            case Ending() if self._turn and self._turn.number == message.turn:
+                return self._ends(message)
             case Peek() if self._turn and self._turn.number == message.turn:
                 self._turn.peek = True
         return []
@@ -290,6 +290,10 @@ class Listener:
         silence.voice += (answer.probability,)
         return [self._evidence()] if silence.text else []
 
+    def _ends(self, told: Ending) -> list[object]:
+        self._turn.ending = (told.text, told.log_odds)  # kept: the same text after another pause isn't asked about again
+        return [self._evidence()] if self._silence and self._silence.text == told.text else []
+
     def _recent(self) -> np.ndarray:
         """The turn's sound, its last 8 s."""
         from_t = max(self._turn.start_t, self._now_t() - WINDOW_SAMPLES)
@@ -301,12 +305,11 @@ class Listener:
         silence = self._silence
         paused_ms = milliseconds(self._now_t() - silence.end_t)
         spoken_ms = milliseconds(silence.end_t - self._turn.first_t)
-        evidence = Evidence(paused_ms, silence.text, spoken_ms, self._class, silence.voice, silence.fade)
+        told = self._turn.ending
+        ending = told[1] if told and told[0] == silence.text else None
+        evidence = Evidence(paused_ms, silence.text, spoken_ms, self._class, silence.voice, silence.fade, ending)
         p_end = self._model.p_end(evidence)
-        voice_due_ms = 0 if silence.voice or self._class == "complete" else VOICE_DUE_MS
-        least_ms = max(voice_due_ms, self._settings.min_wait_ms)
-        most_ms = COMPLETE_WAIT_MS if self._class == "complete" else self._settings.max_wait_ms
-        most_ms = max(least_ms, min(most_ms, self._settings.max_wait_ms))
+        least_ms, most_ms = wait_bounds_ms(evidence, self._settings.min_wait_ms, self._settings.max_wait_ms)
         wait = self._model.wait_ms(p_end, least_ms, most_ms, self._settings.patience)
         return EndEvidence(self._now_t(), self._turn.number, silence.end_t, p_end, wait)
 

@@ -1,13 +1,13 @@
-"""When does a turn end?  Three witnesses, one calibrated probability, one wait.
+"""When does a turn end?  Four witnesses, one calibrated probability, one wait.
 
-The pause (how long), the voice (Smart Turn's probability) and the text (could this sentence be over?) are fused by a
-logistic regression.  Its weights are fitted by `tests/bench/fit_turn.py` and stand in `turn_weights.json`.  Pure: no
+The pause (how long), the voice (Smart Turn's probability), the text (could this sentence be over?) and who answers (would
+a full stop follow?) are fused by a logistic regression, each from when it has spoken.  Its weights are fitted by `tests/bench/fit_turn.py` and stand in `turn_weights.json`.  Pure: no
 clock, no model.
 """
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
@@ -19,7 +19,7 @@ from device.hear.sentence import SentenceModel
 
 Completeness = Literal["complete", "prefix", "none"]
 
-WEIGHTS_VERSION = 3
+WEIGHTS_VERSION = 4
 
 # Words a request doesn't end with when it is over.  A closed class of English, not the vocabulary of any one skill.
 _OPEN_WORDS = frozenset(
@@ -48,6 +48,10 @@ _MODIFIERS = frozenset(
     "big small large medium little long short new old next last first second other same dark light hot cold warm "
     "single double triple quick whole few lot lots bit couple kind sort piece cup ounce".split()
 )
+_VOICE_DUE_MS = 200.0  # by then the voice is judged; the text alone doesn't end a turn sooner
+# For a command the templates know whole: cutting in costs little, since what it did is taken back when more follows.
+_COMPLETE_WAIT_MS = 300.0
+_USUAL_ENDING = 1.5  # who answers expects an end this much less than there is one, in log-odds
 _KNOWN_LOG_ODDS = 2.0  # of a usual whole sentence, as the text model has it
 
 
@@ -57,7 +61,8 @@ class Evidence:
 
     pause_ms: silence so far.  text: everything said in this turn, lower case.  completeness: what the intent templates
     say of it. spoken_ms: from the turn's first word to the last, pauses included. voice: Smart Turn's probabilities
-    0..1 in this pause, one for each time it was asked.  fade: how the voice went out.
+    0..1 in this pause, one for each time it was asked.  fade: how the voice went out.  ending: log-odds that a full stop
+    follows, as who answers sees it; None until it is known.
     """
 
     pause_ms: float
@@ -66,6 +71,15 @@ class Evidence:
     completeness: Completeness = "none"
     voice: tuple[float, ...] = ()
     fade: Fade | None = None
+    ending: float | None = None
+
+
+def wait_bounds_ms(evidence: Evidence, min_wait_ms: float, max_wait_ms: float) -> tuple[float, float]:
+    """The shortest and the longest wait while this is what is known, within the settings'."""
+    is_known = evidence.completeness == "complete"
+    least_ms = min_wait_ms if evidence.voice or is_known else max(_VOICE_DUE_MS, min_wait_ms)
+    most_ms = min(_COMPLETE_WAIT_MS, max_wait_ms) if is_known else max_wait_ms
+    return least_ms, max(least_ms, most_ms)
 
 
 def features(evidence: Evidence, whole: float) -> dict[str, float]:
@@ -85,6 +99,7 @@ def features(evidence: Evidence, whole: float) -> dict[str, float]:
         "voice": _logit(evidence.voice[0], 4.0) if evidence.voice else 0.0,
         "voice_now": _logit(evidence.voice[-1], 4.0) if evidence.voice else 0.0,
         "whole": min(max(whole, known, -5.0), 5.0) / 2,
+        "ending": 0.0 if evidence.ending is None else _ending(evidence),
         "complete": float(evidence.completeness == "complete"),
         "prefix": float(evidence.completeness == "prefix"),
         "open_word": float(last in _OPEN_WORDS and not (last in _CAN_END_ANYWAY and len(words) > 1)),
@@ -95,6 +110,12 @@ def features(evidence: Evidence, whole: float) -> dict[str, float]:
         "brief": _brief(evidence, words),
         "brief_whole": _brief(evidence, words) / (1 + math.exp(-min(max(whole, -30.0), 30.0))),
     }
+
+
+def _ending(evidence: Evidence) -> float:
+    if evidence.completeness == "complete":
+        return 0.0
+    return min(max((evidence.ending + _USUAL_ENDING) / 2, -3.0), 3.0)
 
 
 def _brief(evidence: Evidence, words: list[str]) -> float:
@@ -125,23 +146,30 @@ def _logit(probability: float, limit: float) -> float:
     return min(max(math.log(clipped / (1 - clipped)), -limit), limit)
 
 
+WITNESSES = ("text", "text+voice", "text+ending", "text+voice+ending")
+
+
+def witnesses(evidence: Evidence) -> str:
+    """Which have spoken: one of WITNESSES.  Who answers isn't asked about a sentence that the templates know."""
+    asks = evidence.ending is not None and evidence.completeness != "complete"
+    return "text" + "+voice" * bool(evidence.voice) + "+ending" * asks
+
+
 class TurnModel:
     """The fitted fusion.  Immutable; any thread.
 
-    with_voice, without_voice: weight of each feature once Smart Turn has been asked in this pause, and before.
+    weights: of each feature, by which witnesses have spoken in this pause (`witnesses`).
     points: (probability, share) of the wait, both rising, shares from 0 (the longest wait) to 1 (the shortest).
     sentence: what knows whole sentences.
     """
 
     def __init__(
         self,
-        with_voice: dict[str, float],
-        without_voice: dict[str, float],
+        weights: Mapping[str, dict[str, float]],
         points: Sequence[Sequence[float]],
         sentence: SentenceModel,
     ):
-        self.with_voice = with_voice
-        self.without_voice = without_voice
+        self.weights = weights
         self.points = points
         self.sentence = sentence
 
@@ -151,11 +179,11 @@ class TurnModel:
         data = json.loads(resources.files("device.hear").joinpath("turn_weights.json").read_text(encoding="utf-8"))
         if data["version"] != WEIGHTS_VERSION:
             raise ValueError(f"turn_weights.json has version {data['version']}, this code knows {WEIGHTS_VERSION}")
-        return cls(data["with_voice"], data["without_voice"], data["points"], SentenceModel.load())
+        return cls(data["weights"], data["points"], SentenceModel.load())
 
     def p_end(self, evidence: Evidence) -> float:
         """Calibrated probability 0..1 that the turn is over, given what is known so far."""
-        weights = self.with_voice if evidence.voice else self.without_voice
+        weights = self.weights[witnesses(evidence)]
         known = features(evidence, self.sentence.log_odds(evidence.text))
         score = sum(weights[name] * value for name, value in known.items())
         return 1 / (1 + math.exp(-min(max(score, -30.0), 30.0)))
@@ -167,9 +195,11 @@ class TurnModel:
         fitted points in log-odds and in the logarithm of the wait, since what counts is how many times likelier an end
         becomes and how many times longer one waits.  patience: how many times worse than usual it is to cut in.
         """
-        return float(self.waits_ms(np.array(p_end), np.array(min_wait_ms), max_wait_ms, patience))
+        return float(self.waits_ms(np.array(p_end), np.array(min_wait_ms), np.array(max_wait_ms), patience))
 
-    def waits_ms(self, p_end: np.ndarray, min_wait_ms: np.ndarray, max_wait_ms: float, patience: float) -> np.ndarray:
+    def waits_ms(
+        self, p_end: np.ndarray, min_wait_ms: np.ndarray, max_wait_ms: np.ndarray, patience: float
+    ) -> np.ndarray:
         """The same for many."""
         low, high = 1e-13, 1 - 1e-13
         odds = [math.log(p / (1 - p)) for p, _ in self.points]

@@ -20,6 +20,7 @@ class Utterance:
     partial_t: int = 0
     text: str = ""  # at the last pause
     end_t: int = 0  # of that text
+    ending: tuple[str, float] | None = None  # the newest `Ending`: of which text, and the log-odds
     peek: bool = False  # main wants to know what was said up to now
 
 

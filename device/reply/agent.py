@@ -51,6 +51,10 @@ class Desk(Protocol):
     def check(self) -> None:
         """Raise StaleDraft when the draft is no longer wanted.  Cheap: call it between tokens."""
 
+    def ending(self, log_odds: float) -> None:
+        """Tell how sure it is, from the text alone, that the user's turn is over after it: log-odds, above 0 when it is
+        more likely than not.  Helps to tell a pause from an end; the sooner the better, and it may be left out."""
+
     def call(self, name: str, args: Args) -> ToolResult:
         """Run a tool and wait for it.  An acting tool first waits until the user's turn is over.
 
@@ -77,7 +81,10 @@ class TextAgent(Protocol):
         """
 
     def openings(self) -> Sequence[str]:
-        """What its replies often begin with or are, so that the voice can render it before anybody asks.  May be empty."""
+        """What its replies often begin with or are, so that the voice can render it before anybody asks.  May be empty.
+
+        Asked at the start, and again whenever a user begins to speak: it may be what is true just now.
+        """
 
     def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         """Prepare for being asked `text` or something that begins with it, while the user is still speaking.

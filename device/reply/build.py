@@ -93,7 +93,7 @@ def build_agent(
     reader = Reader()
     tools = build_tools(timers, lambda: self_check(lambda: _verify(store), state_dir), wall_clock)
     office = Office(tools, ledger, floor, post, config.budget.turn)
-    return Assistant(BuiltinAgent(reader, model), office, ledger, timers, reader)
+    return Assistant(BuiltinAgent(reader, model, tools["clock"]), office, ledger, timers, reader)
 
 
 def _verify(store: ModelStore) -> int:

@@ -7,7 +7,9 @@ from device.events import Exchange
 from device.reply import durations
 from device.reply.agent import Desk, Piece, Silence, Words, use
 from device.reply.intents import Intent, Reader
+from device.reply.llama import SMALL_BATCH_TOKENS
 from device.reply.llm import LocalModel
+from device.reply.tool import Tool
 from device.reply.tools import DONE
 
 _HELP = (
@@ -24,8 +26,9 @@ class BuiltinAgent:
 
     name = "nod"
 
-    def __init__(self, reader: Reader, model: LocalModel):
+    def __init__(self, reader: Reader, model: LocalModel, clock: Tool):
         self._reader = reader
+        self._clock = clock
         self._model = model
 
     def respond(self, text: str, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
@@ -37,6 +40,8 @@ class BuiltinAgent:
             return
         desk.source = f"intent:{_snake(intent.name)}"
         yield from _ANSWERS[intent.name](self, intent, history, desk)
+        if self._reader.completeness(text) != "complete":
+            desk.ending(self._model.ending(text, history, desk.check))
 
     def warm(self, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         """See `TextAgent.warm`."""
@@ -44,19 +49,23 @@ class BuiltinAgent:
 
     def openings(self) -> list[str]:
         """See `TextAgent.openings`."""
-        return [DONE, _HELP, *self._reader.given_answers()]
+        now = [self._clock.run({"what": what}).text for what in ("time", "date")]
+        return [DONE, _HELP, *self._reader.given_answers(), *now]
 
     def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
-        """See `TextAgent.anticipate`.  What is or may become an intent needs no model."""
+        """See `TextAgent.anticipate`.  What is or may become an intent is only read, and gets no answer yet."""
         check()
         if self._reader.completeness(text) == "none":
             self._model.anticipate(text, history, check)
+        else:
+            self._model.ending(text, history, check, SMALL_BATCH_TOKENS)
 
     def _ask_model(self, text: str, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
         if not text.strip():
             yield Silence()
             return
         said = False
+        desk.ending(self._model.ending(text, history, desk.check))
         for words in self._model.respond(text, history, desk.check):
             said = True
             yield Words(words)

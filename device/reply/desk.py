@@ -42,9 +42,9 @@ class Office:
         self._workers = ThreadPoolExecutor(_WORKERS, initializer=name_thread, initargs=("tool",))
         self._free = threading.Semaphore(_WORKERS)
 
-    def desk(self, turn: int, draft: int) -> "DraftDesk":
-        """A desk for one draft."""
-        return DraftDesk(self, turn, draft)
+    def desk(self, turn: int, draft: int, on_ending: Callable[[float], Any] = lambda log_odds: None) -> "DraftDesk":
+        """A desk for one draft.  on_ending: gets what `Desk.ending` is told."""
+        return DraftDesk(self, turn, draft, on_ending)
 
     def close(self) -> None:
         """Wait for acting tools that still run."""
@@ -68,8 +68,9 @@ class Office:
 class DraftDesk:
     """`device.reply.agent.Desk` for one draft.  Reply thread."""
 
-    def __init__(self, office: Office, turn: int, draft: int):
+    def __init__(self, office: Office, turn: int, draft: int, on_ending: Callable[[float], Any]):
         self.source = ""
+        self._on_ending = on_ending
         self._office = office
         self._turn = turn
         self._draft = draft
@@ -81,6 +82,10 @@ class DraftDesk:
     def check(self) -> None:
         """Raise StaleDraft when the draft is no longer wanted."""
         self._office.floor.check(self._draft)
+
+    def ending(self, log_odds: float) -> None:
+        """See `device.reply.agent.Desk.ending`."""
+        self._on_ending(log_odds)
 
     def call(self, name: str, args: Args) -> ToolResult:
         """Run the tool `name` on a worker and wait for it.  See `device.reply.agent.Desk.call`."""

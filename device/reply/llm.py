@@ -1,12 +1,15 @@
 """The local language model as the one who answers everything else: streamed, brief, interruptible."""
 
 import codecs
+import math
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from device.config import Llm as Settings
 from device.events import Exchange
-from device.reply.llama import SMALL_BATCH_TOKENS, Llama
+from device.reply.llama import BATCH_TOKENS, SMALL_BATCH_TOKENS, Llama
+from device.reply.restate import opening
 
 # Chosen by reading the answers to some thirty questions (device/reply/questions.py prints them): without it the model
 # loops.
@@ -28,10 +31,21 @@ EXAMPLES = (
 )
 _SENTENCES = 2
 _RESERVE_TOKENS = 8
+_ENDINGS_KEPT = 16
 _AHEAD_TOKENS = 6  # of an answer nobody has asked for yet: enough for the voice to begin with
+_NEVER_NAMES = frozenset("were because have with from that into about written".split())
 _ASKING = frozenset(
     "what who why how where when which whose is are was were do does did can could will would should".split()
 )
+
+
+@dataclass
+class _Foreseen:
+    """The first tokens of the answer to a prompt.  said: how many of them are said before the model has found them."""
+
+    prompt: list[int]
+    reply: list[int] = field(default_factory=list)
+    said: int = 0
 
 
 class LocalModel:
@@ -42,7 +56,9 @@ class LocalModel:
         self._settings = settings
         system = llama.tokens(f"<|im_start|>system\n{settings.system_prompt}<|im_end|>\n", markup=True)
         self._head = [*system, *(token for example in EXAMPLES for token in self._turn(example))]
-        self._foreseen: tuple[list[int], list[int]] = ([], [])  # a prompt, and the first tokens of its answer
+        self._foreseen = _Foreseen([])
+        self._over = [llama.tokens(mark)[0] for mark in ".?!"] + llama.tokens("<|im_end|>", markup=True)
+        self._endings: dict[tuple[int, ...], float] = {}  # by prompt up to the user's last word
 
     def warm(self, history: tuple[Exchange, ...], check: Callable[[], None]) -> int:
         """Process the prompt up to where the user's next words begin; the number of tokens that took."""
@@ -53,29 +69,59 @@ class LocalModel:
 
         If more is, the words read so far stay read.  check: called at least every SMALL_BATCH_TOKENS; raises to end it.
         """
+        self.ending(text, history, check, SMALL_BATCH_TOKENS)
         prompt = self._question(text, history)
-        if self._foreseen[0] != prompt:
-            self._foreseen = (prompt, [])
-        found = self._foreseen[1]
-        while len(found) < _AHEAD_TOKENS and not (found and self._llama.is_end(found[-1])):
-            self._llama.process(prompt + found, check, SMALL_BATCH_TOKENS)
-            found.append(self._llama.likeliest(found, REPETITION_PENALTY))
+        if self._foreseen.prompt != prompt:
+            self._foreseen = _Foreseen(prompt)
+        seen = self._foreseen
+        if not seen.reply:
+            seen.reply = self._begun(prompt, opening(text), check, SMALL_BATCH_TOKENS)
+            seen.said = len(seen.reply)
+        while len(seen.reply) < seen.said + _AHEAD_TOKENS and not (seen.reply and self._llama.is_end(seen.reply[-1])):
+            self._llama.process(prompt + seen.reply, check, SMALL_BATCH_TOKENS)
+            seen.reply.append(self._llama.likeliest(seen.reply, REPETITION_PENALTY))
+
+    def ending(
+        self, text: str, history: tuple[Exchange, ...], check: Callable[[], None], batch: int = BATCH_TOKENS
+    ) -> float:
+        """Log-odds, -14..14, that what the user writes is over after `text`: that a full stop, another mark or the end
+        of the message follows.  Costs nothing more where an answer to `text` is wanted too.
+
+        check, batch: as for `Llama.process`.
+        """
+        prompt = self._asked(text, history)
+        key = tuple(prompt)
+        if key not in self._endings:
+            self._llama.process(prompt, check, batch)
+            p = self._llama.probability(self._over)
+            if len(self._endings) >= _ENDINGS_KEPT:
+                self._endings.pop(next(iter(self._endings)))
+            self._endings[key] = math.log((p + 1e-6) / (1 - p + 1e-6))
+        return self._endings[key]
 
     def respond(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> Iterator[str]:
-        """The answer, word by word: at most two sentences, whole ones where that is possible.
+        """The answer, word by word: at most two sentences, whole ones where that is possible.  What the question gives of
+        its beginning comes at once, before anything is computed.
 
         check: called before each batch of the prompt and each token; raises to end it.
         """
-        yield from whole_sentences(self._generate(self._question(text, history), check))
+        begun = opening(text)
+        if begun:
+            yield f"{begun} "
+        yield from whole_sentences(self._generate(self._question(text, history), begun, check), bool(begun))
 
-    def _generate(self, prompt: list[int], check: Callable[[], None]) -> Iterator[str]:
-        """Text as it comes, cut anywhere between two characters."""
+    def _generate(self, prompt: list[int], begun: str, check: Callable[[], None]) -> Iterator[str]:
+        """Text after what has begun, as it comes, cut anywhere between two characters."""
         decoder = codecs.getincrementaldecoder("utf-8")("ignore")
-        asked, found = self._foreseen
-        reply = list(found) if asked == prompt else []
-        is_over = bool(reply) and self._llama.is_end(reply[-1])
-        if reply:
-            yield decoder.decode(b"".join(map(self._llama.piece, reply)))
+        seen = self._foreseen
+        if seen.prompt == prompt and seen.reply:
+            reply, said = list(seen.reply), seen.said
+        else:
+            reply = self._begun(prompt, begun, check)
+            said = len(reply)
+        is_over = len(reply) > said and self._llama.is_end(reply[-1])
+        if len(reply) > said:
+            yield decoder.decode(b"".join(map(self._llama.piece, reply[said:])))
         while not is_over and len(reply) < self._settings.max_tokens:
             check()
             self._llama.process(prompt + reply, check)
@@ -85,11 +131,29 @@ class LocalModel:
                 reply.append(token)
                 yield decoder.decode(self._llama.piece(token))
 
+    def _begun(self, prompt: list[int], text: str, check: Callable[[], None], batch: int = BATCH_TOKENS) -> list[int]:
+        """The tokens of what was said ahead of the model, with its own capital letters: it knows more of the Mona Lisa
+        than of the mona lisa."""
+        llama, words = self._llama, text.split()
+        reply = llama.tokens(words[0]) if words else []
+        for word in words[1:]:
+            small, large = llama.tokens(f" {word}"), llama.tokens(f" {word.capitalize()}")
+            if len(word) > 3 and word not in _NEVER_NAMES:
+                llama.process(prompt + reply, check, batch)
+                small = large if llama.likelier(large[0], small[0]) == large[0] else small
+            reply += small
+        return reply
+
     def _question(self, text: str, history: tuple[Exchange, ...]) -> list[int]:
         """The whole prompt, up to where the answer begins."""
-        head = self._prompt(history, len(text) // 2 + self._settings.max_tokens)
+        mark = written(text)[len(_unfinished(text)) :]
         answer = self._llama.tokens("<|im_end|>\n<|im_start|>assistant\n", markup=True)
-        return head + self._llama.tokens(written(text)) + answer
+        return [*self._asked(text, history), *(self._llama.tokens(mark) if mark else ()), *answer]
+
+    def _asked(self, text: str, history: tuple[Exchange, ...]) -> list[int]:
+        """The prompt up to the user's last word."""
+        head = self._prompt(history, len(text) // 2 + self._settings.max_tokens)
+        return head + self._llama.tokens(_unfinished(text))
 
     def _prompt(self, history: tuple[Exchange, ...], wanted_tokens: int = 0) -> list[int]:
         """System prompt and as much of the newest history as fits, up to where the user's words begin."""
@@ -98,7 +162,7 @@ class LocalModel:
         turns = [self._turn(exchange) for exchange in history]
         room = self._llama.context_tokens - len(head) - len(tail) - max(wanted_tokens, self._settings.max_tokens * 2)
         while turns and sum(len(turn) for turn in turns) > room - _RESERVE_TOKENS:
-            turns.pop(0)
+            del turns[: (len(turns) + 1) // 2]  # not one at a time: after each, all that stays has to be read again
         return [*head, *(token for turn in turns for token in turn), *tail]
 
     def _turn(self, exchange: Exchange) -> list[int]:
@@ -123,20 +187,25 @@ def written(text: str) -> str:
     return f"{line[0].upper()}{line[1:]}{'?' if first in _ASKING else '.'}"
 
 
+def _unfinished(text: str) -> str:
+    """`written` without the mark at the end."""
+    return written(text).rstrip(".?!")
+
+
 _ABBREVIATIONS = r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bvs)(?<!\b[A-Z])"
 _END = re.compile(rf"{_ABBREVIATIONS}[.!?]+[\"')]*(?=\s)")
 _MARKUP = re.compile(r"[*_`#]+")
 _BULLET = re.compile(r"\s*(?:\d{1,2}\.|-)?\s+")
 
 
-def whole_sentences(pieces: Iterator[str]) -> Iterator[str]:
+def whole_sentences(pieces: Iterator[str], is_begun: bool = False) -> Iterator[str]:
     """Words of the first sentence as they come; a further sentence only once it is whole.
 
     A word that isn't the last has its space with it, so that who gets it needn't wait for the next to know it is whole.
     A text that breaks off in its only sentence gets a full stop.  A line break after a sentence ends the reply: what
-    follows is a list.
+    follows is a list.  is_begun: words of the first sentence, and a space, have been said.
     """
-    text = _Sentences()
+    text = _Sentences(is_begun)
     for piece in pieces:
         for i, line in enumerate(_MARKUP.sub("", piece).split("\n")):
             if i:
@@ -152,10 +221,10 @@ def whole_sentences(pieces: Iterator[str]) -> Iterator[str]:
 class _Sentences:
     """Text being cut into what can be said.  count: whole sentences so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_begun: bool) -> None:
         self.count = 0
         self._held = ""
-        self._said = False
+        self._said = is_begun
         self._spaced = True  # what was said ends with a space, or nothing was
 
     def take(self, text: str) -> Iterator[str]:

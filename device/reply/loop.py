@@ -4,7 +4,7 @@ import traceback
 from typing import Any
 
 from device.errors import StaleDraft, ToolError
-from device.events import ActFailed, Anticipate, Fault, Prepare, ReplyEnded, ReplyWords, Say, Warm
+from device.events import ActFailed, Anticipate, Ending, Fault, Learn, Prepare, ReplyEnded, ReplyWords, Say, Warm
 from device.floor import Floor
 from device.mailbox import Mailbox
 from device.reply.agent import Gated, Piece, Silence, Words
@@ -14,13 +14,22 @@ _APOLOGY = "Sorry, something went wrong with that."
 _NOTHING = "Sorry, I have no answer to that."
 
 
-def run(mailbox: Mailbox, speak: Mailbox, main: Mailbox, floor: Floor, assistant: Assistant, stop: Any = None) -> None:
+def run(
+    mailbox: Mailbox,
+    hear: Mailbox,
+    speak: Mailbox,
+    main: Mailbox,
+    floor: Floor,
+    assistant: Assistant,
+    stop: Any = None,
+) -> None:
     """Answer every `Prepare` that is still wanted, and do what `Warm` and `Anticipate` ask for as long as nothing else
     waits, until `stop` comes.
 
-    Runs as the reply thread.  speak: gets `Say`.  main: gets `ReplyWords`, `ReplyEnded`, `ActFailed`, `Fault`, and
+    Runs as the reply thread.  hear: gets `Ending`.  speak: gets `Say` and `Learn`.  main: gets `ReplyWords`, `ReplyEnded`, `ActFailed`, `Fault`, and
     through the assistant's tools `ToolStarted`, `ToolEnded`, `Acted`.  Never raises.
     """
+    heard = -1  # the newest turn of which anything was heard
     while True:
         message = mailbox.get()
         if message is None or message is stop:
@@ -28,10 +37,13 @@ def run(mailbox: Mailbox, speak: Mailbox, main: Mailbox, floor: Floor, assistant
         try:
             if isinstance(message, Prepare):
                 if floor.is_live(message.draft):
-                    _Reply(message, speak, main, floor, assistant).prepare()
+                    _Reply(message, hear, speak, main, floor, assistant).prepare()
             elif isinstance(message, Warm):
                 assistant.agent.warm(message.history, lambda: _go_on_if_idle(mailbox))
             elif isinstance(message, Anticipate):
+                if message.turn != heard:
+                    heard = message.turn
+                    speak.put(Learn(tuple(assistant.agent.openings())))
                 assistant.agent.anticipate(message.text, message.history, lambda: _go_on_if_idle(mailbox))
         except StaleDraft:
             continue  # nobody wants it any more: that is all there is to know
@@ -53,9 +65,12 @@ def _where(error: Exception) -> str:
 class _Reply:
     """One draft on its way from the agent to the voice."""
 
-    def __init__(self, asked: Prepare, speak: Mailbox, main: Mailbox, floor: Floor, assistant: Assistant):
+    def __init__(
+        self, asked: Prepare, hear: Mailbox, speak: Mailbox, main: Mailbox, floor: Floor, assistant: Assistant
+    ):
         self._asked = asked
         self._turn, self._draft = asked.turn, asked.draft
+        self._hear = hear
         self._speak = speak
         self._main = main
         self._floor = floor
@@ -65,7 +80,7 @@ class _Reply:
 
     def prepare(self) -> None:
         """Ask the agent and pass on what it says.  Raises StaleDraft when the draft is given up."""
-        desk = self._assistant.office.desk(self._turn, self._draft)
+        desk = self._assistant.office.desk(self._turn, self._draft, self._tell_ending)
         desk.source = self._assistant.agent.name
         self._assistant.office.acts.settle(desk.check)
         owed = self._assistant.ledger.owed()
@@ -98,6 +113,9 @@ class _Reply:
         if owed:
             self._floor.wait_for_commit(self._draft)
             self._assistant.ledger.told(call.id for call in owed)
+
+    def _tell_ending(self, log_odds: float) -> None:
+        self._hear.put(Ending(self._turn, self._asked.text, log_odds))
 
     def _pass_on(self, piece: Piece) -> None:
         match piece:

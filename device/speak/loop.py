@@ -1,5 +1,6 @@
 """The speak thread: words in, chunks of sound out."""
 
+import contextlib
 import time
 import traceback
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import numpy as np
 
 from device import config
 from device.errors import StaleDraft
-from device.events import SAMPLE_RATE_HZ, Fault, Say, Sound, Word, samples
+from device.events import SAMPLE_RATE_HZ, Fault, Learn, Say, Sound, Word, samples
 from device.floor import Floor
 from device.mailbox import Mailbox
 from device.speak.cache import PhraseCache
@@ -26,7 +27,8 @@ _KEEP_UP = 0.8  # waiting less than the chunk lasts, so that rendering too fits 
 def run(
     mailbox: Mailbox, audio: Mailbox, main: Mailbox, floor: Floor, voice: PhraseCache, settings: config.Voice, stop: object
 ) -> None:
-    """Speak every `Say` of the live draft, until `stop` is in the mailbox.  The speak thread's function.
+    """Speak every `Say` of the live draft, and `Learn` in spare time, until `stop` is in the mailbox.  The speak thread's
+    function.
 
     audio gets a `Sound` a chunk: in order, without a gap, the last one marked (it may be empty).
     main gets a `Fault` when the voice fails; the draft then ends there, so nobody waits for its end.
@@ -34,6 +36,9 @@ def run(
     """
     speaker = Speaker(audio, floor, voice, settings.phrase_words)
     while (say := mailbox.get()) is not stop:
+        if isinstance(say, Learn):
+            _learn(say, voice, settings.phrase_words, mailbox)
+            continue
         try:
             speaker.say(say)
         except StaleDraft:
@@ -41,6 +46,15 @@ def run(
         except Exception as error:  # whatever the voice does wrong, the conversation goes on without it
             main.put(Fault("speak", _what(error)))
             speaker.give_up(say)
+
+
+def _learn(wanted: Learn, voice: PhraseCache, phrase_words: int, mailbox: Mailbox) -> None:
+    def check() -> None:
+        if len(mailbox):
+            raise StaleDraft("learning stops: there is something to say")
+
+    with contextlib.suppress(Exception):  # a fault of the voice is told when it is to be heard
+        voice.learn(wanted.texts, phrase_words, check)
 
 
 class Speaker:

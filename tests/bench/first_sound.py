@@ -91,7 +91,7 @@ class Bench:
         )
         parts = {
             "audio": self.loop.run,
-            "reply": lambda: reply_loop.run(self.reply, self.speak, self.main, self.floor, self.assistant, STOP),
+            "reply": lambda: reply_loop.run(self.reply, self.hear, self.speak, self.main, self.floor, self.assistant, STOP),
             "speak": lambda: speak_loop.run(
                 self.speak, self.audio, self.main, self.floor, PhraseCache(voice), config.voice, STOP
             ),

@@ -31,7 +31,7 @@ import numpy as np
 
 from device.bench.turn_score import figures, is_cut_in, judged, waits_ms
 from device.hear.sentence import SentenceModel
-from device.hear.turn import WEIGHTS_VERSION, TurnModel, features
+from device.hear.turn import WEIGHTS_VERSION, WITNESSES, TurnModel, features, witnesses
 from device.reply.intents import Reader
 
 FOLDS = 8
@@ -140,10 +140,17 @@ def fit(examples: Examples, pauses: list[dict], known: dict[str, float]) -> Turn
     for pause in pauses:
         cuts[pause["clip"]] = cuts.get(pause["clip"], 0) + (pause["kind"] != "fluent")
 
-    def weights(with_voice: bool) -> dict[str, float]:
+    def weights(heard: str) -> dict[str, float]:
+        by_voice, by_ending = "voice" in heard, "ending" in heard
         x, y, weight, offset = [], [], [], []
         for pause in pauses:
-            asked = [i for i, e in enumerate(pause["evidence"]) if bool(e.voice) == with_voice]
+            # Whoever came later is not waited for: all that was known then counts, without what he said.
+            asked = [
+                i
+                for i, e in enumerate(pause["evidence"])
+                if (by_voice <= bool(e.voice) if heard != "text" else not e.voice)
+                and (not by_ending or "ending" in witnesses(e))
+            ]
             for i in asked:
                 share = 1.0
                 if pause["kind"] != "fluent":
@@ -153,27 +160,28 @@ def fit(examples: Examples, pauses: list[dict], known: dict[str, float]) -> Turn
                 offset.append(pause["offset"][i] @ [known[name] for name in FIXED])
                 weight.append(share / len(asked) * (1.0 if pause.get("source", "people") == "people" else SPOKEN_SHARE))
         table = np.array(x)
-        if not with_voice:  # asked once, as soon as there is a pause: it has no length to speak of
-            table[:, examples.names.index("pause")] = 0
+        unheard = ["voice", "voice_now"] * (not by_voice) + ["ending"] * (not by_ending)
+        if heard == "text":  # asked once, as soon as there is a pause: it has no length to speak of
+            unheard.append("pause")
+        table[:, [examples.names.index(name) for name in unheard]] = 0
         w = logistic(table, np.array(y), np.array(weight), np.array(offset))
         return {name: round(float(value), 4) for name, value in zip(examples.names, w, strict=True)} | known
 
-    return TurnModel(weights(True), weights(False), POINTS[0], examples.sentence)
+    return TurnModel({heard: weights(heard) for heard in WITNESSES}, POINTS[0], examples.sentence)
 
 
 def judge(examples: Examples, model: TurnModel, pauses: list[dict]) -> None:
     """Write down each pause's `p`, one for each time it was asked."""
     for pause in pauses:
-        for_voice, without = ([each[name] for name in examples.names] for each in (model.with_voice, model.without_voice))
-        fixed = pause["offset"] @ [model.with_voice[name] for name in FIXED]
-        voiced = np.array([bool(evidence.voice) for evidence in pause["evidence"]])
-        score = np.where(voiced, pause["x"] @ for_voice, pause["x"] @ without) + fixed
+        heard = [model.weights[witnesses(evidence)] for evidence in pause["evidence"]]
+        table = np.array([[each[name] for name in (*examples.names, *FIXED)] for each in heard])
+        score = (np.hstack([pause["x"], pause["offset"]]) * table).sum(axis=1)
         pause["p"] = (1 / (1 + np.exp(-np.clip(score, -30, 30)))).tolist()
 
 
 def cost(pauses: list[dict], points) -> float:
     """Of a turn, in seconds of silence; see above."""
-    waited_ms = waits_ms(pauses, TurnModel({}, {}, points, None), BOUNDS_MS)
+    waited_ms = waits_ms(pauses, TurnModel({}, points, None), BOUNDS_MS)
     share = np.array([1.0 if pause.get("source", "people") == "people" else SPOKEN_SHARE for pause in pauses])
     is_end = np.array([pause["is_end"] for pause in pauses])
     fluent = np.array([pause["kind"] == "fluent" for pause in pauses])
@@ -226,15 +234,14 @@ def main() -> None:
     print(json.dumps(found, indent=1))
     points = choose(examples, examples.pauses, known)
     model = fit(examples, examples.pauses, known)
-    print(json.dumps([points, model.with_voice, model.without_voice], indent=1))
+    print(json.dumps([points, model.weights], indent=1))
     if args.write:
         data = {
             "version": WEIGHTS_VERSION,
             "fitted": f"tests/bench/fit_turn.py, {found['people']['recordings']} recordings of people",
             "roc_area_on_others": found["people"]["roc"]["fused"],
             "points": points,
-            "with_voice": model.with_voice,
-            "without_voice": model.without_voice,
+            "weights": model.weights,
         }
         target = Path(__file__).parents[2] / "device" / "hear" / "turn_weights.json"
         target.write_text(json.dumps(data, indent=2) + "\n")

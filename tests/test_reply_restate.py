@@ -1,0 +1,85 @@
+"""What a question gives of its answer's beginning: English as people say it, or nothing."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.reply.restate import opening
+
+BEGINS = {
+    "what is the capital of france": "The capital of france is",
+    "what's a good name for a dog": "A good name for a dog is",
+    "who was albert einstein": "Albert einstein was",
+    "who wrote hamlet": "Hamlet was written by",
+    "why is the sky blue": "The sky is blue because",
+    "why is the moon so big": "The moon is so big because",
+    "why do cats purr": "Cats purr because",
+    "why does ice float": "Ice floats because",
+    "how do plants make their food": "Plants make their food by",
+    "how does a car work": "A car works by",
+    "how does the baby cry": "The baby cries by",
+    "how do i boil an egg": "To boil an egg,",
+    "how far away is the moon": "The moon is",
+    "how many legs does a spider have": "A spider has",
+    "how many continents are there": "There are",
+    "how many days are in a year": "A year has",
+    "where do penguins live": "Penguins live",
+    "when was the telephone invented": "The telephone was invented",
+    "what does photosynthesis mean": "Photosynthesis means",
+    "what color is the sky": "The sky is",
+    "tell me something about the moon": "The moon",
+    "explain gravity to a child": "Gravity",
+}
+GIVE_NOTHING = (
+    "",
+    "tell me a joke",
+    "tell me about it",
+    "i had a bad day",
+    "what is your name",
+    "who are you",
+    "where are my keys",
+    "what is it",
+    "what's up",
+    "what is happening",
+    "what is cheese made of",
+    "what's the weather like tomorrow",
+    "what is two plus two",
+    "why is it cold",
+    "why do we dream",
+    "what do you do",
+    "what should i cook",
+    "how are you",
+    "why does the cat that my aunt has sleep",
+    "what is their name",
+    "what is the",
+    "tell me a story about a dragon",
+)
+
+
+@pytest.mark.parametrize("question", BEGINS)
+def test_an_answer_begins_in_the_words_of_the_question(question):
+    assert opening(question) == BEGINS[question]
+
+
+@pytest.mark.parametrize("question", GIVE_NOTHING)
+def test_what_would_have_to_be_turned_round_or_is_unclear_gives_nothing(question):
+    assert opening(question) == ""
+
+
+WORDS = st.sampled_from(
+    "what who why how when where is are was do does did many much the a an of in moon sky i you my it they two because "
+    "wrote invented there far old 's tell me about explain to mean live have so blue".split()
+)
+
+
+@given(st.lists(WORDS, max_size=9).map(" ".join))
+def test_it_begins_a_sentence_and_is_never_long(question):
+    words = opening(question)
+    assert len(words.split()) <= 9
+    assert words == words.strip() and "  " not in words
+    assert words == "" or words[0].isupper()
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_fine(text):
+    opening(text)
