@@ -179,6 +179,33 @@ def test_the_watch_leaves_a_good_canceller_and_a_user_in_peace(played):
     assert np.corrcoef(said, rest)[0, 1] > 0.9, "the user is still there"
 
 
+def test_with_a_headset_there_is_nothing_to_learn_and_nothing_to_make_anew(played):
+    """No echo comes back: soon anybody who speaks is heard, and stays heard however long Nod talks and users speak over it."""
+    rng = np.random.default_rng(3)
+    long = np.tile(played, 3)
+    near = rng.normal(0, 1e-3, long.size).astype(np.float32)
+    user = played[: 2 * SAMPLE_RATE_HZ][::-1]
+    for start_s in range(5, 70, 6):
+        near[start_s * SAMPLE_RATE_HZ :][: user.size] += user
+    path, settled_s, deaf_blocks = EchoPath(load_canceller("speex", 200), 160), None, 0
+    for i, (heard, far) in enumerate(blocks(near, long)):
+        path.process(heard, far, None, 0)
+        path.near_end = bool(np.abs(heard).max() > 0.01)
+        if path.is_settled and settled_s is None:
+            settled_s = i * BLOCK_SAMPLES / SAMPLE_RATE_HZ
+        deaf_blocks += settled_s is not None and path.is_echoing and not path.is_settled
+    assert settled_s is not None and settled_s < 1.5, settled_s
+    assert path.resets == 0 and deaf_blocks == 0 and path.tracker.delay is None
+
+
+def test_an_echo_is_learned_before_anybody_is_believed(played):
+    path = EchoPath(load_canceller("speex", 200), 640)
+    settled = [
+        path.is_settled for n, p in blocks(echo_of(played, 2400), played) if path.process(n, p, None, 0) is not None
+    ]
+    assert 1.5 < settled.index(True) * BLOCK_SAMPLES / SAMPLE_RATE_HZ < 4
+
+
 def test_a_device_with_its_own_reference_is_believed(played):
     """What the loudspeaker really played (here: half as fast a clock, as it were) comes back on a channel of its own."""
     real = np.roll(played, 5 * SAMPLE_RATE_HZ)

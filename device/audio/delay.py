@@ -17,6 +17,7 @@ _FFT = 16384  # holds the window and the longest delay before it
 _EVERY_BLOCKS = 24  # of playout between two looks; three more are taken up by the look itself
 _UNSURE_BLOCKS = 8  # the same while the delay isn't known, or may have changed
 _SOUNDING = 1e-4  # mean square of a window of playout (-40 dB of full scale) that says anything about the delay
+_EDGE = samples(2)  # of the longest delays that are not believed: where the window begins, anything may look alike
 _CLEAR_PEAK = 9.0  # times the correlation's rms from which a peak is no chance: noise alone reaches 4.5
 _SAME = 3  # samples by which two estimates of one delay may differ
 _LOW_HZ, _HIGH_HZ = 200, 7000  # where small loudspeakers play and the sound card's filters let through
@@ -114,7 +115,8 @@ class DelayTracker:
         self._cross = None
         peak = int(np.argmax(correlation))
         # A microphone that is switched off gives zeros, whose peak is as high as all the rest.
-        if not correlation[peak] > _CLEAR_PEAK * np.sqrt(np.mean(np.square(correlation))):
+        is_clear = correlation[peak] > _CLEAR_PEAK * np.sqrt(np.mean(np.square(correlation)))
+        if not is_clear or peak >= LONGEST_SAMPLES - _EDGE:
             return False
         found = peak + _vertex(correlation, peak)
         agreed = self._candidate is not None and abs(found - self._candidate) <= _SAME

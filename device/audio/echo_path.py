@@ -23,12 +23,19 @@ _MOST_OFF = 1.5  # samples by which the reference may be off its place before it
 _SOUNDING = 1e-6  # mean square of a block of reference (-60 dB of full scale) that can be heard as an echo
 _ECHO_BLOCKS = 40  # 400 ms: that long after the last sounding block there may be an echo in the room
 _SHORT, _LONG = 1 / 30, 1 / 300  # of the averages over blocks with echo: 0.3 and 3 s
+_BRIEF = 1 / 5  # of the average over all blocks: 50 ms
+_AUDIBLE = 4.0  # times the microphone's own quiet (6 dB) from which something is there
 _WORSE = 1.26  # clean over captured power (1 dB) from which the canceller does harm
 _WORSE_BLOCKS = 20
 _USELESS = 2.0  # captured over clean power (3 dB) below which a canceller of such an age has lost its way
 _USELESS_BLOCKS = 500
 _SETTLED_BLOCKS = 200  # of echo after which the filter knows the room well enough (10 to 20 dB)
 _FOUND_BLOCKS = 30  # the same when it only waited for the delay
+_USEFUL = 4.0  # captured over clean power (6 dB) of a canceller that has found its way
+_LOUD = 1e-4  # mean square of a block of reference (-40 dB of full scale) whose echo would be heard if there were one
+_FREE_BLOCKS = 60  # of such a reference with nothing in the microphone, longer than the longest delay: there is no echo
+_MOST_FREE_BLOCKS = 300
+_FLOOR_RISE = 1.0005  # a block, 0.2 dB a second
 _LOST_BLOCKS = 100  # of sounding reference after which a search for the delay is given up
 
 
@@ -57,7 +64,10 @@ class EchoPath:
         self._xruns = 0
         self._near_power = self._clean_power = 0.0  # over the last 0.3 s of echo
         self._echo_power = self._residue_power = 0.0  # over the last 3 s of echo with nobody speaking over it
-        self._worse = self._age = 0
+        self._worse = self._age = self._free = 0
+        self._floor = 1.0  # power of the quietest the microphone has been of late
+        self._quiet_power = 1.0  # of the microphone over the last 0.1 s
+        self._has_worked = False
         self._lost = 0  # blocks of sounding reference for which the search may still go on
 
     @property
@@ -70,8 +80,14 @@ class EchoPath:
 
     @property
     def is_settled(self) -> bool:
-        """The canceller has had time to learn the room since it was made, or to find its place again."""
-        return not self._lost and self._age >= _SETTLED_BLOCKS
+        """The canceller has had time to learn the room since it was made, or to find its place again; or there is no
+        echo to learn, as with a headset."""
+        return self.is_free or not self._lost and self._age >= _SETTLED_BLOCKS
+
+    @property
+    def is_free(self) -> bool:
+        """Nothing comes back from the loudspeaker."""
+        return self._free >= _FREE_BLOCKS
 
     @property
     def delay_ms(self) -> float | None:
@@ -110,7 +126,9 @@ class EchoPath:
         self._delay = max(0.0, self._delay + 1e-6 * (self.tracker.drift_ppm or 0.0) * BLOCK_SAMPLES)
         bare = self._line.read(min(self._delay, LONGEST_SAMPLES))
         self.far = self.loudspeaker.shape(bare)
-        is_sounding = float(self.far @ self.far) > _SOUNDING * BLOCK_SAMPLES
+        far_power = float(self.far @ self.far)
+        is_sounding = far_power > _SOUNDING * BLOCK_SAMPLES
+        self._look_for_echo(float(near @ near), far_power > _LOUD * BLOCK_SAMPLES)
         self._quiet_blocks = 0 if is_sounding else self._quiet_blocks + 1
         if self._lost:
             # With a reference in the wrong place the filter would unlearn the room; it waits for the right one.
@@ -118,6 +136,8 @@ class EchoPath:
             self._canceller.process(near, np.zeros_like(near))
             return near
         clean = self._canceller.process(near, self.far)
+        if self.is_free:
+            return near  # all that could be taken out of it is what somebody says
         if self._is_aligned:
             self.loudspeaker.add(near, bare)
         return self._watch(near, clean) if is_sounding and clean is not near else clean
@@ -135,6 +155,17 @@ class EchoPath:
             self._start_anew()
         # Later the path has changed by exactly what the reference is moved by: the filter still fits.
 
+    def _look_for_echo(self, near_power: float, is_loud: bool) -> None:
+        """Count the blocks in which Nod sounded and nothing came back."""
+        self._quiet_power += _BRIEF * (near_power - self._quiet_power)
+        self._floor = min(_FLOOR_RISE * self._floor, max(self._quiet_power, 1e-9))
+        if not is_loud:
+            return
+        if self._quiet_power < _AUDIBLE * self._floor:
+            self._free = min(self._free + 1, _MOST_FREE_BLOCKS)
+        elif not self.near_end:
+            self._free = max(0, self._free - 3)
+
     def _watch(self, near: np.ndarray, clean: np.ndarray) -> np.ndarray:
         """Compare what went into the canceller with what came out; the better of the two is returned."""
         near_power, clean_power = float(near @ near), float(clean @ clean)
@@ -144,10 +175,12 @@ class EchoPath:
             self._age += 1
             self._echo_power += _LONG * (near_power - self._echo_power)
             self._residue_power += _LONG * (clean_power - self._residue_power)
+            self._has_worked |= self._age >= _SETTLED_BLOCKS and self._echo_power > _USEFUL * self._residue_power
         is_worse = self._clean_power > _WORSE * self._near_power
         self._worse = self._worse + 1 if is_worse else 0
         has_lost_its_way = (
-            self._age >= _USELESS_BLOCKS
+            self._has_worked
+            and self._age >= _USELESS_BLOCKS
             and self.tracker.delay is not None
             and self._echo_power < _USELESS * self._residue_power
         )
@@ -159,6 +192,7 @@ class EchoPath:
     def _start_anew(self) -> None:
         self._canceller = self._make()
         self._worse = self._age = 0
+        self._has_worked = False
         self._near_power = self._clean_power = 0.0
 
 
