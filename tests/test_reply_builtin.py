@@ -13,6 +13,7 @@ from device.reply.intents import Reader
 from device.reply.ledger import Ledger
 from device.reply.llama import Llama
 from device.reply.llm import LocalModel
+from device.reply.restate import opening
 from device.reply.tool import Tool, ToolResult
 
 CLOCK = Tool("clock", "read", lambda args: ToolResult({"time": "It's 4:05 PM.", "date": "Today is Friday."}[args["what"]]))
@@ -80,9 +81,11 @@ def test_it_says_what_it_thinks_of_the_end_unless_the_templates_know(reader, mod
     for text in ("what is the capital of", "what is the capital of france", "i would like a tea with", "go on"):
         told[text] = []
         pieces = BuiltinAgent(reader, model, CLOCK).respond(text, (), office.desk(0, 0, told[text].append))
-        next(pieces)
+        first = next(pieces)
         if text.startswith("what"):
-            assert told[text], "before the first word of the answer"
+            if first == Words(f"{opening(text)} "):
+                next(pieces)
+            assert told[text], "before the first word that the model has to find"
         list(pieces)
     assert [len(each) for each in told.values()] == [1, 1, 1, 0]
     (cut,), (whole,), (order,), _ = told.values()

@@ -134,6 +134,8 @@ UNDERSTOOD = [
     ("how is my pasta timer doing", "TimerList", {"name": "pasta"}),
     ("when does the timer go off", "TimerList", {}),
     ("timer status", "TimerList", {}),
+    ("what is seven times a", "Calculate", {"expression": "seven times eight"}),  # as Vosk writes it
+    ("what is seven times a hundred", "Calculate", {"expression": "seven times a hundred"}),
     ("what is twelve times eleven", "Calculate", {"expression": "twelve times eleven"}),
     ("What is 12 times 11?", "Calculate", {"expression": "12 times 11"}),
     ("What's 12 x 11?", "Calculate", {"expression": "12 times 11"}),

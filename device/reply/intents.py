@@ -91,6 +91,8 @@ def _as_number(words: list[str], at: int) -> str:
     before = words[at - 1] if at else ""
     if word == "x" and numbers.is_number_word(before or "x"):
         return "times"
+    if word == "a" and not after and before in _SIGNS:
+        return "eight"  # with more behind it, it is an article
     counts = after in _COUNTED or before in _SIGNS or (before == "by" and at > 1) or (word == after == "to")
     return _SOUNDS_LIKE.get(word, word) if counts else word
 

@@ -32,6 +32,7 @@ EXAMPLES = (
 _SENTENCES = 2
 _RESERVE_TOKENS = 8
 _ENDINGS_KEPT = 16
+_OPEN_ENDING = -4.0  # log-odds of the end below which something follows: in half of the cut texts, in 2 to 8 % of the whole ones
 _AHEAD_TOKENS = 6  # of an answer nobody has asked for yet: enough for the voice to begin with
 _NEVER_NAMES = frozenset("were because have with from that into about written".split())
 _ASKING = frozenset(
@@ -67,9 +68,10 @@ class LocalModel:
     def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         """Read the prompt for `text` and find the first words of the answer, in case nothing more is said.
 
-        If more is, the words read so far stay read.  check: called at least every SMALL_BATCH_TOKENS; raises to end it.
+        If more is, the words read so far stay read; of a text that can't be all, nothing more is read.  check: called at least every SMALL_BATCH_TOKENS; raises to end it.
         """
-        self.ending(text, history, check, SMALL_BATCH_TOKENS)
+        if self.ending(text, history, check, SMALL_BATCH_TOKENS) < _OPEN_ENDING:
+            return
         prompt = self._question(text, history)
         if self._foreseen.prompt != prompt:
             self._foreseen = _Foreseen(prompt)
