@@ -20,10 +20,10 @@ _COMMANDS = frozenset("stop wait quiet enough silence hush shush cancel".split()
 _COMMAND_PAIRS = frozenset((("shut", "up"), ("hold", "on"), ("hang", "on"), ("be", "quiet"), ("never", "mind")))
 # What people say to show that they listen, not to take the turn (Yngve 1970, "backchannel"), and laughter.
 _LISTENING = frozenset(
-    "mm mmm mhm hm hmm uh huh um ah aha oh yeah yes yep yup right okay ok sure wow cool nice really ha haha he heh see "
-    "indeed exactly good great".split()
+    "mm mmm mhm mmhm mmhmm hm hmm uh huh uhhuh um ah aha oh yeah yes yep yup right okay ok sure wow cool nice really ha "
+    "haha he heh see indeed exactly good great".split()
 )
-_HUMS = frozenset("mm mmm mhm mh hm hmm uh ah um".split())
+_HUMS = frozenset("mm mmm mhm mmhm mmhmm mh hm hmm uh ah um".split())
 _LISTENING_PHRASES = ("got it", "of course", "no way", "no kidding", "oh my god", "oh my", "all right", "i know", "go on")
 # What recognizers write for a cough, a hum, a breath or the beginning of a word.
 _LITTLE = frozenset(

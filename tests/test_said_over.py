@@ -10,7 +10,7 @@ COUNTED = "5 minutes, starting now.".split()
 
 @pytest.mark.parametrize(
     "said",
-    "mm,mmm,mm hm,mh hm,and,them,ah,uh huh,yeah,right,yeah right,okay,sure,oh,i see,really,while,wow,yep,yes,got it,"
+    "mm,mmm,mm hm,mmhmm,uhhuh,mh hm,and,them,ah,uh huh,yeah,right,yeah right,okay,sure,oh,i see,really,while,wow,yep,yes,got it,"
     "of course,ha ha ha,how how how,ah ha ha,a hat,i'm,go,the,oh yeah,right yeah i see,mm lamp,".split(","),
 )
 def test_signs_of_listening_and_what_recognizers_make_of_them(said):
