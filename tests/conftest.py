@@ -23,9 +23,12 @@ def store() -> ModelStore:
 
 @pytest.fixture(scope="session")
 def vosk_folder(store: ModelStore) -> Path:
-    """Folder of the Vosk model, which is optional."""
+    """Folder of the Vosk model.  Optional, since its sources may all be out of reach: Nod then hears with Whisper."""
     if not store.has("vosk-small-en"):
-        pytest.skip(f"The Vosk model isn't in {store.folder}: none of its sources was in reach.")
+        pytest.skip(
+            f"Nothing with Vosk is tested: its model isn't in {store.folder}. Either 'nod models fetch' found no source "
+            "for it (a download, or Maven), or it wasn't run."
+        )
     return store.path("vosk-small-en")
 
 
@@ -34,7 +37,10 @@ def speech_dir() -> Path:
     """Recordings of human speech that lie beside the repository; they may not be copied into it."""
     folder = ROOT.parent / "shared" / "speech"
     if not folder.is_dir():
-        pytest.skip(f"There are no human recordings: {folder} doesn't exist.")
+        pytest.skip(
+            f"This isn't tested with people's voices: {folder} doesn't exist. The recordings may not be copied into the "
+            "repository; what can be tested with a synthesized voice is, in other tests."
+        )
     return folder
 
 

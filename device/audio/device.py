@@ -158,7 +158,7 @@ def _handle_alsa_errors() -> None:
 def _on_alsa_recovery(count: Callable[[], None]) -> None:
     """Call `count` whenever ALSA recovers a stream after an xrun, which it would otherwise only print.
 
-    PortAudio hides these from its blocking calls.  Until `_recovery_listeners` loses it again.
+    PortAudio hides these from its blocking calls.  It ends when `count` is taken out of `_recovery_listeners`.
     """
     _handle_alsa_errors()
     _recovery_listeners.append(count)

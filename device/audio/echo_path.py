@@ -66,7 +66,7 @@ class EchoPath:
         self._echo_power = self._residue_power = 0.0  # over the last 3 s of echo with nobody speaking over it
         self._worse = self._age = self._free = 0
         self._floor = 1.0  # power of the quietest the microphone has been of late
-        self._quiet_power = 1.0  # of the microphone over the last 0.1 s
+        self._brief_power = 1.0  # of the microphone over the last 50 ms
         self._has_worked = False
         self._lost = 0  # blocks of sounding reference for which the search may still go on
 
@@ -157,11 +157,11 @@ class EchoPath:
 
     def _look_for_echo(self, near_power: float, is_loud: bool) -> None:
         """Count the blocks in which Nod sounded and nothing came back."""
-        self._quiet_power += _BRIEF * (near_power - self._quiet_power)
-        self._floor = min(_FLOOR_RISE * self._floor, max(self._quiet_power, 1e-9))
+        self._brief_power += _BRIEF * (near_power - self._brief_power)
+        self._floor = min(_FLOOR_RISE * self._floor, max(self._brief_power, 1e-9))
         if not is_loud:
             return
-        if self._quiet_power < _AUDIBLE * self._floor:
+        if self._brief_power < _AUDIBLE * self._floor:
             self._free = min(self._free + 1, _MOST_FREE_BLOCKS)
         elif not self.near_end:
             self._free = max(0, self._free - 3)

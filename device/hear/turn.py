@@ -1,8 +1,8 @@
 """When does a turn end?  Four witnesses, one calibrated probability, one wait.
 
 The pause (how long), the voice (Smart Turn's probability), the text (could this sentence be over?) and who answers (would
-a full stop follow?) are fused by a logistic regression, each from when it has spoken.  Its weights are fitted by `tests/bench/fit_turn.py` and stand in `turn_weights.json`.  Pure: no
-clock, no model.
+a full stop follow?) are fused by a logistic regression, each from when it has spoken.  Its weights are fitted by
+`tests/bench/fit_turn.py` and stand in `turn_weights.json`.  Pure: no clock, no model.
 """
 
 import json
@@ -99,7 +99,7 @@ def features(evidence: Evidence, whole: float) -> dict[str, float]:
         "voice": _logit(evidence.voice[0], 4.0) if evidence.voice else 0.0,
         "voice_now": _logit(evidence.voice[-1], 4.0) if evidence.voice else 0.0,
         "whole": min(max(whole, known, -5.0), 5.0) / 2,
-        "ending": 0.0 if evidence.ending is None else _ending(evidence),
+        "ending": _ending(evidence),
         "complete": float(evidence.completeness == "complete"),
         "prefix": float(evidence.completeness == "prefix"),
         "open_word": float(last in _OPEN_WORDS and not (last in _CAN_END_ANYWAY and len(words) > 1)),
@@ -113,7 +113,7 @@ def features(evidence: Evidence, whole: float) -> dict[str, float]:
 
 
 def _ending(evidence: Evidence) -> float:
-    if evidence.completeness == "complete":
+    if evidence.ending is None or evidence.completeness == "complete":
         return 0.0
     return min(max((evidence.ending + _USUAL_ENDING) / 2, -3.0), 3.0)
 
