@@ -199,6 +199,20 @@ def test_with_a_headset_there_is_nothing_to_learn_and_nothing_to_make_anew(playe
     assert path.resets == 0 and deaf_blocks == 0 and path.tracker.delay is None
 
 
+def test_a_loudspeaker_that_is_turned_up_later_is_an_echo_whoever_seems_to_speak(played):
+    """The near-end detector may take the sudden echo for somebody; that must not keep it from being found."""
+    quiet = 6 * SAMPLE_RATE_HZ
+    near = echo_of(played, 2400)
+    near[:quiet] = np.random.default_rng(5).normal(0, 1e-4, quiet)
+    path, free = EchoPath(load_canceller("speex", 200), 640), []
+    for heard, far in blocks(near, played):
+        path.process(heard, far, None, 0)
+        path.near_end = bool(np.abs(heard).max() > 0.01)
+        free.append(path.is_free)
+    turned_up = quiet // BLOCK_SAMPLES
+    assert free[turned_up] and not any(free[turned_up + 150 :]), "within a second and a half"
+
+
 def test_an_echo_is_learned_before_anybody_is_believed(played):
     path = EchoPath(load_canceller("speex", 200), 640)
     settled = [

@@ -143,6 +143,7 @@ class EchoPath:
         return self._watch(near, clean) if is_sounding and clean is not near else clean
 
     def _align(self, found: float) -> None:
+        self._free = 0  # whatever has a delay is an echo
         wanted = max(0.0, found - _MARGIN)
         if self._lost:
             self._lost = 0

@@ -31,9 +31,7 @@ from device.hear.prosody import Prosody
 from device.hear.recognizer import load_recognizer
 from device.hear.turn import Evidence, TurnModel
 from device.models import ModelStore
-from device.reply.build import MODEL
-from device.reply.llama import Llama
-from device.reply.llm import LocalModel
+from device.reply.build import load_model
 
 # From the text of a pause to what who answers thinks of it: 12 to 81 ms in the daemon, 50 in the median.
 ENDING_LATE_SAMPLES = 2 * FRAME_SAMPLES
@@ -80,7 +78,7 @@ class Ear:
     def __init__(self, store: ModelStore, completeness=lambda text: "none"):
         """completeness: as for `Listener`.  Raises ModelError."""
         self._completeness = completeness
-        self._model = LocalModel(Llama(next(store.path(MODEL).glob("*.gguf")), Llm().context_tokens, 1), Llm())
+        self._model = load_model(Llm(), store)
         self._vad = store.path("silero-vad")
         recognizer = load_recognizer("vosk", store)
         recognizer.idle = lambda: False  # nobody waits here: decode again after a pause instead of everything twice

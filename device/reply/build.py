@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from device.config import Config
+from device.config import Config, Llm
 from device.errors import ModelError, ToolError
 from device.events import Announcement
 from device.floor import Floor
@@ -71,6 +71,14 @@ class Assistant:
         self.timers.close()
 
 
+def load_model(settings: Llm, store: ModelStore) -> LocalModel:
+    """The local language model, not yet warm.  Half a second; raises ModelError."""
+    gguf = next(iter(sorted(store.path(MODEL).glob("*.gguf"))), None)
+    if gguf is None:
+        raise ModelError(f"{store.path(MODEL)}: there is no GGUF file; fetch it with `nod models fetch {MODEL}`.")
+    return LocalModel(Llama(gguf, settings.context_tokens, settings.threads), settings)
+
+
 def build_agent(
     config: Config,
     store: ModelStore,
@@ -83,10 +91,7 @@ def build_agent(
 
     post: where events of the tools go; must not block.
     """
-    gguf = next(iter(sorted(store.path(MODEL).glob("*.gguf"))), None)
-    if gguf is None:
-        raise ModelError(f"{store.path(MODEL)}: there is no GGUF file; fetch it with `nod models fetch {MODEL}`.")
-    model = LocalModel(Llama(gguf, config.llm.context_tokens, config.llm.threads), config.llm)
+    model = load_model(config.llm, store)
     state_dir.mkdir(parents=True, exist_ok=True)
     timers = TimerBook(state_dir / "timers.sqlite", wall_clock)
     ledger = Ledger(state_dir / "ledger.sqlite", wall_clock)

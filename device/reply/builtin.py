@@ -9,7 +9,6 @@ from device.reply.agent import Desk, Piece, Silence, Words, use
 from device.reply.intents import Intent, Reader
 from device.reply.llama import SMALL_BATCH_TOKENS
 from device.reply.llm import LocalModel
-from device.reply.restate import opening
 from device.reply.tool import Tool
 from device.reply.tools import DONE
 
@@ -65,12 +64,8 @@ class BuiltinAgent:
         if not text.strip():
             yield Silence()
             return
-        answer = self._model.respond(text, history, desk.check)
-        said = bool(opening(text))
-        if said:
-            yield Words(next(answer))  # costs nothing, so the voice needn't wait for the rest
-        desk.ending(self._model.ending(text, history, desk.check))
-        for words in answer:
+        said = False
+        for words in self._model.respond(text, history, desk.check, desk.ending):
             said = True
             yield Words(words)
         if not said:

@@ -114,20 +114,25 @@ class Llama:
         self._cached.extend(tokens)
         self.processed += len(tokens)
 
+    def _logits(self) -> np.ndarray:
+        """Of each token to follow what was processed last; the library's own memory, until the next decode."""
+        pointer = self._c.llama_get_logits_ith(self._context, -1)
+        return np.ctypeslib.as_array(pointer, shape=(self._words,))
+
     def probability(self, tokens: list[int]) -> float:
         """Of one of `tokens` following what was processed last, 0..1."""
-        logits = np.ctypeslib.as_array(self._c.llama_get_logits_ith(self._context, -1), shape=(self._words,))
+        logits = self._logits()
         chances = np.exp(logits - logits.max())
         return float(chances[tokens].sum() / chances.sum())
 
-    def likelier(self, one: int, other: int) -> int:
-        """Which of two tokens follows more likely what was processed last."""
-        logits = np.ctypeslib.as_array(self._c.llama_get_logits_ith(self._context, -1), shape=(self._words,))
-        return one if logits[one] > logits[other] else other
+    def is_likelier(self, one: int, other: int) -> bool:
+        """Whether the one token follows more likely than the other what was processed last."""
+        logits = self._logits()
+        return bool(logits[one] > logits[other])
 
     def likeliest(self, avoid: list[int], penalty: float) -> int:
         """The token that follows most likely; those in `avoid` count less (Keskar et al. 2019, CTRL, section 4.1)."""
-        logits = np.ctypeslib.as_array(self._c.llama_get_logits_ith(self._context, -1), shape=(self._words,))
+        logits = self._logits()
         if avoid and penalty != 1:
             logits = logits.copy()
             used = np.unique(avoid)

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from device.config import Llm as Settings
 from device.events import Exchange
@@ -32,7 +33,9 @@ EXAMPLES = (
 _SENTENCES = 2
 _RESERVE_TOKENS = 8
 _ENDINGS_KEPT = 16
-_OPEN_ENDING = -4.0  # log-odds of the end below which something follows: in half of the cut texts, in 2 to 8 % of the whole ones
+# Log-odds of the end below which something is taken to follow: so low are half of the cut texts and 2 to 8 % of the
+# whole ones.
+_OPEN_ENDING = -4.0
 _AHEAD_TOKENS = 6  # of an answer nobody has asked for yet: enough for the voice to begin with
 _NEVER_NAMES = frozenset("were because have with from that into about written".split())
 _ASKING = frozenset(
@@ -68,7 +71,8 @@ class LocalModel:
     def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         """Read the prompt for `text` and find the first words of the answer, in case nothing more is said.
 
-        If more is, the words read so far stay read; of a text that can't be all, nothing more is read.  check: called at least every SMALL_BATCH_TOKENS; raises to end it.
+        If more is, the words read so far stay read; of a text that can't be all, nothing more is read.  check: called
+        at least every SMALL_BATCH_TOKENS; raises to end it.
         """
         if self.ending(text, history, check, SMALL_BATCH_TOKENS) < _OPEN_ENDING:
             return
@@ -101,15 +105,23 @@ class LocalModel:
             self._endings[key] = math.log((p + 1e-6) / (1 - p + 1e-6))
         return self._endings[key]
 
-    def respond(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> Iterator[str]:
+    def respond(
+        self,
+        text: str,
+        history: tuple[Exchange, ...],
+        check: Callable[[], None],
+        on_ending: Callable[[float], Any] = lambda log_odds: None,
+    ) -> Iterator[str]:
         """The answer, word by word: at most two sentences, whole ones where that is possible.  What the question gives of
         its beginning comes at once, before anything is computed.
 
-        check: called before each batch of the prompt and each token; raises to end it.
+        check: called before each batch of the prompt and each token; raises to end it.  on_ending: gets `ending` as soon
+        as the words are read.
         """
         begun = opening(text)
         if begun:
             yield f"{begun} "
+        on_ending(self.ending(text, history, check))
         yield from whole_sentences(self._generate(self._question(text, history), begun, check), bool(begun))
 
     def _generate(self, prompt: list[int], begun: str, check: Callable[[], None]) -> Iterator[str]:
@@ -142,7 +154,7 @@ class LocalModel:
             small, large = llama.tokens(f" {word}"), llama.tokens(f" {word.capitalize()}")
             if len(word) > 3 and word not in _NEVER_NAMES:
                 llama.process(prompt + reply, check, batch)
-                small = large if llama.likelier(large[0], small[0]) == large[0] else small
+                small = large if llama.is_likelier(large[0], small[0]) else small
             reply += small
         return reply
 

@@ -26,8 +26,9 @@ def run(
     """Answer every `Prepare` that is still wanted, and do what `Warm` and `Anticipate` ask for as long as nothing else
     waits, until `stop` comes.
 
-    Runs as the reply thread.  hear: gets `Ending`.  speak: gets `Say` and `Learn`.  main: gets `ReplyWords`, `ReplyEnded`, `ActFailed`, `Fault`, and
-    through the assistant's tools `ToolStarted`, `ToolEnded`, `Acted`.  Never raises.
+    Runs as the reply thread.  hear: gets `Ending`.  speak: gets `Say` and `Learn`.  main: gets `ReplyWords`,
+    `ReplyEnded`, `ActFailed`, `Fault`, and through the assistant's tools `ToolStarted`, `ToolEnded`, `Acted`.  Never
+    raises.
     """
     heard = -1  # the newest turn of which anything was heard
     while True:

@@ -60,7 +60,8 @@ def _is_thing(words: str) -> bool:
 
 def _be(be: str, thing: str) -> str:
     verb = "is" if be == "'s" else be
-    return f"{thing} {verb}" if _is_thing(thing) else ""
+    is_doing = " " not in thing and thing.endswith("ing")  # "who is coming"
+    return f"{thing} {verb}" if _is_thing(thing) and not is_doing else ""
 
 
 def _be_so(be: str, rest: str) -> str:
@@ -84,7 +85,7 @@ def _was_done(be: str, rest: str) -> str:
 def _does(rest: str, after: str) -> str:
     """One word for what it does; its subject is one word, or an article and one or two."""
     *thing, verb = rest.split()
-    if not thing or len(thing) > (3 if thing[0] in _ARTICLES else 1) or verb == "do" or not _is_thing(f"{rest}"):
+    if not thing or len(thing) > (3 if thing[0] in _ARTICLES else 1) or verb == "do" or not _is_thing(rest):
         return ""
     ending = "es" if verb.endswith(("s", "sh", "ch", "x", "o")) else "s"
     verb = "has" if verb == "have" else f"{verb[:-1]}ies" if re.fullmatch(r".*[^aeiou]y", verb) else verb + ending
@@ -94,6 +95,10 @@ def _does(rest: str, after: str) -> str:
 def _do(rest: str, after: str) -> str:
     is_more = len(rest.split()) > 1 and not rest.endswith(" do")
     return f"{rest}{after}" if is_more and _is_thing(rest) else ""
+
+
+def _to_do(rest: str) -> str:
+    return "" if _PERSONS.intersection(rest.split()) else f"to {rest},"
 
 
 def _did(rest: str) -> str:
@@ -114,16 +119,16 @@ _FORMS = (
     _form(r"how many [a-z ]+? are in (.+)", lambda thing: f"{thing} has" if _is_thing(thing) else ""),
     _form(r"how many [a-z ]+? does ((?:a |an |the )?.+)", lambda rest: _does(rest, "")),
     _form(r"how many [a-z ]+? do (.+)", lambda rest: _do(rest, "")),
-    _form(r"how (?:do|can|could|should|would) (?:i|you|we|one) (.+)", lambda rest: f"to {rest},"),
+    _form(r"how (?:do|can|could|should|would) (?:i|we|one) (.+)", _to_do),
     _form(r"how do (.+)", lambda rest: _do(rest, " by")),
     _form(r"how does (.+)", lambda rest: _does(rest, " by")),
-    _form(rf"how [a-z]+(?: away)? ({_BE}) (.+)", _be),
+    _form(rf"how [a-z]+(?: away)? ({_BE}) (.+?)(?: from .+)?", _be),
     _form(r"why do (.+)", lambda rest: _do(rest, " because")),
     _form(r"why does (.+)", lambda rest: _does(rest, " because")),
     _form(rf"why ({_BE}) (.+)", _be_so),
     _form(r"where do (.+)", lambda rest: _do(rest, "")),
     _form(r"where does (.+)", lambda rest: _does(rest, "")),
-    _form(rf"(?:where|when) ({_BE}|'s) (.+)", _was_done),
+    _form(rf"(?:where|when) ({_BE}) (.+)", _was_done),
     _form(rf"(?:where|when)('s) (.+)", _be),
     _form(r"when did (.+)", _did),
     _form(rf"who ({'|'.join(_WRITTEN_BY)}) (.+)", _by),

@@ -35,17 +35,17 @@ def run(
     Work for a draft that is no longer live stops before the next chunk and leaves no mark.
     """
     speaker = Speaker(audio, floor, voice, settings.phrase_words)
-    while (say := mailbox.get()) is not stop:
-        if isinstance(say, Learn):
-            _learn(say, voice, settings.phrase_words, mailbox)
+    while (message := mailbox.get()) is not stop:
+        if isinstance(message, Learn):
+            _learn(message, voice, settings.phrase_words, mailbox)
             continue
         try:
-            speaker.say(say)
+            speaker.say(message)
         except StaleDraft:
             continue
         except Exception as error:  # whatever the voice does wrong, the conversation goes on without it
             main.put(Fault("speak", _what(error)))
-            speaker.give_up(say)
+            speaker.give_up(message)
 
 
 def _learn(wanted: Learn, voice: PhraseCache, phrase_words: int, mailbox: Mailbox) -> None:

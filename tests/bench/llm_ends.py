@@ -16,9 +16,7 @@ from device.bench.turn_score import judged, roc_area
 from device.config import Llm, Paths
 from device.hear.sentence import SentenceModel
 from device.models import ModelStore
-from device.reply.build import MODEL
-from device.reply.llama import Llama
-from device.reply.llm import LocalModel
+from device.reply.build import load_model
 from tests.bench.fit_sentence import cuts
 from tests.bench.fit_turn import COMMANDS
 from tests.bench.spoken import TEXTS
@@ -28,8 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("evidence", type=Path, nargs="+", help="rows of tests/bench/turn_data.py")
     args = parser.parse_args()
-    llama = Llama(next(ModelStore(Paths().models_dir()).path(MODEL).glob("*.gguf")), 1024, 1)
-    model, sentence = LocalModel(llama, Llm()), SentenceModel.load()
+    model, sentence = load_model(Llm(), ModelStore(Paths().models_dir())), SentenceModel.load()
     pauses = [
         (file.stem, [(p["text"], p["is_end"]) for p in judged(json.loads(file.read_text())) if p["is_last"]])
         for file in args.evidence
