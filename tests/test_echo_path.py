@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from device.audio.delay import DelayTracker
+from device.audio.delay import LONGEST_SAMPLES, DelayTracker
 from device.audio.echo import NoCanceller, load_canceller
 from device.audio.echo_path import EchoPath
 from device.audio.reference import DelayLine
@@ -70,6 +70,14 @@ def test_without_an_echo_no_delay_is_made_up(played):
     for near, far in blocks(stranger, played):
         tracker.add(near, far)
     assert tracker.delay is None and tracker.drift_ppm is None
+
+
+def test_at_the_edge_of_the_search_no_delay_is_believed(played):
+    """There both windows begin, and what begins together looks alike."""
+    tracker = DelayTracker()
+    for near, far in blocks(echo_of(played, LONGEST_SAMPLES - 10), played):
+        tracker.add(near, far)
+    assert tracker.delay is None, tracker.delay
 
 
 def test_a_microphone_that_gives_zeros_has_no_delay(played):

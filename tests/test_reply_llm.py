@@ -155,6 +155,28 @@ def test_knowing_where_it_ends_costs_an_answer_nothing(model: LocalModel, llama:
     assert model.ending(question, HISTORY, _go_on) != told, "what was said before counts"
 
 
+def test_no_answer_is_sought_ahead_for_a_text_that_cannot_be_all(model: LocalModel, llama: Llama) -> None:
+    text = "what is the tallest building in the"
+    model.warm((), _go_on)
+    before = llama.processed
+    model.anticipate(text, (), _go_on)
+    assert llama.processed - before <= len(llama.tokens(written(text))) + 1
+
+
+def test_a_history_too_long_for_the_window_is_not_read_anew_after_every_turn(store: ModelStore) -> None:
+    llama = Llama(next(store.path("smollm2-135m").glob("*.gguf")), 512, 1)
+    model, costs = LocalModel(llama, Llm(max_tokens=20)), []
+    history = tuple(Exchange(f"question number {i}", "and an answer to it") for i in range(30))
+    for count in range(1, 31):
+        before = llama.processed
+        model.warm(history[:count], _go_on)
+        costs.append(llama.processed - before)
+    one_turn = len(model._turn(history[0])) + 2
+    assert max(costs[1:]) > 2 * one_turn, "the window was never full: this tests nothing"
+    assert sum(cost > 2 * one_turn for cost in costs[1:]) <= len(costs) / 3
+    llama.close()
+
+
 def test_the_next_turn_reuses_what_was_said(model: LocalModel, llama: Llama) -> None:
     reply = "".join(model.respond("what is the capital of france", (), _go_on))
     history = (Exchange("what is the capital of france", reply),)

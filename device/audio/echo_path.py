@@ -31,7 +31,6 @@ _USELESS = 2.0  # captured over clean power (3 dB) below which a canceller of su
 _USELESS_BLOCKS = 500
 _SETTLED_BLOCKS = 200  # of echo after which the filter knows the room well enough (10 to 20 dB)
 _FOUND_BLOCKS = 30  # the same when it only waited for the delay
-_USEFUL = 4.0  # captured over clean power (6 dB) of a canceller that has found its way
 _LOUD = 1e-4  # mean square of a block of reference (-40 dB of full scale) whose echo would be heard if there were one
 _FREE_BLOCKS = 60  # of such a reference with nothing in the microphone, longer than the longest delay: there is no echo
 _MOST_FREE_BLOCKS = 300
@@ -67,7 +66,6 @@ class EchoPath:
         self._worse = self._age = self._free = 0
         self._floor = 1.0  # power of the quietest the microphone has been of late
         self._brief_power = 1.0  # of the microphone over the last 50 ms
-        self._has_worked = False
         self._lost = 0  # blocks of sounding reference for which the search may still go on
 
     @property
@@ -176,12 +174,10 @@ class EchoPath:
             self._age += 1
             self._echo_power += _LONG * (near_power - self._echo_power)
             self._residue_power += _LONG * (clean_power - self._residue_power)
-            self._has_worked |= self._age >= _SETTLED_BLOCKS and self._echo_power > _USEFUL * self._residue_power
         is_worse = self._clean_power > _WORSE * self._near_power
         self._worse = self._worse + 1 if is_worse else 0
         has_lost_its_way = (
-            self._has_worked
-            and self._age >= _USELESS_BLOCKS
+            self._age >= _USELESS_BLOCKS
             and self.tracker.delay is not None
             and self._echo_power < _USELESS * self._residue_power
         )
@@ -193,7 +189,6 @@ class EchoPath:
     def _start_anew(self) -> None:
         self._canceller = self._make()
         self._worse = self._age = 0
-        self._has_worked = False
         self._near_power = self._clean_power = 0.0
 
 

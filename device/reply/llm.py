@@ -175,8 +175,14 @@ class LocalModel:
         tail = self._llama.tokens("<|im_start|>user\n", markup=True)
         turns = [self._turn(exchange) for exchange in history]
         room = self._llama.context_tokens - len(head) - len(tail) - max(wanted_tokens, self._settings.max_tokens * 2)
-        while turns and sum(len(turn) for turn in turns) > room - _RESERVE_TOKENS:
-            del turns[: (len(turns) + 1) // 2]  # not one at a time: after each, all that stays has to be read again
+        room -= _RESERVE_TOKENS
+        over = sum(len(turn) for turn in turns) - room
+        if over > 0:
+            # By halves of the room: after each turn that goes, all that stays has to be read again.
+            half = max(1, room // 2)
+            over = -(-over // half) * half
+        while turns and over > 0:
+            over -= len(turns.pop(0))
         return [*head, *(token for turn in turns for token in turn), *tail]
 
     def _turn(self, exchange: Exchange) -> list[int]:

@@ -33,9 +33,8 @@ class PhraseCache:
         for reply in replies:
             check()
             text = Phrases(phrase_words).add(reply, last=True)[0].text
-            if text not in self._kept:
-                for _ in self.stream(text, check):
-                    pass
+            for _ in self.stream(text, check):
+                pass
 
     def stream(self, text: str, check: Callable[[], None]) -> Iterator[Chunk]:
         """As `Voice.stream`; without rendering when the phrase is here."""
