@@ -11,4 +11,4 @@ def recognize(store, sound):
     recognizer.accept(sound)
     while recognizer.decode():
         pass
-    return recognizer.settle()
+    return recognizer.settle()[0].text

@@ -42,6 +42,11 @@ def hear(recognizer: Recognizer, samples: np.ndarray) -> None:
         recognizer.idle()
 
 
+def text_of(recognizer: Recognizer) -> str:
+    """What it takes for the likeliest."""
+    return recognizer.settle()[0].text
+
+
 def spoken(samples: np.ndarray) -> tuple[int, int]:
     """From where to where somebody speaks, by level alone."""
     level = np.sqrt((samples[: len(samples) // 320 * 320].reshape(-1, 320) ** 2).mean(axis=1))
@@ -63,7 +68,7 @@ def readings(store) -> list[np.ndarray]:
 def test_words_of_a_reading(recognizer, readings):
     recognizer.start()
     hear(recognizer, np.concatenate(readings[:2]))
-    said = recognizer.settle()
+    said = text_of(recognizer)
     assert "best of times" in said and "worst of times" in said
 
 
@@ -71,15 +76,15 @@ def test_a_pause_in_a_sentence_loses_nothing(recognizer, readings):
     """0.8 s between two halves, settled in the middle: one text with the words of both."""
     recognizer.start()
     hear(recognizer, np.concatenate(readings[:2]))
-    whole = recognizer.settle()
+    whole = text_of(recognizer)
 
     recognizer.start()
     hear(recognizer, readings[0])
-    first = recognizer.settle()
+    first = text_of(recognizer)
     recognizer.resume(800.0)
     hear(recognizer, np.zeros(round(0.8 * 16_000), np.float32))
     hear(recognizer, readings[1])
-    both = recognizer.settle()
+    both = text_of(recognizer)
     assert len(both.split()) > len(first.split())
     assert words_in_common(both, whole) > 0.8, (both, whole)
 
@@ -88,7 +93,7 @@ def test_a_short_pause_goes_on_in_the_same_decoder(vosk, readings):
     """Vosk is settled in the middle of a run of words, again and again, and still says what it says in one go."""
     vosk.start()
     hear(vosk, np.concatenate(readings))
-    whole = vosk.settle()
+    whole = text_of(vosk)
     vosk.start()
     for reading in readings:
         for half in np.array_split(reading, 2):
@@ -96,42 +101,42 @@ def test_a_short_pause_goes_on_in_the_same_decoder(vosk, readings):
             vosk.settle()
             vosk.resume(100.0)
     hear(vosk, np.zeros(1600, np.float32))
-    assert words_in_common(vosk.settle(), whole) > 0.9
+    assert words_in_common(text_of(vosk), whole) > 0.9
 
 
 def test_a_click_in_a_long_pause_loses_nothing(recognizer, readings):
     """The listener doesn't settle for a click: what was said before it must stay."""
     recognizer.start()
     hear(recognizer, readings[0])
-    first = recognizer.settle()
+    first = text_of(recognizer)
     recognizer.resume(100.0)
     hear(recognizer, np.zeros(800, np.float32))
     recognizer.resume(900.0)
     hear(recognizer, readings[1])
-    assert words_in_common(recognizer.settle()[: len(first)], first) > 0.7
+    assert words_in_common(text_of(recognizer)[: len(first)], first) > 0.7
 
 
 def test_a_new_utterance_knows_nothing_of_the_old(recognizer, readings):
     recognizer.start()
     hear(recognizer, readings[1])
-    alone = recognizer.settle()
+    alone = text_of(recognizer)
     recognizer.start()
     hear(recognizer, readings[0])  # not settled
     recognizer.start()
     hear(recognizer, readings[1])
-    assert recognizer.settle() == alone
+    assert text_of(recognizer) == alone
 
 
 def test_settling_twice_costs_nothing(recognizer, readings):
     recognizer.start()
     hear(recognizer, readings[0])
-    assert recognizer.settle() == recognizer.settle() == recognizer.partial() != ""
+    assert text_of(recognizer) == text_of(recognizer) == recognizer.partial() != ""
 
 
 def test_silence_is_no_text(recognizer):
     recognizer.start()
     hear(recognizer, np.zeros(32_000, np.float32))
-    assert recognizer.settle() == ""
+    assert text_of(recognizer) == ""
 
 
 def test_vosk_at_a_pause_says_what_it_says_with_all_the_silence(vosk, speech_dir):
@@ -140,10 +145,10 @@ def test_vosk_at_a_pause_says_what_it_says_with_all_the_silence(vosk, speech_dir
         start, end = spoken(samples)
         vosk.start()
         hear(vosk, samples[start : end + 1600])
-        early = vosk.settle()
+        early = text_of(vosk)
         vosk.start()
         hear(vosk, samples[start:])
-        same += early == vosk.settle()
+        same += early == text_of(vosk)
     assert same >= 0.9 * len(clips), f"{same} of {len(clips)}"
 
 
@@ -156,7 +161,7 @@ def test_whisper_without_padding_says_what_it_says_with_it(whisper, speech_dir, 
         for samples in clips:
             whisper.start()
             whisper.accept(samples)
-            texts.append(whisper.settle())
+            texts.append(text_of(whisper))
         return texts
 
     short = all_texts()
@@ -173,7 +178,7 @@ def test_a_kitchen_is_no_text_to_whisper(whisper, speech_dir):
     for at in range(0, 10 * 16_000, 32_000):
         whisper.start()
         whisper.accept(kitchen[at : at + 32_000])
-        assert whisper.settle() == ""
+        assert text_of(whisper) == ""
 
 
 def test_auto_takes_vosk_where_it_is(vosk_folder, store):
@@ -213,7 +218,7 @@ def hear(sound):
     recognizer.accept(sound)
     while recognizer.decode() or recognizer.idle():
         pass
-    return recognizer.settle()
+    return recognizer.settle()[0].text
 
 recognizer = vosk_recognizer.VoskRecognizer(Path(sys.argv[1]))
 text = read_wave(Path(sys.argv[2]))

@@ -28,14 +28,14 @@ def user_voice(store):
     return Voice(store.path("en_US-joe-medium"), "en_US-joe-medium", pitch=1.15)
 
 
-def recording(scenario, voice):
+def recording(scenario, voice, readings):
     sound = (
         np.random.default_rng(7).normal(0, ROOM_NOISE, round(scenario["length_s"] * SAMPLE_RATE_HZ)).astype(np.float32)
     )
     for line in scenario["say"]:
-        spoken, _ = voice.say(line["text"])
+        spoken = voice.say(line["text"])[0] if "text" in line else read_wave(readings / line["recording"])
         at = round(line["at_s"] * SAMPLE_RATE_HZ)
-        assert at + spoken.size <= sound.size, f"{line['text']!r} doesn't fit into the recording"
+        assert at + spoken.size <= sound.size, f"{line} doesn't fit into the recording"
         sound[at : at + spoken.size] += spoken
     return sound
 
@@ -43,7 +43,7 @@ def recording(scenario, voice):
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_scenario(path, store, user_voice, tmp_path):
     scenario = tomllib.loads(path.read_text())
-    write_wave(tmp_path / "user.wav", recording(scenario, user_voice))
+    write_wave(tmp_path / "user.wav", recording(scenario, user_voice, store.path("dev-speech")))
     records = simulate(tmp_path / "user.wav", tmp_path, Config(), scenario.get("no_wake", False), store)
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").open()]
     told = "\n".join(f"{r['user']!r} -> {r['heard']!r} ({r['source']}, {r['gap_ms']} ms)" for r in records)

@@ -1,6 +1,7 @@
 """What Nod says doesn't wake it, in a room with its echo canceller; what a user says over it does."""
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from device.audio.echo_path import load_echo_path
@@ -23,8 +24,11 @@ TALK = (
 
 
 @pytest.fixture(scope="module")
-def talk(voice):
-    return voice.say(TALK)[0]
+def talk(store):
+    # A drawing of Piper's noise whose last word scores once more as it dies away in the study, when Nod's own side of the
+    # comparison has long forgotten it.
+    onnxruntime.set_seed(2)
+    return Voice(store.path("en_US-joe-medium"), "en_US-joe-medium").say(TALK)[0]
 
 
 def heard_over(store, room_name, talk, user, own_voice, level_db=None):

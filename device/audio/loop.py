@@ -63,7 +63,7 @@ class AudioLoop:
         self.near_end = NearEnd()
         self._vad, self._segmenter, self._wake = vad, segmenter, wake
         self._inbox, self._hear, self._main = inbox, hear, main
-        self._t = 0
+        self._t = self._echo_t = 0  # now, and when an echo was last to be expected
         self._voice = self._is_near_end = False
         self._frame = np.empty(0, dtype=np.float32)
         self._step = np.empty(0, dtype=np.float32)
@@ -97,6 +97,8 @@ class AudioLoop:
         clean = self.echo.process(captured, play, self.device.reference, self.device.xruns)
         self.near_end.add(captured, clean, self.echo.far)
         self._t += BLOCK_SAMPLES
+        if self.echo.is_echoing:
+            self._echo_t = self._t
         self._listen(clean)
         self._main.put(Tick(self._t, self._voice, self._is_near_end))
         self._count(1000 * (computed + time.perf_counter() - began))
@@ -115,7 +117,8 @@ class AudioLoop:
         elif self._step.size >= STEP_SAMPLES:
             found = self._wake.step(self._t, self._step)
             self._step = np.empty(0, dtype=np.float32)
-            if found:
+            # Over its own voice a score that proves nothing counts only where somebody is known to speak.
+            if found and (found.is_sure or self._echo_t <= found.start_t or self._segmenter.end_t > found.start_t):
                 self._hear_wake_word(found)
 
     def _hear_wake_word(self, found: Detection) -> None:

@@ -16,7 +16,8 @@ _REMEMBERED_HOPS = 1000  # 10 s: long enough to hold a breath, from which the fl
 _LOWEST_BIN = 150 * WINDOW_SAMPLES // SAMPLE_RATE_HZ  # below 150 Hz: hum, wind, knocks on the table
 _ABOVE_FLOOR_DB = 10.0
 # What is so far below the voice isn't heard after it.  In a quiet room the last sound dies away for 100 ms more.
-_BELOW_VOICE_DB = 40.0
+INAUDIBLE_DB = 40.0
+FAINT_DB = 30.0  # what is so far below it may be the last of it
 _FADE_HOPS = 300  # 3 s, from which the voice's usual loudness is read
 _HANN = np.hanning(WINDOW_SAMPLES)
 
@@ -62,20 +63,19 @@ class Level:
         """What is remembered, oldest first, one every 10 ms."""
         return np.array(self._levels_db)
 
-    def voice_end(self, low_t: int, high_t: int, to_the_floor: bool = False) -> int | None:
+    def voice_end(self, low_t: int, high_t: int, below_db: float = INAUDIBLE_DB) -> int | None:
         """The sample after the last loud one between `low_t` and `high_t`; None when all of that was quiet.
 
-        Loud: three hops in a row 10 dB above the floor, which is the quietest tenth of the last 10 s, and no more than 40
-        dB below the usual loudness of the last 3 s.  to_the_floor: without that last condition.
+        Loud: three hops in a row 10 dB above the floor, which is the quietest tenth of the last 10 s, and no more than
+        `below_db` below the usual loudness of the last 3 s.
         """
         levels = np.array(self._levels_db)
         first = max(0, len(levels) - (self._rest_t - low_t) // HOP_SAMPLES)
         last = len(levels) - max(0, self._rest_t - high_t) // HOP_SAMPLES
         if last - first < 3:
             return None
-        limit_db = np.percentile(levels, 10) + _ABOVE_FLOOR_DB
-        if not to_the_floor:
-            limit_db = max(limit_db, np.percentile(levels[-_FADE_HOPS:], 90) - _BELOW_VOICE_DB)
+        usual_db = np.percentile(levels[-_FADE_HOPS:], 90)
+        limit_db = max(np.percentile(levels, 10) + _ABOVE_FLOOR_DB, usual_db - below_db)
         loud = levels > limit_db
         runs = np.flatnonzero(loud[first : last - 2] & loud[first + 1 : last - 1] & loud[first + 2 : last])
         if not len(runs):

@@ -1,5 +1,6 @@
 """Speech to text: the seam between the hear thread and a recognizer."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -7,6 +8,14 @@ import numpy as np
 
 from device.errors import ModelError
 from device.hear.second_look import Glance
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What may have been said.  log_odds: against the likeliest reading, 0 for that one, else below."""
+
+    text: str
+    log_odds: float = 0.0
 
 
 class Recognizer(Protocol):
@@ -46,9 +55,9 @@ class Recognizer(Protocol):
     def partial(self) -> str:
         """Text so far.  May lack the last words, or all words since the last pause.  Doesn't block."""
 
-    def settle(self) -> str:
-        """Text of everything accepted, decoded to its very end.  Called at a pause; blocks 10 to 300 ms, depending on
-        the engine."""
+    def settle(self) -> list[Reading]:
+        """Everything accepted, decoded to its very end: what it may have been, likeliest first, at least one.  Called at
+        a pause; blocks 10 to 300 ms, depending on the engine."""
 
     def resume(self, paused_ms: float) -> None:
         """The utterance goes on after a pause at which it was settled.  The silence itself may be accepted next, or

@@ -17,12 +17,14 @@ import vosk
 
 from device.errors import ModelError
 from device.events import SAMPLE_RATE_HZ, milliseconds
+from device.hear.recognizer import Reading
 from device.hear.vosk_glance import VoskGlance
 from device.realtime import give_back_memory
 
 PIECE_SAMPLES = SAMPLE_RATE_HZ // 5  # a piece of catching up: 200 ms of sound, 20 to 30 ms of work
 RENEW_AFTER_SAMPLES = 120 * SAMPLE_RATE_HZ  # heard by one decoder
 KEPT_SAMPLES = 10 * SAMPLE_RATE_HZ  # of the newest words
+READINGS = 4  # of what was said, at most: whether one is a command takes a millisecond or two each
 NEW_SEGMENT_MS = 500.0  # a pause after which what was said is kept as it is (Kaldi's own shortest end of utterance)
 
 
@@ -52,7 +54,7 @@ class VoskRecognizer:
 
     def start(self) -> None:
         self._finished = []
-        self._settled: str | None = None
+        self._settled: list[Reading] | None = None
         self._to_hear_again = None
         self._new_segment()
 
@@ -72,7 +74,7 @@ class VoskRecognizer:
             return False
         if self._front.ended is not None:
             # Kaldi closed the segment by itself after a silence: its text stands.
-            self._finished.append(self._front.ended)
+            self._finished.append(self._front.ended[0].text)
             self._segment = self._segment[self._front.heard :]
             self._front.go_on()
             self._spare.reset()
@@ -100,21 +102,21 @@ class VoskRecognizer:
         return VoskGlance(self._model)
 
     def partial(self) -> str:
-        return self._joined(self._front.partial() if self._settled is None else self._settled)
+        return self._joined(self._front.partial() if self._settled is None else self._settled[0].text)
 
-    def settle(self) -> str:
+    def settle(self) -> list[Reading]:
         while self.decode():
             pass
         if self._settled is None:
             self._settled = self._front.finish()
             self._front, self._spare = self._spare, self._front
-        return self._joined(self._settled)
+        return [Reading(self._joined(reading.text), reading.log_odds) for reading in self._settled]
 
     def resume(self, paused_ms: float) -> None:
         if paused_ms >= NEW_SEGMENT_MS or milliseconds(len(self._segment)) > 20_000:
             self.settle()  # nothing to do, unless a click came after the last time
-            self._finished.append(self._settled or "")
-            self._settled = ""
+            self._finished.append(self._settled[0].text)
+            self._settled = [Reading("")]
             self._new_segment()
 
     def _joined(self, last: str) -> str:
@@ -126,6 +128,7 @@ class _Decoder:
 
     def __init__(self, model: vosk.Model):
         self._kaldi = vosk.KaldiRecognizer(model, SAMPLE_RATE_HZ)
+        self._kaldi.SetMaxAlternatives(READINGS)  # costs nothing: the lattice is made either way
         self._clean = True
         self.heard_ever = 0
         self.go_on()
@@ -141,7 +144,7 @@ class _Decoder:
     def go_on(self) -> None:
         """A new segment begins in the same stream, so what was learned of the voice is kept."""
         self.heard = 0
-        self.ended: str | None = None
+        self.ended: list[Reading] | None = None
 
     def hear(self, segment: np.ndarray) -> bool:
         """Decode the next piece of `segment`; False when it is all heard.  Sets `ended` when Kaldi closed the
@@ -153,15 +156,22 @@ class _Decoder:
         self.heard_ever += len(piece)
         self._clean = False
         if self._kaldi.AcceptWaveform(piece.tobytes()):
-            self.ended = json.loads(self._kaldi.Result())["text"]
+            self.ended = _readings(self._kaldi.Result())
         return True
 
     def partial(self) -> str:
         return json.loads(self._kaldi.PartialResult()).get("partial", "")  # a decoder that heard nothing has none
 
-    def finish(self) -> str:
-        """Text up to the last sample heard.  Spends the decoder: it must hear the segment again from its beginning."""
-        text = json.loads(self._kaldi.FinalResult())["text"]
+    def finish(self) -> list[Reading]:
+        """Readings up to the last sample heard.  Spends the decoder: it must hear the segment again from its beginning."""
+        readings = _readings(self._kaldi.FinalResult())
         self._clean = True
         self.go_on()
-        return text
+        return readings
+
+
+def _readings(result: str) -> list[Reading]:
+    """At least one, likeliest first."""
+    found = [(float(one["confidence"]), one["text"].strip()) for one in json.loads(result).get("alternatives", [])]
+    best = max((score for score, _ in found), default=0.0)
+    return [Reading(text, score - best) for score, text in found] or [Reading("")]

@@ -14,6 +14,7 @@ from device.errors import ModelError
 from device.events import SAMPLE_RATE_HZ
 from device.hear.mel import HOP_SAMPLES, log_mel
 from device.hear.plain_text import plain
+from device.hear.recognizer import Reading
 
 # Chosen on 40 recorded commands against 30 s: with 5 s of silence behind and at least 10 s in all, no sentence comes
 # twice, and the words differ in 4 of 100, as often for the better; with a window of 6 s, 4 of 40 sentences came twice.
@@ -73,13 +74,13 @@ class WhisperRecognizer:
     def partial(self) -> str:
         return " ".join(text for text in (*self._finished, self._settled) if text)
 
-    def settle(self) -> str:
+    def settle(self) -> list[Reading]:
         if not self._is_settled:
             heard = np.concatenate(self._pieces)[-LONGEST_WINDOW_SAMPLES:]
             self._pieces = [heard]
             self._settled = self._transcribe(heard)
             self._is_settled = True
-        return self.partial()
+        return [Reading(self.partial())]
 
     def resume(self, paused_ms: float) -> None:
         if self._is_settled and sum(map(len, self._pieces)) > SEGMENT_SAMPLES:

@@ -40,7 +40,7 @@ def measure(recognizer: Recognizer, clips: list[np.ndarray]) -> dict:
             while recognizer.decode():
                 pass
         streamed = time.perf_counter()
-        texts.append(recognizer.settle())
+        texts.append(recognizer.settle()[0].text)
         settle_ms.append(1000 * (time.perf_counter() - streamed))
         factors.append((streamed - began) / (len(clip) / SAMPLE_RATE_HZ))
     return {

@@ -261,7 +261,7 @@ def recognized(recognizer: Recognizer, sound: np.ndarray) -> str:
     recognizer.accept(np.pad(sound, SAMPLE_RATE_HZ // 4))
     while recognizer.decode():
         pass
-    return recognizer.settle()
+    return recognizer.settle()[0].text
 
 
 def run_duplex(
