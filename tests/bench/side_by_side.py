@@ -50,7 +50,7 @@ PLAIN = (
     "What is the date today?",
     "What can you do?",
 )
-ROOM_S = 13.0  # 60 tokens, spoken, end before the next request
+ROOM_S = 16.0  # 60 tokens, spoken, end before the next request
 CONTEXT_TOKENS = 4096  # the framework keeps the whole conversation
 SETTINGS = {
     "default": [
