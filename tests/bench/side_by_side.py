@@ -31,6 +31,7 @@ from device.demo import USER_PITCH
 from device.models import ModelStore
 from device.reply.build import MODEL
 from device.reply.llm import EXAMPLES, REPETITION_PENALTY
+from device.report import STAGES
 from device.simulate import simulate
 from device.speak.voice import Voice
 from device.wave_file import write_wave
@@ -50,7 +51,7 @@ PLAIN = (
     "What is the date today?",
     "What can you do?",
 )
-ROOM_S = 16.0  # 60 tokens, spoken, end before the next request
+ROOM_S = {"plain": 13.0, "open": 20.0}  # the framework's longest answer, 60 tokens, ends before the next request
 CONTEXT_TOKENS = 4096  # the framework keeps the whole conversation
 SETTINGS = {
     "default": [
@@ -98,14 +99,18 @@ def make_recording(config: Config, store: ModelStore) -> tuple[np.ndarray, list[
     voice = Voice(store.path(config.voice.model), config.voice.model, pitch=USER_PITCH)
     every = build_requests(lambda text: voice.say(text)[0], [])
     chosen = [request for request in every if request.text in (*PLAIN, *OPEN)]
-    return place([replace(request, room_s=max(ROOM_S, request.room_s)) for request in chosen])
+    return place([replace(request, room_s=max(ROOM_S[request.kind], request.room_s)) for request in chosen])
 
 
 def run_nod(user: Path, out: Path, config: Config, store: ModelStore) -> list[Row]:
     """What Nod says it heard and said: a row a turn."""
     keys = ("user", "reply", "reply_start_s", "filler", "speculated")
     turns = simulate(user, out, config, no_wake=True, store=store)
-    return [{"t_s": turn["user_end_s"]} | {key: turn.get(key) for key in keys} for turn in turns]
+    return [
+        {"t_s": turn["user_end_s"], "ms": {stage: turn[f"{stage}_ms"] for stage in STAGES}}
+        | {key: turn.get(key) for key in keys}
+        for turn in turns
+    ]
 
 
 def run_framework(python: Path, user: Path, out: Path, config: Config, store: ModelStore) -> Row:
@@ -133,11 +138,14 @@ def run_framework(python: Path, user: Path, out: Path, config: Config, store: Mo
 
 
 def join(placed: Sequence[Placed], scored: Row) -> list[Row]:
-    """The outside score of each request: of the last utterance inside it.  scored: of `gap.score`."""
+    """The outside score of each request: the gap after the last utterance inside it, and what began to sound before.
+
+    scored: of `gap.score`.
+    """
     rows = []
     for request in placed:
         own = [a for a in scored["answers"] if request.start_s < a["user"]["end_s"] <= request.end_s + 0.1]
-        cut_ins = sum(len(answer["cut_in_s"]) for answer in own)
+        cut_ins = sum(request.start_s <= sound["start_s"] < request.end_s for sound in scored["agent_sounds"])
         rows.append({"gap_ms": own[-1]["gap_ms"] if own else None, "cut_ins": cut_ins})
     return rows
 
@@ -163,10 +171,10 @@ def summarize(rows: Sequence[Row]) -> dict[str, Row]:
 
 
 def spent(lines: Sequence[Row]) -> dict[str, float]:
-    """What the framework says its time goes into: median ms of each part, over the answers that had it."""
+    """What an agent says its time goes into: median ms of each part, over the answers that had it."""
     parts: dict[str, list[float]] = {}
     for line in lines:
-        for key, ms in line["ms"].items() if line["kind"] == "spent" else ():
+        for key, ms in line.get("ms", {}).items():
             parts.setdefault(key, []).append(ms)
     return {key: float(np.median(values)) for key, values in parts.items()}
 
@@ -184,7 +192,7 @@ def put_together(placed: Sequence[Placed], out: Path, nod: Sequence[Row], other:
         "machine": machine(),
         "framework": {"name": FRAMEWORK, "versions": other["versions"], "settings": SETTINGS},
         "summary": summarize(rows),
-        "framework_spends_ms": spent(other["lines"]),
+        "spends_ms": {"nod": spent(nod), "framework": spent(other["lines"])},
         "requests": rows,
     }
 
@@ -203,8 +211,10 @@ def show(result: Row) -> None:
             counts = f"{f['answered']} of {f['requests']}"
             print(f"{kind:8}{name:12}{counts:>9}{p50:>7}{p95:>7}{f['cut_ins']:>9}", end="")
             print(f"{both['ratio']:>18}" if side == "framework" and both["ratio"] else "")
-    parts = ", ".join(f"{key.replace('_', ' ')} {ms:.0f}" for key, ms in result["framework_spends_ms"].items())
-    print(f"\n{FRAMEWORK} by its own metrics, median ms: {parts}")
+    print("\nBy their own metrics, median ms:")
+    for side, name in (("nod", "Nod"), ("framework", FRAMEWORK)):
+        parts = ", ".join(f"{key.replace('_', ' ')} {ms:.0f}" for key, ms in result["spends_ms"][side].items())
+        print(f"  {name}: {parts}")
 
 
 def parse() -> argparse.Namespace:
