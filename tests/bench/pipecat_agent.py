@@ -57,6 +57,7 @@ from pipecat.workers.runner import WorkerRunner
 RATE_HZ = 16_000
 BLOCK_S = 0.02  # as the framework's own sound card transport
 AHEAD_S = 0.04  # one of its chunks: a card that holds one more while it plays one
+LEAD_BYTES = RATE_HZ * 2  # a second from before the VAD was sure, as the framework's SegmentedSTTService keeps
 WARM_TEXT = "This is said once before anybody listens."
 
 
@@ -115,7 +116,10 @@ class FileOutput(BaseOutputTransport):
 
 
 class VoskSTT(STTService):
-    """Vosk, decoding while the user speaks, in a thread; the final text is asked for as soon as the VAD says stop."""
+    """Vosk, decoding while the user speaks, in a thread; the final text is asked for as soon as the VAD says stop.
+
+    It hears no long silences: behind ten seconds of them it took twice as many words for others.
+    """
 
     def __init__(self, model: vosk.Model):
         # Only a fallback where a service can't say which text is final; this one can.
@@ -123,9 +127,20 @@ class VoskSTT(STTService):
         self._recognizer = vosk.KaldiRecognizer(model, RATE_HZ)
         self._thread = ThreadPoolExecutor(1)
         self._closed: list[str] = []  # segments Kaldi ended by itself
+        self._before, self._listens = b"", False
 
     def can_generate_metrics(self) -> bool:
         return True
+
+    def take(self, audio: bytes) -> None:
+        if self._listens:
+            self.hear(audio)
+        else:
+            self._before = (self._before + audio)[-LEAD_BYTES:]
+
+    def listen(self) -> None:
+        self._listens = True
+        self.hear(self._before)
 
     def hear(self, audio: bytes) -> None:
         if self._recognizer.AcceptWaveform(audio):
@@ -135,16 +150,17 @@ class VoskSTT(STTService):
         """All words since the VAD's last start."""
         words = [*self._closed, json.loads(self._recognizer.FinalResult())["text"]]
         self._closed.clear()
+        self._before, self._listens = b"", False
         return " ".join(filter(None, words))
 
     async def run_stt(self, audio: bytes):
-        self._thread.submit(self.hear, audio)
+        self._thread.submit(self.take, audio)
         yield None
 
     async def process_frame(self, frame, direction) -> None:
         await super().process_frame(frame, direction)
         if isinstance(frame, VADUserStartedSpeakingFrame):
-            self._thread.submit(self._closed.clear)
+            self._thread.submit(self.listen)
         elif isinstance(frame, VADUserStoppedSpeakingFrame):
             self.request_finalize()
             self.create_task(self._push_final())

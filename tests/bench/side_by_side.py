@@ -64,7 +64,7 @@ SETTINGS = {
         "llama-cpp-python: 1 thread for tokens, 2 for prompts",
     ],
     "chosen": [
-        "VoskSTT (streaming; final at the VAD's stop, marked as final) and LlamaLLM (own thread): it has neither",
+        "VoskSTT (streaming, from 1 s before the VAD's start, as its segmented services; final at its stop, marked as final) and LlamaLLM (own thread): it has neither",
         "temperature 0, repetition penalty, longest reply, system prompt and example turns: Nod's",
         f"window of {CONTEXT_TOKENS} tokens, so that nothing is ever forgotten and read again",
         "all models used once before the recording starts",
@@ -138,13 +138,14 @@ def run_framework(python: Path, user: Path, out: Path, config: Config, store: Mo
 
 
 def join(placed: Sequence[Placed], scored: Row) -> list[Row]:
-    """The outside score of each request: the gap after the last utterance inside it, and what began to sound before.
+    """The outside score of each request: the gap after the last utterance that begins in it, and what began to sound
+    before.
 
-    scored: of `gap.score`.
+    scored: of `gap.score`, whose edges differ by some ms from the request's own: its noise floor is the whole recording's.
     """
     rows = []
     for request in placed:
-        own = [a for a in scored["answers"] if request.start_s < a["user"]["end_s"] <= request.end_s + 0.1]
+        own = [a for a in scored["answers"] if request.start_s - 0.2 < a["user"]["start_s"] < request.end_s]
         cut_ins = sum(request.start_s <= sound["start_s"] < request.end_s for sound in scored["agent_sounds"])
         rows.append({"gap_ms": own[-1]["gap_ms"] if own else None, "cut_ins": cut_ins})
     return rows
