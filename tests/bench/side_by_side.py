@@ -64,7 +64,8 @@ SETTINGS = {
         "llama-cpp-python: 1 thread for tokens, 2 for prompts",
     ],
     "chosen": [
-        "VoskSTT (streaming, from 1 s before the VAD's start, as its segmented services; final at its stop, marked as final) and LlamaLLM (own thread): it has neither",
+        "no service of its own for it: VoskSTT (streaming, from 1 s before the VAD's start; final at its stop, and so marked)",
+        "no service of its own for it: LlamaLLM (llama-cpp-python's chat completion in a thread)",
         "temperature 0, repetition penalty, longest reply, system prompt and example turns: Nod's",
         f"window of {CONTEXT_TOKENS} tokens, so that nothing is ever forgotten and read again",
         "all models used once before the recording starts",
