@@ -16,8 +16,7 @@ _REMEMBERED_HOPS = 1000  # 10 s: long enough to hold a breath, from which the fl
 _LOWEST_BIN = 150 * WINDOW_SAMPLES // SAMPLE_RATE_HZ  # below 150 Hz: hum, wind, knocks on the table
 _ABOVE_FLOOR_DB = 10.0
 # What is so far below the voice isn't heard after it.  In a quiet room the last sound dies away for 100 ms more.
-INAUDIBLE_DB = 40.0
-FAINT_DB = 30.0  # what is so far below it may be the last of it
+_INAUDIBLE_DB = 40.0
 _FADE_HOPS = 300  # 3 s, from which the voice's usual loudness is read
 _HANN = np.hanning(WINDOW_SAMPLES)
 
@@ -63,7 +62,7 @@ class Level:
         """What is remembered, oldest first, one every 10 ms."""
         return np.array(self._levels_db)
 
-    def voice_end(self, low_t: int, high_t: int, below_db: float = INAUDIBLE_DB) -> int | None:
+    def voice_end(self, low_t: int, high_t: int, below_db: float = _INAUDIBLE_DB) -> int | None:
         """The sample after the last loud one between `low_t` and `high_t`; None when all of that was quiet.
 
         Loud: three hops in a row 10 dB above the floor, which is the quietest tenth of the last 10 s, and no more than

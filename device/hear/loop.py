@@ -30,10 +30,10 @@ from device.events import (
     samples,
 )
 from device.hear.judge import Ask, Judged
-from device.hear.level import FAINT_DB, Level
+from device.hear.level import Level
 from device.hear.plain_text import without_noise
 from device.hear.prosody import WINDOW_SAMPLES, Prosody
-from device.hear.recognizer import Reading, Recognizer
+from device.hear.recognizer import Recognizer, understood
 from device.hear.second_look import SecondLook
 from device.hear.turn import Completeness, Evidence, TurnModel, wait_bounds_ms
 from device.hear.utterance import Silence, Utterance
@@ -46,17 +46,16 @@ SHORTEST_SPEECH_MS = 90.0  # shorter is a click
 SHORT_NOISE_MS = 300.0  # shorter speech that adds no word was a breath or a click
 WAKE_WORD_MS = 700.0  # a usual "hey jarvis"
 LONGEST_WAKE_WORD_MS = 1100.0
-_CLOSE_LOG_ODDS = -3.0  # of a reading against the likeliest one, from which it may be taken for its sense
 PAUSE_MS = 30.0  # silence from which it counts as a pause
 VOICE = 0.5  # probability of speech in a frame from which a pause may be over
-FULL_VOICE = 0.98  # below it a frame may belong to a pause, long before the VAD is sure of that; else none is near
+FULL_VOICE = 0.9  # below it a frame may belong to a pause, long before the VAD is sure of that; else none is near
 # The same where the VAD hears silence but the level hasn't fallen: noise, or a very soft last syllable.
 LOUD_PAUSE_MS = 200.0
 LONG_SILENCE_SAMPLES = samples(600)  # of a longer pause the recognizer only hears the beginning and the end
 PARTIAL_EVERY_SAMPLES = samples(100)
 REPLY_IS_MADE_MS = 300.0  # of silence: until then the other threads are busy with what the user waits for
 QUIET_LISTENING_MS = 3000.0  # who was about to answer has begun by then
-ASK_AT_MS = (0.0, 200.0, 400.0, 800.0)  # of silence: what the witnesses say changes with the pause
+ASK_AT_MS = (50.0, 200.0, 400.0, 800.0)  # of silence: what the voice says changes with the pause
 
 
 class Listener:
@@ -165,15 +164,16 @@ class Listener:
         """The last speech sample, when the user has stopped speaking for long enough to call it a pause.
 
         The level falls long before the VAD is sure: it is asked as soon as one frame isn't in full voice.  On 80 human
-        commands that is 48 ms sooner than from half a voice and 50 ms of silence on, for 1.06 instead of 0.36 pauses
-        inside each.
+        commands that is 25 ms sooner than from half a voice and 50 ms of silence on, for 0.65 instead of 0.36 pauses
+        inside each, and the same words.  Not to wait for a fall of 40 dB would be sooner still, and take the end off "milk".
         """
-        now_t, from_t = frame.t + FRAME_SAMPLES, frame.end_t - samples(160)
+        now_t = frame.t + FRAME_SAMPLES
         if frame.in_speech and frame.speech_probability >= FULL_VOICE:
             return None
-        loud_t = self._level.voice_end(from_t, now_t, FAINT_DB) or frame.end_t
-        if milliseconds(now_t - loud_t) >= PAUSE_MS:
-            return min(self._level.voice_end(from_t, now_t) or loud_t, now_t)
+        loud_t = self._level.voice_end(frame.end_t - samples(160), now_t)
+        end_t = min(loud_t or frame.end_t, now_t)
+        if milliseconds(now_t - end_t) >= PAUSE_MS:
+            return end_t
         if frame.in_speech:
             return None
         return frame.end_t if milliseconds(now_t - frame.end_t) >= LOUD_PAUSE_MS else None
@@ -182,7 +182,7 @@ class Listener:
         """Whether a pause is over.  A voice that dies away sounds like one still; it isn't any louder."""
         if not frame.in_speech or frame.speech_probability < VOICE:
             return False
-        is_loud = self._level.voice_end(frame.t, self._now_t(), FAINT_DB) is not None
+        is_loud = self._level.voice_end(frame.t, self._now_t()) is not None
         return is_loud or frame.speech_probability >= FULL_VOICE
 
     def _now_t(self) -> int:
@@ -252,15 +252,19 @@ class Listener:
             self._forget_noise()
             return [pause]
         self._class = self._completeness(text)
-        # How it died away counts down to the floor, also where nobody hears it any more.
+        self._hear_it_fade()
+        return [pause, self._evidence()]
+
+    def _hear_it_fade(self) -> None:
+        """How it died away counts down to the floor, also where nobody hears it any more."""
+        silence = self._silence
         faded_t = self._level.voice_end(silence.end_t - samples(160), self._now_t(), math.inf)
         silence.fade = self._level.fade(max(silence.end_t, faded_t or 0))
-        return [pause, self._evidence()]
 
     def _heard_until_now(self, spoken_ms: float) -> str:
         turn = self._turn
         readings = self._recognizer.settle()
-        text, recognized = self._understood(readings), readings[0].text
+        text, recognized = understood(readings, self._said, self._completeness), readings[0].text
         is_short = milliseconds(self._silence.end_t - turn.from_t) < LONGEST_WAKE_WORD_MS
         if turn.wake_word and text == recognized and is_short:
             return ""  # too short for more than the wake word, however it was spelled
@@ -268,14 +272,6 @@ class Listener:
         if turn.text and text.startswith(turn.text) and spoken_ms < SHORT_NOISE_MS and not without_noise(added):
             return turn.text
         return text
-
-    def _understood(self, readings: list[Reading]) -> str:
-        """The likeliest reading, or one that comes close where that is a command as it stands and the likeliest isn't."""
-        likeliest = self._said(readings[0].text)
-        if self._completeness(likeliest) == "complete":
-            return likeliest
-        close = (self._said(reading.text) for reading in readings[1:] if reading.log_odds >= _CLOSE_LOG_ODDS)
-        return next((text for text in close if self._completeness(text) == "complete"), likeliest)
 
     def _forget_noise(self) -> None:
         """Noise or the wake word alone: the utterance begins with the next speech."""
@@ -303,6 +299,8 @@ class Listener:
         if silence is None or answer.silence is not silence:
             return []
         silence.voice += (answer.probability,)
+        if len(silence.voice) == 1 and silence.text:
+            self._hear_it_fade()  # to its end, which the first text didn't wait for
         return [self._evidence()] if silence.text else []
 
     def _ends(self, told: Ending) -> list[object]:

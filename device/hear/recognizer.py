@@ -1,5 +1,6 @@
 """Speech to text: the seam between the hear thread and a recognizer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -8,6 +9,8 @@ import numpy as np
 
 from device.errors import ModelError
 from device.hear.second_look import Glance
+
+_CLOSE_LOG_ODDS = -3.0  # of a reading against the likeliest one, from which it may be taken for its sense
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,18 @@ class Recognizer(Protocol):
     def resume(self, paused_ms: float) -> None:
         """The utterance goes on after a pause at which it was settled.  The silence itself may be accepted next, or
         left out."""
+
+
+def understood(readings: list[Reading], said: Callable[[str], str], completeness: Callable[[str], str]) -> str:
+    """The likeliest reading, or one that comes close where that is a command as it stands and the likeliest isn't.
+
+    said: takes out of a reading what wasn't said to Nod.  completeness: "complete" for a command as it stands.
+    """
+    likeliest = said(readings[0].text)
+    if completeness(likeliest) == "complete":
+        return likeliest
+    close = (said(reading.text) for reading in readings[1:] if reading.log_odds >= _CLOSE_LOG_ODDS)
+    return next((text for text in close if completeness(text) == "complete"), likeliest)
 
 
 def load_recognizer(engine: str, models) -> Recognizer:
