@@ -16,7 +16,13 @@ from device.reply.llm import LocalModel
 from device.reply.restate import opening
 from device.reply.tool import Tool, ToolResult
 
-CLOCK = Tool("clock", "read", lambda args: ToolResult({"time": "It's 4:05 PM.", "date": "Today is Friday."}[args["what"]]))
+DAYS = {0: "Today is Friday.", 1: "Tomorrow is Saturday.", -1: "Yesterday was Thursday."}
+SAYS = {
+    "time": lambda args: "It's 4:05 PM.",
+    "date": lambda args: DAYS[args["offset_days"]],
+    "month": lambda args: "May.",
+}
+CLOCK = Tool("clock", "read", lambda args: ToolResult(SAYS[args["what"]](args)))
 CUT = Exchange("what can you do", "I can tell you", interrupted=True, unheard="the time and the date.")
 
 
@@ -108,4 +114,4 @@ def test_what_may_become_an_intent_is_read_while_it_is_said(reader, model):
 
 
 def test_what_is_true_just_now_can_be_rendered_ahead(reader, model):
-    assert {"It's 4:05 PM.", "Today is Friday."} <= set(BuiltinAgent(reader, model, CLOCK).openings())
+    assert {"It's 4:05 PM.", *DAYS.values(), "May.", "There are no timers."} <= set(BuiltinAgent(reader, model, CLOCK).openings())

@@ -10,7 +10,7 @@ from device.reply.intents import Intent, Reader
 from device.reply.llama import SMALL_BATCH_TOKENS
 from device.reply.llm import LocalModel
 from device.reply.tool import Tool
-from device.reply.tools import DONE
+from device.reply.tools import DONE, NO_TIMERS
 
 _HELP = (
     "I can tell you the time and the date, and I can set timers, even several at once, and remind you of things. "
@@ -49,8 +49,9 @@ class BuiltinAgent:
 
     def openings(self) -> list[str]:
         """See `TextAgent.openings`."""
-        now = [self._clock.run({"what": what}).text for what in ("time", "date")]
-        return [DONE, _HELP, *self._reader.given_answers(), *now]
+        asked = ({"what": "time"}, *({"what": "date", "offset_days": days} for days in (0, 1, -1)), {"what": "month"})
+        true_now = [self._clock.run(args).text for args in asked]
+        return [DONE, _HELP, NO_TIMERS, *self._reader.given_answers(), *true_now]
 
     def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         """See `TextAgent.anticipate`.  What is or may become an intent is only read, and gets no answer yet."""

@@ -13,6 +13,7 @@ from device.reply.timers import Timer, TimerBook
 from device.reply.tool import Args, Tool, ToolResult
 
 DONE = "Okay,"  # how an acting tool's reply begins: rendered before anybody asks, it is heard while the rest is made
+NO_TIMERS = "There are no timers."
 _SIMILAR = 0.6  # of difflib: a recognizer may write a name differently each time ("pasta", "past a")
 Clock = Callable[[], float]
 
@@ -151,7 +152,7 @@ def _chosen(timers: TimerBook, args: Args) -> tuple[Timer, ...]:
 def _named(timers: TimerBook, args: Args) -> tuple[Timer, ...]:
     running = timers.list()
     if not running:
-        raise ToolError("There are no timers.")
+        raise ToolError(NO_TIMERS)
     if args.get("all"):
         return running
     if args.get("name"):
