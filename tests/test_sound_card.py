@@ -154,7 +154,7 @@ def test_a_conversation_on_the_card(card, store, user, tmp_path):
     printed = "".join(log)
     assert "hundred thirty two" in heard.replace(" and ", " ") and "one hundred" in heard.replace(
         "hundred thirty two", ""
-    ), (heard, printed)
+    ), f"heard: {heard}\n{printed}"
     assert daemon.returncode == 0 and "gap" in printed
     assert "twelve" not in printed and "132" not in printed, "speech is private"
 
