@@ -79,8 +79,11 @@ def speech_stops(state: State, event: ev.SpeechStopped, rules: Rules) -> Result:
 
 
 def pauses(state: State, event: ev.Pause, rules: Rules) -> Result:
-    """All that was said is known."""
+    """All that was said is known.  Without a word it may be the gap after a word's first sound: the VAD's end of speech
+    is waited for, since nothing tells of speech that goes on before it."""
     state = replace(state, text=event.text)
+    if state.in_speech and not fresh(event.text, answered(state)):
+        return state, []
     if verdict(state, rules) in ("listening", "own"):
         return unduck(state, rules)
     state, commands = cut(state, rules)

@@ -334,6 +334,23 @@ def test_laughter_and_coughs_hold_the_reply_and_it_goes_on():
     assert only(story.until(8100), ev.Duck) == [ev.Duck(False)], "the recognizer never said a word about it"
 
 
+def test_a_gap_after_the_first_sound_of_a_word_is_not_the_end_of_what_is_said_over_the_reply():
+    story = speaking()
+    speech(story, 5000, 5100)
+    assert story.tell(ev.Pause(story.state.t, story.state.turn, samples(5070), "")) == []
+    assert story.state.phase == "ducked", "no other event would tell that the speech goes on"
+    story.tell(ev.Partial(story.state.t, story.state.turn, "what time is"))
+    assert kinds(story.until(5500))[-2:] == ["Advance", "Cut"]
+
+
+def test_a_click_over_the_reply_ducks_it_until_the_vad_hears_its_end():
+    story = speaking()
+    speech(story, 5000, 5100, near_end=False)
+    story.tell(ev.Pause(story.state.t, story.state.turn, samples(5070), ""))
+    story.tell(ev.SpeechStopped(story.state.t, samples(5070)))
+    assert story.until(5500) == [ev.Duck(False)] and story.state.phase == "speaking"
+
+
 def test_what_was_cut_before_its_first_sound_is_known_by_the_playouts_answer():
     story = Story(OPEN)
     story.says("what can you do", 500, 1500)
