@@ -183,6 +183,24 @@ class Memory:
         pass
 
 
+def test_over_an_echo_the_loop_lets_its_vad_be_asked_afresh(store, reading):
+    """The near end is scored with the VAD that gave the probability, while that still knows the frame."""
+    vad, asked = vad_of(store), []
+    main, hear = Mailbox("main", 10_000), Mailbox("hear", 10_000)
+    device, path = Memory(reading[:16_000]), EchoPath(NoCanceller, BLOCK_SAMPLES)
+    loop = AudioLoop(device, path, vad, Segmenter(), None, Playout(15), Mailbox("audio", 8), hear, main)
+
+    def score(probability, is_echoing, is_settled, newer_samples, again):
+        again.end_afresh(believed=False)
+        asked.append((again is vad, again.afresh()))
+        return probability
+
+    loop.near_end.score = score
+    loop.run()
+    assert len(asked) == 31 and all(is_its_own for is_its_own, _ in asked)
+    assert asked[0][1] == vad_of(store).probability(reading[:FRAME_SAMPLES])
+
+
 def test_the_loop_hands_every_sample_on_once_and_reports_speech(store, reading):
     silence = np.zeros(16000, np.float32)
     sound = np.concatenate((silence, reading[19_200:64_000], silence))
