@@ -39,6 +39,26 @@ def test_vad_tells_speech_from_noise(store, reading):
     assert np.mean(np.array(quiet) > 0.5) < 0.02
 
 
+def test_a_vad_asked_afresh_goes_on_as_before_unless_it_is_believed(store, reading):
+    frames = [reading[i : i + FRAME_SAMPLES] for i in range(16000, 3 * 16000, FRAME_SAMPLES)]
+    alone, asked, late = vad_of(store), vad_of(store), vad_of(store)
+    for frame in frames[:20]:
+        assert asked.probability(frame) == alone.probability(frame)
+    late.probability(frames[19])  # the last samples of the frame before belong to a frame's own
+    late._state[:] = 0
+    for frame in frames[20:30]:
+        assert asked.probability(frame) == alone.probability(frame)
+        assert asked.afresh() == late.probability(frame)
+    asked.end_afresh(believed=False)
+    assert asked.probability(frames[30]) == alone.probability(frames[30])
+    late._state[:] = 0
+    assert asked.afresh() == late.probability(frames[30])
+    asked.end_afresh(believed=True)
+    following = [asked.probability(frame) for frame in frames[31:36]]
+    assert following == [late.probability(frame) for frame in frames[31:36]]
+    assert following != [alone.probability(frame) for frame in frames[31:36]]
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=80))
 def test_segments_alternate_and_lie_in_the_past(probabilities):
@@ -161,6 +181,24 @@ class Memory:
 
     def close(self):
         pass
+
+
+def test_over_an_echo_the_loop_lets_its_vad_be_asked_afresh(store, reading):
+    """The near end is scored with the VAD that gave the probability, while that still knows the frame."""
+    vad, asked = vad_of(store), []
+    main, hear = Mailbox("main", 10_000), Mailbox("hear", 10_000)
+    device, path = Memory(reading[:16_000]), EchoPath(NoCanceller, BLOCK_SAMPLES)
+    loop = AudioLoop(device, path, vad, Segmenter(), None, Playout(15), Mailbox("audio", 8), hear, main)
+
+    def score(probability, is_echoing, is_settled, newer_samples, again):
+        again.end_afresh(believed=False)
+        asked.append((again is vad, again.afresh()))
+        return probability
+
+    loop.near_end.score = score
+    loop.run()
+    assert len(asked) == 31 and all(is_its_own for is_its_own, _ in asked)
+    assert asked[0][1] == vad_of(store).probability(reading[:FRAME_SAMPLES])
 
 
 def test_the_loop_hands_every_sample_on_once_and_reports_speech(store, reading):

@@ -131,7 +131,7 @@ class AudioLoop:
         echo, near_end = self.echo, self.near_end
         # Over an echo the VAD alone is no witness: what it takes for speech may be Nod's own.
         probability = near_end.score(
-            self._vad.probability(frame), echo.is_echoing, echo.is_settled, self._frame.size
+            self._vad.probability(frame), echo.is_echoing, echo.is_settled, self._frame.size, self._vad
         )
         echo.near_end = near_end.is_speaking
         edge = self._segmenter.step(t, probability)

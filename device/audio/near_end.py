@@ -13,12 +13,13 @@ from importlib import resources
 
 import numpy as np
 
+from device.audio.vad import SileroVad
 from device.errors import ModelError
 from device.events import BLOCK_SAMPLES, FRAME_SAMPLES, SAMPLE_RATE_HZ
 
 WEIGHTS_VERSION = 1
 FEATURES = ("excess", "peak_excess", "voice_excess", "before", "vad", "vad_before", "coherence", "kept", "above_noise")
-_VAD, _COHERENCE = FEATURES.index("vad"), FEATURES.index("coherence")
+_EXCESS, _VAD, _COHERENCE = (FEATURES.index(name) for name in ("excess", "vad", "coherence"))
 _MOVES_ALONG = 0.6  # coherence with the reference, exceeded in 1 % of the frames of somebody speaking over it
 _VOICELESS = 4.0  # log odds that everything else can add to the VAD's
 _BANDS = 18
@@ -35,6 +36,12 @@ _ECHO_VAD = 0.1  # what a frame of residue counts as at most, for whoever asks f
 _LONGEST_FRAMES = 190  # 6 s: what is called speech for longer is learned as residue after all
 _LEAST_DB, _MOST_DB = -12.0, 30.0
 _COHERENCE_KEEP = 0.6  # a half frame: the coherence is that of the last 80 ms
+# Where the VAD hears no voice in what is 5 dB louder than the residue should be, it is asked afresh; with 6 dB it is
+# believed.  Fitted in 34 random rooms (docs/decisions/echo.md).
+_DOUBTED_VAD = 0.1
+_DOUBTED_EXCESS, _BELIEVED_EXCESS = 0.5, 0.6
+_BELIEVED_VAD = 0.3
+_DOUBT_FRAMES = 8  # after so many it begins anew: by then it has heard as much residue as the other
 _LEAST_ODDS, _MOST_ODDS = -1.5, 2.5  # what one frame can count at most: no single frame decides
 _OVER = 2.0  # how far beyond the decision the sum can get: so soon it is over when nobody speaks any more
 
@@ -77,6 +84,11 @@ class Weights:
         return float(np.maximum(seen @ self.hidden + self.hidden_bias, 0.0) @ self.out) + self.out_bias
 
 
+def _speech(vad: float) -> float:
+    """A probability as log odds, in units around 1."""
+    return math.log((vad + 1e-3) / (1.001 - vad)) / 4
+
+
 class NearEnd:
     """Audio thread: `add` once a block, `score` once a frame; costs in docs/decisions/echo.md.
 
@@ -99,6 +111,7 @@ class NearEnd:
         self._before, self._vad_before = 0.0, 0.0
         self._sum = 0.0
         self._speaking_frames = 0
+        self._doubt_frames = 0
 
     def add(self, near: np.ndarray, clean: np.ndarray, far: np.ndarray) -> None:
         """Take a block of microphone, of what the canceller left of it, and of reference; float32, BLOCK_SAMPLES."""
@@ -107,22 +120,27 @@ class NearEnd:
         self._sound[1, -BLOCK_SAMPLES:] = near - clean
         self._sound[2, -BLOCK_SAMPLES:] = far
 
-    def score(self, vad: float, is_echoing: bool, is_settled: bool, newer_samples: int = 0) -> float:
+    def score(
+        self, vad: float, is_echoing: bool, is_settled: bool, newer_samples: int = 0, asked: SileroVad | None = None
+    ) -> float:
         """Probability 0..1 that somebody speaks in the newest frame, which ends `newer_samples` before the newest sample.
 
         vad: Silero's, of the same frame behind the canceller; without an echo that is the answer.  is_settled: the
-        canceller has had time to learn the room; before, nothing behind it can be told apart.
+        canceller has had time to learn the room; before, nothing behind it can be told apart.  asked: the VAD itself,
+        which is asked a second time where its answer is doubtful (see `_ask_again`).
         """
         seen = self.seen = self._look(vad, newer_samples)
         if not is_echoing:
-            self._sum, self._speaking_frames = 0.0, 0
+            self._sum, self._speaking_frames, self._doubt_frames = 0.0, 0, 0
             self.is_speaking = self.is_certain = vad >= 0.5
             return vad
         if not is_settled:
-            self._sum, self.is_speaking, self.is_certain = 0.0, False, False
+            self._sum, self._doubt_frames, self.is_speaking, self.is_certain = 0.0, 0, False, False
             self._step = _FIRST_STEP
             self._learn()
             return min(vad, _ECHO_VAD)
+        if asked is not None:
+            vad = self._ask_again(vad, asked)
         # However loud: what doesn't sound like a voice at all is none.
         odds = min(self._weights.log_odds(seen), 4 * float(seen[_VAD]) + _VOICELESS)
         if seen[_COHERENCE] > _MOVES_ALONG:
@@ -149,7 +167,7 @@ class NearEnd:
         expected_db = np.logaddexp(0.2303 * (self._echo_db + self._leak_db), 0.2303 * self._noise_db) / 0.2303
         excess_db = np.clip(clean_db - expected_db, _LEAST_DB, _MOST_DB)
         excess = float(excess_db.mean()) / 10
-        speech = math.log((vad + 1e-3) / (1.001 - vad)) / 4
+        speech = _speech(vad)
         seen = np.array(
             [
                 excess,
@@ -165,6 +183,23 @@ class NearEnd:
         )
         self._before, self._vad_before = excess, speech
         return seen
+
+    def _ask_again(self, vad: float, asked: SileroVad) -> float:
+        """Silero after minutes of residue can be deaf to a voice 20 dB above it.  A memory that begins with the doubt
+        is asked as well; where it hears a voice, it is the one that goes on.  One more call of Silero in such frames."""
+        excess = self.seen[_EXCESS]
+        if self._doubt_frames in (0, _DOUBT_FRAMES):
+            self._doubt_frames = 0
+            asked.end_afresh(believed=False)
+        is_doubted = vad < _DOUBTED_VAD and (self._doubt_frames > 0 or excess > _DOUBTED_EXCESS)
+        fresh = asked.afresh() if is_doubted else 0.0
+        is_believed = fresh > _BELIEVED_VAD and excess > _BELIEVED_EXCESS
+        self._doubt_frames = self._doubt_frames + 1 if is_doubted and not is_believed else 0
+        if not is_believed:
+            return vad
+        asked.end_afresh(believed=True)
+        self.seen[_VAD] = self._vad_before = _speech(fresh)
+        return fresh
 
     def _spectra(self, newer_samples: int) -> np.ndarray:
         """Of clean, echo and reference, for the two half-overlapping windows that end in the frame: (3, 2, bins)."""

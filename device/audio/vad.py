@@ -25,21 +25,42 @@ class SileroVad:
     """Silero VAD on onnxruntime.  Audio thread; about 0.3 to 1 ms a call.
 
     path: `silero_vad.onnx` (v5 or later: inputs `input`, `state`, `sr`).
+
+    What it has heard for long colours what it hears next: behind an echo canceller it was seen to take plain voices for
+    nothing, for a minute on end.  So it can be asked `afresh` about the newest frame, without what it heard before.
     """
 
     def __init__(self, path: Path):
         self._session = quiet_session(path)
         self._rate = np.array(SAMPLE_RATE_HZ, dtype=np.int64)
         self._state = np.zeros((2, 1, 128), dtype=np.float32)
+        self._fresh: np.ndarray | None = None
         self._input = np.zeros((1, _CONTEXT_SAMPLES + FRAME_SAMPLES), dtype=np.float32)
 
     def probability(self, frame: np.ndarray) -> float:
         """Probability 0..1 that `frame` (float32 [-1, 1], FRAME_SAMPLES) holds speech, given all frames before it."""
+        # Only now: `afresh` may have asked for the frame before.
+        self._input[0, :_CONTEXT_SAMPLES] = self._input[0, -_CONTEXT_SAMPLES:]
         self._input[0, _CONTEXT_SAMPLES:] = frame
-        inputs = {"input": self._input, "state": self._state, "sr": self._rate}
-        output, self._state = self._session.run(None, inputs)
-        self._input[0, :_CONTEXT_SAMPLES] = frame[-_CONTEXT_SAMPLES:]
-        return float(output[0, 0])
+        found, self._state = self._hear(self._state)
+        return found
+
+    def afresh(self) -> float:
+        """The same of the newest frame, given only the frames since the first of such calls, made once a frame."""
+        if self._fresh is None:
+            self._fresh = np.zeros_like(self._state)
+        found, self._fresh = self._hear(self._fresh)
+        return found
+
+    def end_afresh(self, believed: bool) -> None:
+        """The next `afresh` begins anew.  believed: what was heard before it is forgotten for good."""
+        if believed and self._fresh is not None:
+            self._state = self._fresh
+        self._fresh = None
+
+    def _hear(self, state: np.ndarray) -> tuple[float, np.ndarray]:
+        output, state = self._session.run(None, {"input": self._input, "state": state, "sr": self._rate})
+        return float(output[0, 0]), state
 
 
 @dataclass

@@ -130,7 +130,7 @@ def through(device, played: np.ndarray, words, vad: SileroVad, weights: Weights 
         is_near = any(a - 1600 <= first <= b + 6400 for a, b, _ in words)  # the room rings on
         if truth is not None:
             truth["speaks"] = path.near_end = is_near
-        score = detector.score(vad.probability(whole), path.is_echoing, path.is_settled, frame.size)
+        score = detector.score(vad.probability(whole), path.is_echoing, path.is_settled, frame.size, vad)
         if weights is not None:
             path.near_end = detector.is_speaking
         if segmenter.step(first, score) == "started":
