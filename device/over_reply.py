@@ -51,7 +51,9 @@ def tick(state: State, event: ev.Tick, rules: Rules) -> Result:
         if state.near == rules.certain_near_end:
             state = replace(state, said=verdict(state, rules))
     lasted = state.t - state.speech_t
-    if (state.said == "turn" and lasted >= rules.barge_in) or (state.said == "word" and lasted >= rules.word_barge_in):
+    # Who holds is silent already and loses nothing by another look: a hum is a sentence at first.
+    needs = rules.barge_in if state.said == "turn" and not state.held else rules.word_barge_in
+    if state.said in ("turn", "word") and lasted >= needs:
         return cut(state, rules)
     if not state.held and lasted >= rules.hold_after and state.near >= rules.hold_near_end:
         state = replace(state, held=True)

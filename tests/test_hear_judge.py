@@ -32,19 +32,19 @@ def said(voice, store):
     return list(frames(sound, store.path("silero-vad")))
 
 
-def until_the_first_pause(store, prosody, said, completeness="none") -> tuple[Listener, Mailbox, list[object]]:
+def until_the_first_question(store, prosody, said, completeness="none") -> tuple[Listener, Mailbox, list[object]]:
     box = Mailbox("judge", 2, drops="oldest")
     listener = Listener(load_recognizer("auto", store), prosody, lambda text: completeness, Turn(), judge=box)
     events = listener.receive(Listen(1, 0))
     for frame in said:
         events += feed(listener, [frame])
-        if any(isinstance(event, Pause) for event in events):
+        if len(box) and any(isinstance(event, Pause) for event in events):
             return listener, box, events
-    raise AssertionError("no pause was noticed")
+    raise AssertionError("nobody was asked about a pause")
 
 
 def test_the_voice_is_judged_while_the_text_is_settled(store, prosody, said):
-    listener, box, events = until_the_first_pause(store, prosody, said)
+    listener, box, events = until_the_first_question(store, prosody, said)
     before = [event for event in events if isinstance(event, EndEvidence)]
     asked = box.get(0)
     assert isinstance(asked, Ask) and 0 < asked.samples.size <= 8 * 16_000
@@ -54,8 +54,8 @@ def test_the_voice_is_judged_while_the_text_is_settled(store, prosody, said):
 
 
 def test_who_answers_is_heard_about_the_text_of_the_pause_and_no_other(store, prosody, said):
-    listener, _, events = until_the_first_pause(store, prosody, said)
-    pause = next(event for event in events if isinstance(event, Pause))
+    listener, _, events = until_the_first_question(store, prosody, said)
+    pause = [event for event in events if isinstance(event, Pause)][-1]
     assert listener.receive(Ending(1, "something else", 5.0)) == []
     assert listener.receive(Ending(2, pause.text, 5.0)) == [], "another turn"
     sure, unsure = (listener.receive(Ending(1, pause.text, log_odds))[0] for log_odds in (3.0, -6.0))
@@ -65,8 +65,8 @@ def test_who_answers_is_heard_about_the_text_of_the_pause_and_no_other(store, pr
 
 def test_what_was_said_of_a_text_holds_after_another_pause(store, prosody, said):
     """The main thread doesn't ask twice about the same text."""
-    listener, _, events = until_the_first_pause(store, prosody, said)
-    pause = next(event for event in events if isinstance(event, Pause))
+    listener, _, events = until_the_first_question(store, prosody, said)
+    pause = [event for event in events if isinstance(event, Pause)][-1]
     (told,) = listener.receive(Ending(1, pause.text, -6.0))
     rest = said[next(i for i, frame in enumerate(said) if frame.t >= pause.t) :]
     click = replace(rest[2], in_speech=True, speech_probability=0.9)
@@ -77,7 +77,7 @@ def test_what_was_said_of_a_text_holds_after_another_pause(store, prosody, said)
 
 
 def test_an_answer_about_a_pause_that_is_over_counts_for_nothing(store, prosody, said):
-    listener, box, _ = until_the_first_pause(store, prosody, said)
+    listener, box, _ = until_the_first_question(store, prosody, said)
     asked = box.get(0)
     listener.receive(Listen(2, said[-1].t))
     assert listener.receive(Judged(asked.silence, 0.99)) == []
@@ -100,6 +100,6 @@ def test_the_thread_answers_each_question_and_survives_a_fault(prosody):
 
 @pytest.mark.parametrize(("completeness", "may_be_long"), [("complete", False), ("none", True)])
 def test_a_whole_command_never_waits_long_however_it_sounds(store, prosody, said, completeness, may_be_long):
-    listener, box, _ = until_the_first_pause(store, prosody, said, completeness)
+    listener, box, _ = until_the_first_question(store, prosody, said, completeness)
     waits = [event.wait_ms for event in listener.receive(Judged(box.get(0).silence, 0.001))]
     assert (waits[0] > 300) == may_be_long

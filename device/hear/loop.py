@@ -202,18 +202,19 @@ class Listener:
             return self._judge_voice()  # before the recognizer catches up: the user waits for this, not for that
         if self._turn.peek and self._silence is None:
             return self._peek()
-        if self._recognizer.decode():
-            return self._partial()
-        if self._silence and self._silence.text is None:
-            return self._settle()
+        if self._silence is None or self._silence.text is None:
+            if self._recognizer.decode():
+                return self._partial()
+            if self._silence:
+                return self._settle()
         if self._second_look.is_due(self._ring):
             return self._second_look.work(self._ring)
         if self._silence is None:
             # Spare time is only where the voice is in full swing: a piece begun in its last moments would delay the text.
             return [] if self._ring[-1].speech_probability >= FULL_VOICE and self._recognizer.idle() else None
-        # The reply is being made just now, and needs the core more than a decoder that may not be wanted.
+        # What is decoded now is for a user who goes on, and the reply being made just now needs the core more.
         has_time = milliseconds(self._now_t() - self._silence.end_t) >= REPLY_IS_MADE_MS
-        return [] if has_time and self._recognizer.idle() else None
+        return [] if has_time and (self._recognizer.decode() or self._recognizer.idle()) else None
 
     def _nobody_speaks(self) -> bool:
         """Nor is anybody likely to within the next moments."""
