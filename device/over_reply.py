@@ -51,9 +51,7 @@ def tick(state: State, event: ev.Tick, rules: Rules) -> Result:
         if state.near == rules.certain_near_end:
             state = replace(state, said=verdict(state, rules))
     lasted = state.t - state.speech_t
-    # Who holds is silent already and loses nothing by another look: a hum is a sentence at first.
-    needs = rules.barge_in if state.said == "turn" and not state.held else rules.word_barge_in
-    if state.said in ("turn", "word") and lasted >= needs:
+    if state.said in ("turn", "word") and lasted >= patience(state, rules):
         return cut(state, rules)
     if not state.held and lasted >= rules.hold_after and state.near >= rules.hold_near_end:
         state = replace(state, held=True)
@@ -62,6 +60,13 @@ def tick(state: State, event: ev.Tick, rules: Rules) -> Result:
         state = replace(state, peeks=state.peeks + 1)
         commands.append(ev.Peek(state.turn))
     return state, commands
+
+
+def patience(state: State, rules: Rules) -> int:
+    """How long somebody must have spoken for words that want the floor to be believed."""
+    if state.held:
+        return rules.held_barge_in
+    return rules.barge_in if state.said == "turn" else rules.word_barge_in
 
 
 def partial(state: State, event: ev.Partial, rules: Rules) -> Result:

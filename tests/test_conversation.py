@@ -318,10 +318,26 @@ def test_nods_own_words_do_not_interrupt_it():
 
 def test_a_word_alone_waits_for_the_next_and_counts_when_none_comes():
     story = speaking()
-    speech(story, 5000, 5300)
+    speech(story, 5000, 5300, near_end=False)
     story.tell(ev.Partial(story.state.t, story.state.turn, "why"))
     assert only(story.until(5500), ev.Cut) == []
     assert only(story.until(5700), ev.Cut) != []
+
+
+def test_a_hum_is_a_sentence_at_first_and_while_the_reply_holds_there_is_time_to_hear_all_of_it():
+    story = speaking()
+    assert ev.Hold() in speech(story, 5000, 5400)
+    story.tell(ev.Partial(story.state.t, story.state.turn, "and then make"))
+    assert only(story.until(5700), ev.Cut) == []
+    hum = ev.Pause(story.state.t, story.state.turn, samples(5640), "mm hm")
+    assert story.tell(hum) == [ev.Duck(False)]
+
+
+def test_whoever_goes_on_while_the_reply_holds_has_the_floor():
+    story = speaking()
+    speech(story, 5000, 5400)
+    story.tell(ev.Partial(story.state.t, story.state.turn, "and then make"))
+    assert only(story.until(5800), ev.Cut) != []
 
 
 def test_laughter_and_coughs_hold_the_reply_and_it_goes_on():
