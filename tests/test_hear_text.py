@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.hear.plain_text import plain, without_noise
+from device.hear.recognizer import Reading, understood
 from device.hear.wake_text import without_wake_word
 from device.hear.whisper_recognizer import said_once, window_samples
 
@@ -64,6 +65,21 @@ def test_noise_is_no_text(noise):
 @pytest.mark.parametrize("text", ["yes", "no", "stop", "the time", "turn it off the"])
 def test_words_are(text):
     assert without_noise(text) == text
+
+
+@pytest.mark.parametrize(
+    ("readings", "expected"),
+    [
+        ([("and the nature", 0), ("mm hm", -0.6)], "mm hm"),
+        ([("and the nature", 0), ("mm hm", -6.0)], "and the nature"),
+        ([("stop", 0), ("mm", -0.6)], "stop"),
+        ([("that a timer", 0), ("mm a timer", -0.2), ("stop", -0.4)], "stop"),
+        ([("and the nature", 0), ("and then nature", -0.6)], "and the nature"),
+    ],
+)
+def test_a_close_reading_is_taken_when_it_makes_sense_and_the_likeliest_does_not(readings, expected):
+    found = [Reading(text, log_odds) for text, log_odds in readings]
+    assert understood(found, str, lambda text: "complete" if text == "stop" else "none") == expected
 
 
 def test_whisper_says_it_once():

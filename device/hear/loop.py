@@ -31,6 +31,7 @@ from device.events import (
 )
 from device.hear.judge import Ask, Judged
 from device.hear.level import Level
+from device.hear.pause import FULL_VOICE, is_voice, paused_since
 from device.hear.plain_text import without_noise
 from device.hear.prosody import WINDOW_SAMPLES, Prosody
 from device.hear.recognizer import Recognizer, understood
@@ -46,16 +47,11 @@ SHORTEST_SPEECH_MS = 90.0  # shorter is a click
 SHORT_NOISE_MS = 300.0  # shorter speech that adds no word was a breath or a click
 WAKE_WORD_MS = 700.0  # a usual "hey jarvis"
 LONGEST_WAKE_WORD_MS = 1100.0
-PAUSE_MS = 30.0  # silence from which it counts as a pause
-VOICE = 0.5  # probability of speech in a frame from which a pause may be over
-FULL_VOICE = 0.9  # below it a frame may belong to a pause, long before the VAD is sure of that; else none is near
-# The same where the VAD hears silence but the level hasn't fallen: noise, or a very soft last syllable.
-LOUD_PAUSE_MS = 200.0
 LONG_SILENCE_SAMPLES = samples(600)  # of a longer pause the recognizer only hears the beginning and the end
 PARTIAL_EVERY_SAMPLES = samples(100)
 REPLY_IS_MADE_MS = 300.0  # of silence: until then the other threads are busy with what the user waits for
 QUIET_LISTENING_MS = 3000.0  # who was about to answer has begun by then
-ASK_AT_MS = (50.0, 200.0, 400.0, 800.0)  # of silence: what the voice says changes with the pause
+ASK_AT_MS = (50.0, 120.0, 200.0, 400.0, 800.0)  # of silence: what the voice says changes with the pause
 
 
 class Listener:
@@ -132,12 +128,12 @@ class Listener:
             return []
         if silence is None:
             self._recognizer.accept(frame.samples)
-            end_t = self._paused_since(frame)
+            end_t = paused_since(frame, self._level)
             if end_t is not None:
                 self._silence = Silence(end_t)
             return []
         silence.frames.append(frame)
-        return self._go_on(frame) if self._is_voice(frame) else []
+        return self._go_on(frame) if is_voice(frame, self._level) else []
 
     def _begin(self, frame: Frame) -> None:
         turn = self._turn
@@ -160,31 +156,6 @@ class Listener:
         self._recognizer.accept(skipped)
         return [Resumed(self._now_t(), turn.number)] if silence.text is not None else []
 
-    def _paused_since(self, frame: Frame) -> int | None:
-        """The last speech sample, when the user has stopped speaking for long enough to call it a pause.
-
-        The level falls long before the VAD is sure: it is asked as soon as one frame isn't in full voice.  On 80 human
-        commands that is 25 ms sooner than from half a voice and 50 ms of silence on, for 0.65 instead of 0.36 pauses
-        inside each, and the same words.  Not to wait for a fall of 40 dB would be sooner still, and take the end off "milk".
-        """
-        now_t = frame.t + FRAME_SAMPLES
-        if frame.in_speech and frame.speech_probability >= FULL_VOICE:
-            return None
-        loud_t = self._level.voice_end(frame.end_t - samples(160), now_t)
-        end_t = min(loud_t or frame.end_t, now_t)
-        if milliseconds(now_t - end_t) >= PAUSE_MS:
-            return end_t
-        if frame.in_speech:
-            return None
-        return frame.end_t if milliseconds(now_t - frame.end_t) >= LOUD_PAUSE_MS else None
-
-    def _is_voice(self, frame: Frame) -> bool:
-        """Whether a pause is over.  A voice that dies away sounds like one still; it isn't any louder."""
-        if not frame.in_speech or frame.speech_probability < VOICE:
-            return False
-        is_loud = self._level.voice_end(frame.t, self._now_t()) is not None
-        return is_loud or frame.speech_probability >= FULL_VOICE
-
     def _now_t(self) -> int:
         return self._ring[-1].t + FRAME_SAMPLES
 
@@ -197,8 +168,7 @@ class Listener:
             if self._second_look.is_due(self._ring):
                 return self._second_look.work(self._ring)
             return [] if self._nobody_speaks() and self._recognizer.tidy() else None
-        may_ask = self._silence and (self._silence.text or self._judge is not None)
-        if may_ask and self._stage() > self._silence.stage:
+        if self._silence and self._may_ask() and self._stage() > self._silence.stage:
             return self._judge_voice()  # before the recognizer catches up: the user waits for this, not for that
         if self._turn.peek and self._silence is None:
             return self._peek()
@@ -287,6 +257,12 @@ class Listener:
         paused_ms = milliseconds(self._now_t() - self._silence.end_t)
         return sum(paused_ms >= at for at in ASK_AT_MS)
 
+    def _may_ask(self) -> bool:
+        """Alone, once the text is there.  A judge at once, but not about a turn that is over: it takes a core for 50 ms."""
+        if self._judge is None:
+            return bool(self._silence.text)
+        return milliseconds(self._now_t() - self._silence.end_t) < self._silence.wait_ms
+
     def _judge_voice(self) -> list[object]:
         silence = self._silence
         silence.stage = self._stage()
@@ -324,8 +300,8 @@ class Listener:
         evidence = Evidence(paused_ms, silence.text, spoken_ms, self._class, silence.voice, silence.fade, ending)
         p_end = self._model.p_end(evidence)
         least_ms, most_ms = wait_bounds_ms(evidence, self._settings.min_wait_ms, self._settings.max_wait_ms)
-        wait = self._model.wait_ms(p_end, least_ms, most_ms, self._settings.patience)
-        return EndEvidence(self._now_t(), self._turn.number, silence.end_t, p_end, wait)
+        silence.wait_ms = self._model.wait_ms(p_end, least_ms, most_ms, self._settings.patience)
+        return EndEvidence(self._now_t(), self._turn.number, silence.end_t, p_end, silence.wait_ms)
 
 
 def run(mailbox: Mailbox, main: Mailbox, listener: Listener, stop: object = None) -> None:

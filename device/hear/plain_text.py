@@ -4,6 +4,7 @@ import re
 
 # What recognizers print for a breath, a click or a hum: alone, none of it is something to answer.
 _NOISE_WORDS = frozenset("the a an uh um hm hmm mm mhm huh ah eh er oh it and i in to of he".split())
+_HUMS = frozenset("mm mmm mh mhm hm hmm mmhm mmhmm".split())  # with a closed mouth
 _PUNCTUATION = re.compile(r"(?<!\d)[.,](?=\d)|[.,](?!\d)|[!?;:\"()\[\]…♪-](?!\d)|(?<=\s)'|'(?=\s)")
 
 
@@ -17,3 +18,9 @@ def without_noise(text: str) -> str:
     """`text`, or nothing when it holds no more than what a noise is taken for (one or two words like "the", "huh")."""
     words = text.split()
     return "" if len(words) <= 2 and all(word in _NOISE_WORDS for word in words) else text
+
+
+def is_hum(text: str) -> bool:
+    """Whether `text` is a hum and nothing else."""
+    words = text.split()
+    return bool(words) and _HUMS.issuperset(words)

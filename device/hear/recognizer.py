@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from device.errors import ModelError
+from device.hear.plain_text import is_hum
 from device.hear.second_look import Glance
 
 _CLOSE_LOG_ODDS = -3.0  # of a reading against the likeliest one, from which it may be taken for its sense
@@ -68,15 +69,17 @@ class Recognizer(Protocol):
 
 
 def understood(readings: list[Reading], said: Callable[[str], str], completeness: Callable[[str], str]) -> str:
-    """The likeliest reading, or one that comes close where that is a command as it stands and the likeliest isn't.
+    """The likeliest reading, or one that comes close where that makes sense and the likeliest doesn't: a command as it
+    stands, or nothing but a hum, which recognizers like to take for "and the nature" and nobody's words for a hum.
 
     said: takes out of a reading what wasn't said to Nod.  completeness: "complete" for a command as it stands.
     """
     likeliest = said(readings[0].text)
     if completeness(likeliest) == "complete":
         return likeliest
-    close = (said(reading.text) for reading in readings[1:] if reading.log_odds >= _CLOSE_LOG_ODDS)
-    return next((text for text in close if completeness(text) == "complete"), likeliest)
+    close = [said(reading.text) for reading in readings[1:] if reading.log_odds >= _CLOSE_LOG_ODDS]
+    sensible = (text for text in close if completeness(text) == "complete" or is_hum(text))
+    return next(sensible, likeliest)
 
 
 def load_recognizer(engine: str, models) -> Recognizer:

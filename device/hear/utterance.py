@@ -1,5 +1,6 @@
 """What the hear thread knows of the turn it listens to, and of the pause in it."""
 
+import math
 from dataclasses import dataclass, field
 
 from device.events import Frame
@@ -33,4 +34,5 @@ class Silence:
     text: str | None = None  # None until settled
     fade: Fade | None = None
     voice: tuple[float, ...] = ()  # Smart Turn's probabilities, one for each time it was asked
+    wait_ms: float = math.inf  # after which the turn is over, as far as is known
     stage: int = 0  # how many of ASK_AT_MS were reached when it was asked last

@@ -13,8 +13,8 @@ an end 1, a pause within a fluent turn 1, and the cuts of a recording 1 together
 turn.  A cut counts less the longer it lasts: hesitations are taken to last 0.3 to 1.5 s, evenly.  A synthesized recording
 counts SPOKEN_SHARE of a person's.
 
-The wait is chosen by cost: a second of silence after a finished turn costs 1, cutting in costs CUT_IN_COST, and one turn
-in five hesitates once.
+The wait is chosen by cost: a second of silence after a finished turn costs 1, cutting in and dead air cost ERROR_COST
+each, and one turn in five hesitates once.
 
 That the intent templates know a sentence for whole can't be fitted to recordings of orders for coffee, of which they
 know none; its weight comes from the built-in commands written below, cut between any two words.  Nor does anybody say "um" in a way the recognizer writes down: that it keeps the floor is
@@ -29,7 +29,7 @@ from pathlib import Path
 
 import numpy as np
 
-from device.bench.turn_score import figures, is_cut_in, judged, waits_ms
+from device.bench.turn_score import DEAD_AIR_MS, figures, is_cut_in, judged, waits_ms
 from device.hear.sentence import SentenceModel
 from device.hear.turn import WEIGHTS_VERSION, WITNESSES, TurnModel, features, witnesses
 from device.reply.intents import Reader
@@ -39,13 +39,13 @@ INNER_FOLDS = 4
 RIDGE = 0.3  # strength of the pull to 0, in examples
 SPOKEN_SHARE = 0.3
 BOUNDS_MS = (100, 1800)
-CUT_IN_COST = 8.0
+ERROR_COST = 8.0
 HESITATING = 0.2
 STEEPEST = 2.5  # how many times likelier an end has to become for the last step down
 POINTS = [
-    ((low, 0.0), (middle, share), (high, 1.0))
-    for low, middle, share, high in product(
-        (0.02, 0.05), (0.3, 0.4, 0.5, 0.6, 0.7), (0.15, 0.25, 0.35, 0.5), (0.75, 0.8, 0.84, 0.88, 0.92, 0.95)
+    ((0.02, 0.0), (middle, share), (high, 1.0))
+    for middle, share, high in product(
+        (0.3, 0.4, 0.5, 0.6, 0.7), (0.15, 0.25, 0.35, 0.5), (0.75, 0.8, 0.84, 0.88, 0.92, 0.95)
     )
     if high / (1 - high) > STEEPEST * middle / (1 - middle)
 ]
@@ -142,13 +142,14 @@ def fit(examples: Examples, pauses: list[dict], known: dict[str, float]) -> Turn
 
     def weights(heard: str) -> dict[str, float]:
         by_voice, by_ending = "voice" in heard, "ending" in heard
+        verdicts = 2 if "voices" in heard else int(by_voice)
         x, y, weight, offset = [], [], [], []
         for pause in pauses:
             # Whoever came later is not waited for: all that was known then counts, without what he said.
             asked = [
                 i
                 for i, e in enumerate(pause["evidence"])
-                if (by_voice <= bool(e.voice) if heard != "text" else not e.voice)
+                if (min(len(e.voice), 2) == verdicts if by_voice or heard == "text" else True)
                 and (not by_ending or "ending" in witnesses(e))
             ]
             for i in asked:
@@ -161,7 +162,7 @@ def fit(examples: Examples, pauses: list[dict], known: dict[str, float]) -> Turn
                 weight.append(share / len(asked) * (1.0 if pause.get("source", "people") == "people" else SPOKEN_SHARE))
         table = np.array(x)
         unheard = ["voice", "voice_now"] * (not by_voice) + ["ending"] * (not by_ending)
-        if heard == "text":  # asked once, as soon as there is a pause: it has no length to speak of
+        if verdicts < 2 and heard != "text+ending":  # asked as soon as there is a pause: it has no length to speak of
             unheard.append("pause")
         table[:, [examples.names.index(name) for name in unheard]] = 0
         w = logistic(table, np.array(y), np.array(weight), np.array(offset))
@@ -190,7 +191,8 @@ def cost(pauses: list[dict], points) -> float:
     cut_ins = (share * inside)[fluent & ~is_end].sum() / share[is_end].sum()
     hesitations = np.average(np.array(hesitant)[~fluent], weights=share[~fluent])
     wait_s = np.average(waited_ms[is_end], weights=share[is_end]) / 1000
-    return wait_s + CUT_IN_COST * (cut_ins + HESITATING * hesitations)
+    dead_air = np.average(waited_ms[is_end] > DEAD_AIR_MS, weights=share[is_end])
+    return wait_s + ERROR_COST * (cut_ins + dead_air + HESITATING * hesitations)
 
 
 def choose(examples: Examples, pauses: list[dict], known: dict[str, float]):

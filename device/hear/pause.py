@@ -1,0 +1,38 @@
+"""Where a pause begins, and where it is over: as soon as that can be told from the level and the VAD together."""
+
+from device.events import FRAME_SAMPLES, Frame, milliseconds, samples
+from device.hear.level import Level
+
+PAUSE_MS = 30.0  # silence from which it counts as a pause
+VOICE = 0.5  # probability of speech in a frame from which a pause may be over
+FULL_VOICE = 0.9  # below it a frame may belong to a pause, long before the VAD is sure of that; else none is near
+# The same where the VAD hears silence but the level hasn't fallen: noise, or a very soft last syllable.
+LOUD_PAUSE_MS = 200.0
+
+
+def paused_since(frame: Frame, level: Level) -> int | None:
+    """The last speech sample, when at the end of `frame` the user has been silent for long enough to call it a pause.
+
+    level: up to that frame.  It falls long before the VAD is sure: it is asked as soon as one frame isn't in full voice.
+    On 80 human commands that is 25 ms sooner than from half a voice and 50 ms of silence on, for 0.65 instead of 0.36
+    pauses inside each, and the same words.  Not to wait for a fall of 40 dB would be sooner still, and take the end off
+    "milk".
+    """
+    now_t = frame.t + FRAME_SAMPLES
+    if frame.in_speech and frame.speech_probability >= FULL_VOICE:
+        return None
+    loud_t = level.voice_end(frame.end_t - samples(160), now_t)
+    end_t = min(loud_t or frame.end_t, now_t)
+    if milliseconds(now_t - end_t) >= PAUSE_MS:
+        return end_t
+    if frame.in_speech:
+        return None
+    return frame.end_t if milliseconds(now_t - frame.end_t) >= LOUD_PAUSE_MS else None
+
+
+def is_voice(frame: Frame, level: Level) -> bool:
+    """Whether a pause is over with `frame`.  A voice that dies away sounds like one still; it isn't any louder."""
+    if not frame.in_speech or frame.speech_probability < VOICE:
+        return False
+    is_loud = level.voice_end(frame.t, frame.t + FRAME_SAMPLES) is not None
+    return is_loud or frame.speech_probability >= FULL_VOICE
