@@ -204,10 +204,11 @@ def _fetch(options: argparse.Namespace) -> int:
     config = config_file.find(options.config)
     folder = config.paths.models_dir()
     status = fetch_command(folder, options.names, options.from_dir, options.dev)
-    if not options.names and not (folder / "fillers").is_dir():
+    if not options.names and not all((folder / made).is_dir() for made in ("fillers", "answers")):
         from device.install import render_fillers
 
-        print(f"{render_fillers(config, ModelStore(folder))} fillers rendered.")
+        print("Rendering fillers and usual answers, half a minute ...", flush=True)
+        print(f"{render_fillers(config, ModelStore(folder))} of them rendered.")
     return status
 
 

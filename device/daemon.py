@@ -40,6 +40,7 @@ from device.mailbox import Mailbox
 from device.models import ModelStore
 from device.reply import loop as reply_loop
 from device.reply.build import build_agent
+from device.reply.tools import USUAL_SUMS
 from device.speak import loop as speak_loop
 from device.speak.cache import PhraseCache
 from device.speak.chime import chime
@@ -75,7 +76,7 @@ class Models:
         self.fillers = FillerCache(fillers_dir(store), config.filler.own_dir()).load(self.voice)
         self.chime = chime()
         self.agent = build_agent(config, store, state_dir, floor, post)
-        self.phrases = PhraseCache(self.voice)
+        self.phrases = PhraseCache(self.voice, rendered=usual_answers(store).rendered(self.voice))
         self.phrases.learn(self.agent.agent.openings(), config.voice.phrase_words)
         self._warm()
 
@@ -96,6 +97,11 @@ class Models:
 def fillers_dir(store: ModelStore) -> Path:
     """Where the pre-rendered fillers are kept: beside the models, since both are made at install time."""
     return store.folder / "fillers"
+
+
+def usual_answers(store: ModelStore) -> FillerCache:
+    """Whole answers, kept like the fillers.  Where they aren't there the voice says them when they are wanted."""
+    return FillerCache(store.folder / "answers", texts={"sum": USUAL_SUMS})
 
 
 class Daemon:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from device.errors import StaleDraft
 from device.events import Word
 from device.speak.cache import PhraseCache
-from device.speak.voice import Chunk
+from device.speak.filler import FillerCache
+from device.speak.voice import LONGEST_CHUNK_SAMPLES, Chunk
 
 
 def _go_on():
@@ -31,6 +32,19 @@ def test_a_phrase_spoken_again_is_the_same_and_there_at_once(voice):
     assert all(np.array_equal(a.samples, b.samples) for a, b in zip(first, again, strict=True))
     with pytest.raises(StaleDraft):
         list(cache.stream("Five minutes, starting now.", _stale))
+
+
+def test_what_was_rendered_at_installation_needs_no_voice_and_stays(voice, tmp_path):
+    answers = FillerCache(tmp_path, texts={"sum": ("That's 42.", "That's 1.")})
+    assert answers.rendered(voice) == [], "the voice says them when they are wanted"
+    assert answers.build(voice) == 2
+    cache = PhraseCache(Counting(), 0, answers.rendered(voice))
+    for _ in range(2):
+        chunks = list(cache.stream("That's 42.", _go_on))
+        assert [word.text for chunk in chunks for word in chunk.words] == ["That's", "42."]
+        assert max(chunk.samples.size for chunk in chunks) <= LONGEST_CHUNK_SAMPLES
+        assert sum(chunk.samples.size for chunk in chunks) > 4800
+    assert cache._voice.asked == []
 
 
 class Counting:

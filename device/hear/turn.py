@@ -19,7 +19,7 @@ from device.hear.sentence import SentenceModel
 
 Completeness = Literal["complete", "prefix", "none"]
 
-WEIGHTS_VERSION = 5
+WEIGHTS_VERSION = 6
 
 # Words a request doesn't end with when it is over.  A closed class of English, not the vocabulary of any one skill.
 _OPEN_WORDS = frozenset(
@@ -53,7 +53,7 @@ _VOICE_DUE_MS = 200.0  # by then the voice is judged; the text alone doesn't end
 # 390 ms.  Its reply is seldom ready sooner anyway.
 _UNKNOWN_LEAST_MS = 160.0
 # For a command the templates know whole: cutting in costs little, since what it did is taken back when more follows.
-_COMPLETE_WAIT_MS = 300.0
+_COMPLETE_WAIT_MS = 220.0
 _USUAL_ENDING = 1.5  # who answers expects an end this much less than there is one, in log-odds
 _KNOWN_LOG_ODDS = 2.0  # of a usual whole sentence, as the text model has it
 
@@ -106,6 +106,8 @@ def features(evidence: Evidence, whole: float) -> dict[str, float]:
         "ending": _ending(evidence),
         "complete": float(evidence.completeness == "complete"),
         "prefix": float(evidence.completeness == "prefix"),
+        # Orders and questions are not cut short in the same places.
+        "question": float(bool(words) and words[0] in _QUESTION_WORDS and evidence.completeness != "complete"),
         "open_word": float(last in _OPEN_WORDS and not (last in _CAN_END_ANYWAY and len(words) > 1)),
         "filler": float(last in _FILLERS),
         "number": number * float(last in _NUMBERS or last.isdigit()),

@@ -72,7 +72,15 @@ def _calculate(args: Args) -> str:
     value = arithmetic.evaluate(str(args["expression"]).split())
     if value is None:
         raise ToolError("Sorry, I couldn't work that out.")
+    return _that_is(value)
+
+
+def _that_is(value: Fraction) -> str:
     return f"That's {numbers.spoken(value)}."
+
+
+# What most sums come to.  Rendered at installation: no voice need be waited for.
+USUAL_SUMS = tuple(_that_is(Fraction(value)) for value in range(101))
 
 
 def _convert(args: Args) -> str:

@@ -6,8 +6,9 @@ A draft that is prepared anew after a false pause often begins with the same wor
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 
+from device.speak.filler import Filler
 from device.speak.phrases import Phrases
-from device.speak.voice import Chunk, Voice
+from device.speak.voice import Chunk, Voice, chunked
 
 CACHE_BYTES = 8_000_000  # two minutes of sound
 _CHUNK_BYTES = 200  # what a chunk takes beside its samples
@@ -17,10 +18,12 @@ class PhraseCache:
     """The last phrases a voice has spoken, by their text.  Used by one thread.
 
     most_bytes: of sound kept; the phrase that wasn't wanted for longest gives way.  Only whole phrases are kept.
+    rendered: phrases that were rendered at installation; they always stay, and don't count.
     """
 
-    def __init__(self, voice: Voice, most_bytes: int = CACHE_BYTES):
+    def __init__(self, voice: Voice, most_bytes: int = CACHE_BYTES, rendered: Iterable[Filler] = ()):
         self._voice = voice
+        self._rendered = {one.text: tuple(chunked(one.samples, one.words)) for one in rendered}
         self._most_bytes = most_bytes
         self._kept: OrderedDict[str, tuple[Chunk, ...]] = OrderedDict()
         self.bytes = 0
@@ -38,9 +41,10 @@ class PhraseCache:
 
     def stream(self, text: str, check: Callable[[], None]) -> Iterator[Chunk]:
         """As `Voice.stream`; without rendering when the phrase is here."""
-        kept = self._kept.get(text)
+        kept = self._rendered.get(text) or self._kept.get(text)
         if kept is not None:
-            self._kept.move_to_end(text)
+            if text in self._kept:
+                self._kept.move_to_end(text)
             for chunk in kept:
                 check()
                 yield chunk

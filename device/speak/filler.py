@@ -122,6 +122,11 @@ class FillerCache:
         ]
         return Fillers(own + rendered)
 
+    def rendered(self, voice: Voice) -> list[Filler]:
+        """Those that are there, in this voice; nothing is rendered.  Any thread; reads the disk."""
+        paths = [(kind, text, self._path(voice, text)) for kind, text in self._all()]
+        return [Filler(text, kind, read_wave(path)) for kind, text, path in paths if path.exists()]
+
     def _fresh(self, voice: Voice, kind: str, text: str) -> Filler:
         path = self._path(voice, text)
         return Filler(text, kind, read_wave(path) if path.exists() else voice.say(text)[0])

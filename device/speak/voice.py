@@ -1,7 +1,7 @@
 """A Piper voice that gives sound while it is still speaking, and tells when each word is said."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -182,6 +182,11 @@ class Voice:
 
 def _shifted(words: list[Word], by: int) -> list[Word]:
     return [Word(word.text, max(0, word.start - by), max(0, word.end - by)) for word in words]
+
+
+def chunked(phrase: np.ndarray, words: Iterable[Word]) -> Iterator[Chunk]:
+    """A phrase that was rendered before as `Voice.stream` gives it."""
+    return _chunks(phrase, 0, list(words), is_last=True)
 
 
 def _chunks(out: np.ndarray, said: int, times: list[Word], is_last: bool = False) -> Iterator[Chunk]:
