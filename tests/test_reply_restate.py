@@ -28,7 +28,10 @@ BEGINS = {
     "when was the telephone invented": "The telephone was invented",
     "what does photosynthesis mean": "Photosynthesis means",
     "what color is the sky": "The sky is",
-    "tell me something about the moon": "The moon",
+    "tell me something about the moon": "The moon is",
+    "tell me about the beatles": "The beatles",
+    "explain the big bang": "The big bang",
+    "tell me about paris": "Paris",
     "explain gravity to a child": "Gravity",
 }
 GIVE_NOTHING = (

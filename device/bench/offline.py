@@ -4,6 +4,7 @@ Slower or faster than life, always with the same result.
 """
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -26,15 +27,19 @@ from device.events import (
     StopListening,
     milliseconds,
 )
+from device.hear.judge import Judged
 from device.hear.loop import Listener
 from device.hear.prosody import Prosody
 from device.hear.recognizer import load_recognizer
 from device.hear.turn import Evidence, TurnModel
+from device.mailbox import Mailbox
 from device.models import ModelStore
 from device.reply.build import load_model
 
 # From the text of a pause to what who answers thinks of it: 12 to 81 ms in the daemon, 50 in the median.
 ENDING_LATE_SAMPLES = 2 * FRAME_SAMPLES
+# From the question about a voice to the verdict: 50 to 65 ms in the daemon.
+VERDICT_LATE_SAMPLES = 2 * FRAME_SAMPLES
 
 Row = dict[str, Any]
 
@@ -71,6 +76,10 @@ class Witness(TurnModel):
         self.asked.append(evidence)
         return super().p_end(evidence)
 
+    def wait_ms(self, *_: float) -> float:
+        """No turn is ever over, so that nobody stops being asked."""
+        return math.inf
+
 
 class Ear:
     """A listener with the real models, and a second recognizer that knows when each word was said."""
@@ -83,7 +92,8 @@ class Ear:
         recognizer = load_recognizer("vosk", store)
         recognizer.idle = lambda: False  # nobody waits here: decode again after a pause instead of everything twice
         self._witness = Witness()
-        self._listener = Listener(recognizer, Prosody(store.path("smart-turn")), completeness, Turn(), self._witness)
+        self._prosody, self._asks = Prosody(store.path("smart-turn")), Mailbox("judge", 8)
+        self._listener = Listener(recognizer, self._prosody, completeness, Turn(), self._witness, self._asks)
         self._words = vosk.Model(str(store.path("vosk-small-en")))
         self._t = 0
 
@@ -104,11 +114,11 @@ class Ear:
         """
         self._t += 1 << 21
         pauses: list[Row] = []
-        endings: list[tuple[int, Ending]] = []  # with the frame from which who answers has told
+        late: list[tuple[int, Ending | Judged]] = []  # with the frame from which it is told
         feed(self._listener, [Listen(self._t, self._t)])
         for frame in frames(take.sound, self._vad, self._t):
             self._witness.asked.clear()
-            told = [ending for t, ending in endings if t == frame.t]
+            told = [message for t, message in late if t == frame.t]
             for event in feed(self._listener, [frame, *told]):
                 if isinstance(event, Pause) and event.text:
                     end_t = event.end_t - self._t
@@ -116,9 +126,12 @@ class Ear:
                     pauses.append({"end_t": end_t, "late_ms": late_ms, "text": event.text, "length_ms": None, "asked": []})
                     if self._completeness(event.text) != "complete":
                         log_odds = self._model.ending(event.text, (), lambda: None)
-                        endings.append((frame.t + ENDING_LATE_SAMPLES, Ending(self._t, event.text, log_odds)))
+                        late.append((frame.t + ENDING_LATE_SAMPLES, Ending(self._t, event.text, log_odds)))
                 if isinstance(event, Resumed) and pauses:
                     pauses[-1]["length_ms"] = milliseconds(event.t - self._t - pauses[-1]["end_t"])
+            while (ask := self._asks.get(timeout_s=0)) is not None:
+                verdict = Judged(ask.silence, self._prosody.probability(ask.samples))
+                late.append((frame.t + VERDICT_LATE_SAMPLES, verdict))
             if self._witness.asked and pauses:
                 pauses[-1]["asked"] += [asdict(evidence) for evidence in self._witness.asked]
         feed(self._listener, [StopListening(self._t)])

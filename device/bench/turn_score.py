@@ -15,7 +15,7 @@ from device.hear.turn import Evidence, TurnModel, wait_bounds_ms
 Row = dict[str, Any]
 
 NOTICED_MS = 32  # the conversation waits when one frame sounds like speech; `Resumed` takes one more
-COMPUTE_MS = 40  # evidence of the voice is that much older than the silence when it arrives
+SETTLE_MS = 40  # from the notice of a pause to its text
 DEAD_AIR_MS = 1500
 FUSED_MS = 200
 HESITATIONS_MS = (300, 500, 800, 1200)
@@ -45,7 +45,7 @@ def waits_ms(pauses: Sequence[Row], model: TurnModel, bounds_ms: tuple[float, fl
     known_ms, over_ms = np.full((len(pauses), asks + 1), np.inf), np.full((len(pauses), asks), np.inf)
     for row, pause in enumerate(pauses):
         for at, ask in enumerate(pause["evidence"]):
-            known_ms[row, at] = ask.pause_ms + (COMPUTE_MS if ask.voice and ask.ending is None else 0)
+            known_ms[row, at] = ask.pause_ms + (0 if ask.voice else SETTLE_MS)
     p = np.array([[*pause["p"], *[0.5] * (asks - len(pause["p"]))] for pause in pauses])
     within = [[wait_bounds_ms(e, *bounds_ms) for e in pause["evidence"]] for pause in pauses]
     within = np.array([each + [bounds_ms] * (asks - len(each)) for each in within], dtype=float)

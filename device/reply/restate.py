@@ -110,6 +110,13 @@ def _by(verb: str, thing: str) -> str:
     return f"{thing} was {_WRITTEN_BY[verb]} by" if _is_thing(thing) else ""
 
 
+def _is_or_not(thing: str) -> str:
+    """With the verb where it is plainly one thing: two words are too few to begin with, "The moon is" are enough."""
+    article, *rest = thing.split()
+    is_one = article in _ARTICLES and len(rest) == 1 and not rest[0].endswith(("s", "people", "police"))
+    return f"{thing} is" if is_one else thing
+
+
 def _form(pattern: str, begin) -> tuple[re.Pattern, object]:
     return re.compile(pattern), begin
 
@@ -139,6 +146,6 @@ _FORMS = (
     _form(r"(?:what|who)('s) (.+)", _be),
     _form(
         r"(?:can you |could you |please )?(?:tell me (?:something |more |a bit )?about|explain|describe) (.+?)(?: to .+)?",
-        lambda thing: thing if _is_thing(thing) else "",
+        lambda thing: _is_or_not(thing) if _is_thing(thing) else "",
     ),
 )

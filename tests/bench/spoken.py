@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import onnxruntime
 
 from device.models import ModelStore
 from device.speak.voice import Voice
@@ -32,6 +33,7 @@ TEXTS = (
 def spoken(store: ModelStore) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Each text's words, its sound, and an "um" of the same speaker; float32 mono 16 kHz with some room around it."""
     rng = np.random.default_rng(SEED)
+    onnxruntime.set_seed(SEED)  # of the voices made from now on
     for number, (pitch, speed) in enumerate(WAYS):
         voice = Voice(store.path("en_US-joe-medium"), "en_US-joe-medium", speed, pitch)
         um = voice.say("Um,")[0]
