@@ -74,7 +74,7 @@ class Vad:
 @dataclass(frozen=True)
 class Turn:
     min_wait_ms: int = _key(100, 60, 5000)
-    max_wait_ms: int = _key(1800, 100, 10000)
+    max_wait_ms: int = _key(1700, 100, 10000)
     patience: float = _key(1.0, 0.1, 10.0)
     longest_s: float = _key(30.0, 5, 120)
     nod: bool = False
