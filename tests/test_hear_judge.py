@@ -102,4 +102,14 @@ def test_the_thread_answers_each_question_and_survives_a_fault(prosody):
 def test_a_whole_command_never_waits_long_however_it_sounds(store, prosody, said, completeness, may_be_long):
     listener, box, _ = until_the_first_question(store, prosody, said, completeness)
     waits = [event.wait_ms for event in listener.receive(Judged(box.get(0).silence, 0.001))]
-    assert (waits[0] > 300) == may_be_long
+    assert (waits[0] > 220) == may_be_long
+
+
+@pytest.mark.parametrize(("completeness", "verdict", "is_asked"), [("complete", 0.999, False), ("none", 0.001, True)])
+def test_nobody_is_asked_about_the_voice_of_a_turn_that_is_over(store, prosody, said, completeness, verdict, is_asked):
+    listener, box, events = until_the_first_question(store, prosody, said, completeness)
+    listener.receive(Judged(box.get(0).silence, verdict))
+    paused = [event for event in events if isinstance(event, Pause)][-1]
+    rest = [replace(f, in_speech=False, speech_probability=0.0) for f in said if paused.t <= f.t < paused.end_t + 16_000]
+    feed(listener, rest)
+    assert (box.get(0) is not None) == is_asked

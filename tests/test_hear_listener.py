@@ -99,6 +99,26 @@ def test_the_wake_word_alone_is_no_text(listener, voice, vad_folder):
     assert texts[0] == "" and texts[-1] == "what time is it"
 
 
+def test_nothing_is_decoded_while_the_reply_is_being_made(listener, recognizer, question, vad_folder, monkeypatch):
+    """The second decoder catches up for a user who goes on; until the reply is there the core is wanted elsewhere."""
+    silent_ms = []
+
+    def seen(work):
+        def worked():
+            silence = listener._silence
+            if work() and silence and silence.text:
+                silent_ms.append(milliseconds(listener._now_t() - silence.end_t))
+                return True
+            return False
+
+        return worked
+
+    for name in ("decode", "idle"):
+        monkeypatch.setattr(recognizer, name, seen(getattr(recognizer, name)))
+    feed(listener, [Listen(1, 0), *frames(question, vad_folder)])
+    assert silent_ms and min(silent_ms) >= 300
+
+
 def test_of_two_readings_the_command_is_taken(recognizer, prosody, store, vad_folder):
     """Commands in noise that Vosk writes as nonsense, but has in mind as well.  One in three is won back, so that of
     twelve it is four; Kaldi adds noise of its own to what it hears, which no seed holds."""
