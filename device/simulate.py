@@ -101,4 +101,5 @@ def simulate(
     with open(out_dir / "events.jsonl", "w", encoding="utf-8") as target:
         for line in lines:
             target.write(json.dumps(line, ensure_ascii=False) + "\n")
-    return [line for line in lines if line["kind"] == "turn"]
+    # One that was cut may be written down after the one that cut it.
+    return sorted((line for line in lines if line["kind"] == "turn"), key=lambda line: line["turn"])

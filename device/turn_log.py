@@ -79,6 +79,7 @@ class TurnLog:
         self._budget = budget
         self._deadlines = Deadlines(budget)
         self._open: _Open | None = None
+        self._parting: dict[int, _Open] = {}  # cut by the turn after it; what was heard of them isn't known yet
         self._drafts = 0  # prepared since the last turn, for `_drafts_turn`
         self._drafts_turn = 0
         self._pause_t = 0
@@ -157,6 +158,8 @@ class TurnLog:
         elif isinstance(event, ev.PlayoutEnded) and event.kind == "reply":
             if self._open and self._open.draft == event.draft:
                 self._close(" ".join(event.heard), event.was_cut)
+            elif event.draft in self._parting:
+                self._record(self._parting.pop(event.draft), " ".join(event.heard), event.was_cut)
 
     def _worded(self, draft: int, t: int) -> None:
         if draft not in self._words:
@@ -212,6 +215,8 @@ class TurnLog:
         self.speculation["right"] += right
         self.speculation["dropped"] += max(0, self._drafts - 1)
         self._deadlines.judged(after.t, draft in self._words)
+        if self._open:
+            self._parting[self._open.draft] = self._open
         self._open = _Open(
             turn=after.reply_turn,
             draft=draft,
@@ -233,6 +238,9 @@ class TurnLog:
     def _close(self, heard: str, was_cut: bool) -> None:
         turn, self._open = self._open, None
         self._deadlines.replied()
+        self._record(turn, heard, was_cut)
+
+    def _record(self, turn: _Open, heard: str, was_cut: bool) -> None:
         reply, source = self._replies.get(turn.draft, ("", ""))
         words_t, ready_t = self._words.get(turn.draft), self._ready.get(turn.draft)
         stages = _stages(turn, words_t)
@@ -263,7 +271,7 @@ class TurnLog:
             )
         )
         for kept in (self._words, self._ready, self._replies):
-            for draft in [d for d in kept if d <= turn.draft]:
+            for draft in [d for d in kept if d <= turn.draft and d not in self._parting]:
                 del kept[draft]
 
     def _broke(self, stages: dict[str, float | None], gap_ms: float | None) -> str | None:

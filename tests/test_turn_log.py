@@ -147,6 +147,26 @@ def test_an_apology_belongs_to_the_turn_it_answers():
     assert story.log.speculation["used"] == 1
 
 
+def test_a_turn_cut_by_one_that_is_over_at_once_is_recorded_when_it_is_known_what_was_heard():
+    story = Logged()
+    story.pauses("what can you do", 100, 1000)
+    draft = story.state.draft
+    story.words(1120)
+    story.sounds(1200)
+    story.tell(ev.ReplyEnded(1, draft, "I can do a lot.", "test"))
+    story.tell(ev.SpeechStarted(story.at(4000), samples(3940)))
+    story.tell(ev.SpeechStopped(story.at(4400), samples(4340)))
+    story.tell(ev.Pause(story.state.t, story.state.turn, samples(4340), "please stop"))
+    story.tell(ev.ReplyEnded(story.state.turn, story.state.draft, "", "intent:stop", stop=True))
+    story.tell(ev.EndEvidence(story.state.t, story.state.turn, samples(4340), 0.9, 60))
+    story.at(4450)
+    story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("I", "can"), True))
+    cut = {record.turn: record for record in story.log.records}
+    assert set(cut) == {1, 2} and cut[2].user == "please stop"
+    assert (cut[1].heard, cut[1].interrupted, cut[1].reply) == ("I can", True, "I can do a lot.")
+    assert cut[1].gap_ms == 200 and cut[1].think_ms is not None
+
+
 def test_a_repair_and_a_turn_given_up_are_counted():
     story = Logged()
     story.pauses("what time is it", 100, 1000)
