@@ -204,11 +204,10 @@ def _fetch(options: argparse.Namespace) -> int:
     config = config_file.find(options.config)
     folder = config.paths.models_dir()
     status = fetch_command(folder, options.names, options.from_dir, options.dev)
-    if not options.names and not all((folder / made).is_dir() for made in ("fillers", "answers")):
-        from device.install import render_fillers
+    if not options.names:
+        from device.install import render_sounds
 
-        print("Rendering fillers and usual answers, half a minute ...", flush=True)
-        print(f"{render_fillers(config, ModelStore(folder))} of them rendered.")
+        render_sounds(config, ModelStore(folder))
     return status
 
 

@@ -10,6 +10,7 @@ from device.said_over import Verdict
 
 Phase = Literal["idle", "listening", "hearing", "pausing", "thinking", "speaking", "ducked"]
 
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The settings the table needs, in samples."""
@@ -98,7 +99,6 @@ class State:
     t: int = 0
     deadline: int | None = None
     open_until: int | None = None  # until when the user may begin the turn being heard (None: whenever)
-    begun_t: int = 0  # when something began to sound in that time
     wake_t: int | None = None  # of the wake word that is looked at again
     unproven: bool = False  # only that wake word ended `idle`
     turn: int = 0  # the user's turn being heard
@@ -106,7 +106,7 @@ class State:
     in_speech: bool = False
     voice: bool = False
     speech_t: int = 0  # where the newest speech began
-    begun_t: int = 0  # when the user began the turn being heard
+    begun_t: int = 0  # when the user, or a noise, began the turn being heard
     nodded_t: int | None = None
     text: str = ""  # of the turn being heard, as far as it is known
     already: str = ""  # front part of `text` that was answered before

@@ -8,16 +8,21 @@ from device.speak.filler import FillerCache
 from device.speak.voice import Voice
 
 
-def render_fillers(config: Config, store: ModelStore) -> int:
-    """Render the fillers and usual answers that aren't there yet or were rendered by another voice.
+def render_sounds(config: Config, store: ModelStore) -> None:
+    """Render the fillers and usual answers that aren't there yet, or were rendered by another voice; says so.
 
-    Returns how many; blocks some seconds, half a minute the first time.
-
-    Raises NodError when the folder can't be written; ModelError when the voice isn't there.
+    Blocks for 2 s when there is nothing to do, for half a minute the first time.  Raises NodError when the folders can't
+    be written; ModelError when the voice isn't there.
     """
     voice = Voice(store.path(config.voice.model), config.voice.model, config.voice.speed)
-    folder = fillers_dir(store)
+    caches = FillerCache(fillers_dir(store), config.filler.own_dir()), usual_answers(store)
+    missing = sum(len(cache.missing(voice)) for cache in caches)
+    if missing:
+        print(f"Rendering {missing} fillers and usual answers, a few of them a second ...", flush=True)
     try:
-        return FillerCache(folder, config.filler.own_dir()).build(voice) + usual_answers(store).build(voice)
+        for cache in caches:
+            cache.build(voice)
     except OSError as error:
-        raise NodError(f"{folder}: the fillers can't be kept there ({error.strerror}); check [paths] models.") from None
+        raise NodError(
+            f"{store.folder}: fillers and answers can't be kept there ({error.strerror}); check [paths] models."
+        ) from None

@@ -51,7 +51,7 @@ def tick(state: State, event: ev.Tick, rules: Rules) -> Result:
         if state.near == rules.certain_near_end:
             state = replace(state, said=verdict(state, rules))
     lasted = state.t - state.speech_t
-    if state.said in ("turn", "word") and lasted >= patience(state, rules):
+    if state.said in ("turn", "word") and lasted >= believed_after(state, rules):
         return cut(state, rules)
     if not state.held and lasted >= rules.hold_after and state.near >= rules.hold_near_end:
         state = replace(state, held=True)
@@ -62,7 +62,7 @@ def tick(state: State, event: ev.Tick, rules: Rules) -> Result:
     return state, commands
 
 
-def patience(state: State, rules: Rules) -> int:
+def believed_after(state: State, rules: Rules) -> int:
     """How long somebody must have spoken for words that want the floor to be believed."""
     if state.held:
         return rules.held_barge_in

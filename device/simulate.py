@@ -77,7 +77,7 @@ def simulate(
     State is kept in a folder that is thrown away, unless `[paths] state` names one.  on_line: called with each line of
     `events.jsonl` as it comes, on the main thread; must not block.  prepare: called with the loaded daemon before
     it runs.  make_device: from the recording and the longest it may take to the device; in a room it is another one
-    (`device.room.simulated`).  Returns the turns' records.
+    (`device.room.simulated`).  Returns the turns' records, in their order.
     Raises WaveError, ModelError, AlreadyRunning, NodError.  Takes as long as the recording, plus loading, plus up to 20 s.
     """
     user = read_wave(user_wav)

@@ -89,7 +89,7 @@ class FillerCache:
         written to.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        missing = [text for _, text in self._all() if not self._path(voice, text).exists()]
+        missing = self.missing(voice)
         for text in missing:
             path = self._path(voice, text)
             partial = path.with_suffix(".partial")
@@ -121,6 +121,10 @@ class FillerCache:
             if kind not in own_kinds
         ]
         return Fillers(own + rendered)
+
+    def missing(self, voice: Voice) -> list[str]:
+        """The texts that aren't there in this voice."""
+        return [text for _, text in self._all() if not self._path(voice, text).exists()]
 
     def rendered(self, voice: Voice) -> list[Filler]:
         """Those that are there, in this voice; nothing is rendered.  Any thread; reads the disk."""

@@ -141,15 +141,15 @@ def fit(examples: Examples, pauses: list[dict], known: dict[str, float]) -> Turn
         cuts[pause["clip"]] = cuts.get(pause["clip"], 0) + (pause["kind"] != "fluent")
 
     def weights(heard: str) -> dict[str, float]:
-        by_voice, by_ending = "voice" in heard, "ending" in heard
-        verdicts = 2 if "voices" in heard else int(by_voice)
+        by_ending = "ending" in heard
+        verdicts = 2 if "voices" in heard else int("voice" in heard)
         x, y, weight, offset = [], [], [], []
         for pause in pauses:
             # Whoever came later is not waited for: all that was known then counts, without what he said.
             asked = [
                 i
                 for i, e in enumerate(pause["evidence"])
-                if (min(len(e.voice), 2) == verdicts if by_voice or heard == "text" else True)
+                if (len(e.voice) >= verdicts if heard != "text" else not e.voice)
                 and (not by_ending or "ending" in witnesses(e))
             ]
             for i in asked:
@@ -161,8 +161,8 @@ def fit(examples: Examples, pauses: list[dict], known: dict[str, float]) -> Turn
                 offset.append(pause["offset"][i] @ [known[name] for name in FIXED])
                 weight.append(share / len(asked) * (1.0 if pause.get("source", "people") == "people" else SPOKEN_SHARE))
         table = np.array(x)
-        unheard = ["voice", "voice_now"] * (not by_voice) + ["ending"] * (not by_ending)
-        if verdicts < 2 and heard != "text+ending":  # asked as soon as there is a pause: it has no length to speak of
+        unheard = ["voice", "voice_now"][verdicts:] + ["ending"] * (not by_ending)
+        if heard == "text":  # asked once, as soon as there is a pause: it has no length to speak of
             unheard.append("pause")
         table[:, [examples.names.index(name) for name in unheard]] = 0
         w = logistic(table, np.array(y), np.array(weight), np.array(offset))
