@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from device import echo_report, service
-from device.audio.device import find_device, open_portaudio
+from device.audio.portaudio import find_device, open_portaudio
 from device.audio.profiles import SoundCard, sound_card
 from device.config import Config, find
 from device.errors import NodError

@@ -5,20 +5,28 @@ because whoever holds the GIL waits for a core itself.  With these priorities, n
 free: 4 ms at p99.9.
 """
 
+import contextlib
 import ctypes
 import gc
 import os
 import sys
 import threading
+from collections.abc import Iterator
 
 # SCHED_FIFO priorities.  Every thread that runs Python has one, so that none holding the GIL waits behind native pools;
 # those stay at normal priority.  Among them what the user waits for comes first: hearing, then sound for words that are
 # there, then further words.  The sound server of a desktop runs at 20 or below.
 PRIORITY = {"audio": 60, "main": 50, "hear": 45, "judge": 44, "speak": 43, "reply": 42, "tool": 30}
 
+# The same order among those that compute at normal priority (`leave_room`), close to that of a sound server.
+_NICE = {"hear": -3, "judge": -1, "speak": 0, "reply": 5}
+
 _SWITCH_INTERVAL_S = 0.0005
 # mlockall(2).  Without ONFAULT every page of every mapped library and thread stack would be read in: 700 MB more.
 _MCL_CURRENT, _MCL_ONFAULT = 1, 4
+
+_own = threading.local()  # priority: what the thread was given, if anything
+_leaves_room = threading.Event()
 
 
 def name_thread(role: str) -> str | None:
@@ -30,17 +38,69 @@ def name_thread(role: str) -> str | None:
     try:
         # pid 0 is the calling thread, not the process; RESET_ON_FORK keeps what it starts at normal priority.
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY[role]))
+        _own.priority = PRIORITY[role]
     except PermissionError:
         return (
             f"the {role} thread has no realtime priority (permission denied), so sound may stutter under load; "
             "run Nod by its systemd service, or allow rtprio in /etc/security/limits.d"
         )
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE.get(role, 0))
     return None
+
+
+@contextlib.contextmanager
+def starting(role: str) -> Iterator[None]:
+    """Give threads that native libraries start inside the priority of `role`, where that is allowed."""
+    policy, param = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY[role]))
+    except PermissionError:
+        yield  # the thread of that role says so itself
+        return
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, param)
+
+
+def leave_room(wanted: bool = True) -> None:
+    """From now on `computing` is at normal priority, or again not.  For a sound card behind a sound server.
+
+    Such a server often has normal priority.  Were every core taken by realtime threads for longer than the card's buffer
+    lasts, as they are for 100 to 200 ms when a turn ends on two cores, it would stutter.  It costs 10 to 20 ms a turn.
+    """
+    (_leaves_room.set if wanted else _leaves_room.clear)()
+
+
+def leaves_room() -> bool:
+    """What `leave_room` was told last."""
+    return _leaves_room.is_set()
+
+
+@contextlib.contextmanager
+def computing() -> Iterator[None]:
+    """A long piece of native work without the GIL, by a thread that `name_thread` has raised; see `leave_room`."""
+    priority = getattr(_own, "priority", None)
+    if priority is None or not leaves_room():
+        yield
+        return
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+
+
+def native_threads() -> int:
+    """How many threads this process has, those of native libraries among them."""
+    return len(os.listdir("/proc/self/task"))
 
 
 def give_back() -> None:
     """Put the calling thread back to normal priority, when its work for the daemon is done."""
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    _own.priority = None
 
 
 def settle() -> str | None:

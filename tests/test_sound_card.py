@@ -1,13 +1,17 @@
 """The daemon on a sound card: PortAudio, ALSA and a PulseAudio null device, real models, and a spoken question."""
 
+import os
 import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 
+from device import realtime
 from device.audio.device import PyAudioDevice
 from device.audio.profiles import sound_card as sound_card_of
 from device.config import Audio
@@ -41,6 +45,38 @@ def test_the_stream_is_duplex_and_keeps_time(card):
     peak_hz = np.argmax(spectrum) * SAMPLE_RATE_HZ / loudspeaker.size
     assert peak_hz == pytest.approx(440, abs=5)
     assert np.abs(loudspeaker).max() == pytest.approx(0.5, rel=0.05)
+
+
+def test_a_block_that_comes_20_ms_late_isn_t_heard(card):
+    """Neither after the start nor after the card ran dry: what it holds is filled up again."""
+    device = PyAudioDevice("", "", 40)
+    tone = np.sin(2 * np.pi * 400 * np.arange(BLOCK_SAMPLES) / SAMPLE_RATE_HZ).astype(np.float32) / 2
+
+    def play() -> np.ndarray:
+        with card.tape() as tape:
+            for stall_s in (0.0, 0.0, 0.02, 0.0):
+                for _ in range(20):
+                    device.exchange(tone)
+                time.sleep(stall_s)
+            for _ in range(20):
+                device.exchange(np.zeros(BLOCK_SAMPLES, np.float32))
+        loud = np.abs(tape.sides[1]).reshape(-1, 20).max(axis=1) > 0.4  # in every half wave
+        first, last = np.flatnonzero(loud)[[0, -1]]
+        return loud[first : last + 1]
+
+    try:
+        realtime.name_thread("audio")  # another process would make it later than meant
+        for _ in range(50):
+            device.exchange(np.zeros(BLOCK_SAMPLES, np.float32))
+        assert play().all() and device.xruns == 0
+        time.sleep(0.3)
+        for _ in range(50):
+            device.exchange(np.zeros(BLOCK_SAMPLES, np.float32))
+        assert device.xruns == 1
+        assert play().all() and device.xruns == 1
+    finally:
+        realtime.give_back()
+        device.close()
 
 
 def test_a_card_with_six_channels_gives_microphone_and_reference(card):
@@ -114,6 +150,24 @@ def test_a_card_that_ran_dry_is_counted_by_the_device_that_is_open_and_by_no_oth
     assert first >= 1 and second >= 1, counts
     assert first_later == 0, "a closed device counted another's xruns"
     assert strays == "0", "ALSA called a handler that was freed"
+
+
+def test_behind_a_sound_server_native_work_leaves_it_a_core(card):
+    def threads() -> set[int]:
+        return {int(number) for number in os.listdir("/proc/self/task")}
+
+    before = threads()
+    device = PyAudioDevice("", "", 40)
+    try:
+        clients = [tid for tid in threads() - before if "threaded-ml" in Path(f"/proc/self/task/{tid}/comm").read_text()]
+        assert clients, "the server's client has no thread any more: nothing tells it from a plain card"
+        assert realtime.leaves_room()
+        if realtime.name_thread("main") is None:  # priorities are allowed
+            realtime.give_back()
+            assert {os.sched_getscheduler(tid) & ~os.SCHED_RESET_ON_FORK for tid in clients} == {os.SCHED_FIFO}
+    finally:
+        device.close()
+    assert not realtime.leaves_room()
 
 
 def test_an_unknown_device_is_named_with_those_there_are(card):

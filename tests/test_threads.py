@@ -1,5 +1,6 @@
 """What the threads share: mailboxes, the floor, priorities."""
 
+import contextlib
 import os
 import threading
 
@@ -87,6 +88,53 @@ def test_a_thread_gets_its_priority_or_says_why_not():
     else:
         assert "permission denied" in why_not
     assert os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_OTHER, "only that thread"
+
+
+@pytest.mark.parametrize("leaves_room", [False, True])
+def test_native_work_leaves_a_core_where_a_sound_server_needs_one(leaves_room):
+    found = []
+
+    def policy() -> int:
+        return os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK
+
+    def work():
+        own = os.SCHED_FIFO if realtime.name_thread("judge") is None else os.SCHED_OTHER
+        with contextlib.suppress(ValueError), realtime.computing():
+            found.append(policy() == (os.SCHED_OTHER if leaves_room else own))
+            raise ValueError
+        found.append(policy() == own)
+        with realtime.computing():
+            pass
+        found.append(policy() == own)
+
+    realtime.leave_room(leaves_room)
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(5)
+        with realtime.computing():
+            assert policy() == os.SCHED_OTHER  # nobody gave this thread a priority
+    finally:
+        realtime.leave_room(False)
+    assert found == [True, True, True]
+
+
+def test_threads_of_a_library_get_the_priority_of_those_that_wait_for_them():
+    found = []
+
+    def look():
+        found.append(os.sched_getparam(0).sched_priority)
+
+    with realtime.starting("audio"):
+        inside = threading.Thread(target=look)
+        inside.start()
+        allowed = os.sched_getparam(0).sched_priority
+    outside = threading.Thread(target=look)
+    outside.start()
+    inside.join(5)
+    outside.join(5)
+    assert sorted(found) == sorted([allowed, 0])
+    assert allowed in (0, realtime.PRIORITY["audio"]) and os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 def test_tools_run_at_their_own_priority(tmp_path):

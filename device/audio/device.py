@@ -1,19 +1,23 @@
 """The sound card as one call a block, which is also the clock (contract 1)."""
 
-import contextlib
-import ctypes
-import functools
-import os
 import time
-from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import numpy as np
 
 from device.audio.echo import to_float, to_int16
+from device.audio.portaudio import (
+    find_device,
+    forget_alsa_recovery,
+    native_stderr_closed,
+    on_alsa_recovery,
+    open_portaudio,
+    set_buffer,
+)
 from device.audio.profiles import Channels
 from device.errors import AudioError, EndOfRecording
-from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ
+from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ, milliseconds
+from device.realtime import leave_room, native_threads, starting
 
 
 class AudioDevice(Protocol):
@@ -41,11 +45,16 @@ class AudioDevice(Protocol):
         ...
 
 
+_FIRST_BLOCKS = 20  # a sound server takes some ahead at first: then it is known how much is left
+
+
 class PyAudioDevice:
     """Blocking capture and playback of PortAudio: one duplex stream, or two where more than one channel is captured.
 
-    input_name, output_name: part of a device's name, "" for the default.  buffer_ms: how much the output side holds.
-    channels: of the capture device.  Raises AudioError when there is no such device or it refuses 16 kHz.
+    The output side is kept filled with `buffer_ms` of sound: that is how late a block may come and nobody hears it.
+
+    input_name, output_name: part of a device's name, "" for the default.  channels: of the capture device.  Raises
+    AudioError when there is no such device or it refuses 16 kHz.
     """
 
     def __init__(self, input_name: str, output_name: str, buffer_ms: int, channels: Channels = Channels()):
@@ -54,8 +63,11 @@ class PyAudioDevice:
         self._channels = channels
         self._port = open_portaudio()
         try:
-            with _native_stderr_closed():
-                self._open(input_name, output_name)
+            alone = native_threads()
+            # A sound server's client has a thread of its own, without which no block comes or goes.
+            with native_stderr_closed(), starting("audio"):
+                self._open(input_name, output_name, buffer_ms)
+            leave_room(native_threads() > alone)
         except OSError as error:
             self._port.terminate()
             captured = "mono" if channels.count == 1 else f"with {channels.count} capture channels"
@@ -66,11 +78,11 @@ class PyAudioDevice:
         except AudioError:
             self._port.terminate()
             raise
-        self.output_delay_samples = max(1, buffer_ms * SAMPLE_RATE_HZ // 1000 // BLOCK_SAMPLES) * BLOCK_SAMPLES
-        self._is_running = False
-        _on_alsa_recovery(self._recovered)
+        self._holds = self.output_delay_samples = _blocks(buffer_ms) * BLOCK_SAMPLES
+        self._is_running = self._ran_dry = False
+        on_alsa_recovery(self._recovered)
 
-    def _open(self, input_name: str, output_name: str) -> None:
+    def _open(self, input_name: str, output_name: str, buffer_ms: int) -> None:
         import pyaudio
 
         form = {
@@ -81,6 +93,9 @@ class PyAudioDevice:
         }
         source = {"input": True, "input_device_index": find_device(self._port, input_name, "input")}
         sink = {"output": True, "output_device_index": find_device(self._port, output_name, "output")}
+        # One block more than is kept in it, so that none has to wait for room.
+        indices = source["input_device_index"], sink["output_device_index"]
+        set_buffer(self._port, *indices, _blocks(buffer_ms) + 1, BLOCK_SAMPLES / SAMPLE_RATE_HZ)
         if self._channels.count == 1:
             self._capture = self._playback = self._port.open(channels=1, **form, **source, **sink)
         else:  # PyAudio has one number of channels for both directions of a stream
@@ -92,9 +107,13 @@ class PyAudioDevice:
         try:
             if not self._is_running:
                 self._start()
-            # PyAudio closes the stream when it raises about an over- or underflow, so it must not; ALSA reports them.
+            elif self._playback.get_write_available() >= self._holds:
+                self._ran_dry = True  # ALSA doesn't tell of every card
+            # PyAudio closes the stream when it raises about an over- or underflow, so it must not.
             self._playback.write(to_int16(play).tobytes(), exception_on_underflow=False)
             captured = self._capture.read(BLOCK_SAMPLES, exception_on_overflow=False)
+            if self._ran_dry:
+                self._catch_up()
         except OSError as error:
             raise AudioError(
                 f"The sound card stopped working ({error}); check its cable and start Nod again."
@@ -110,87 +129,57 @@ class PyAudioDevice:
         self._capture.start_stream()
         if self._playback is not self._capture:
             self._playback.start_stream()
-        # A full output buffer at the start is what keeps a late block from being heard.
-        self._playback.write(bytes(2 * self.output_delay_samples))
+        self._holds = self._playback.get_write_available()  # all of it, as long as nothing was written
+        # A sound server may need two seconds until it captures; what was given to the other side before is gone by then.
+        self._read_away(BLOCK_SAMPLES)
+        self._read_away(self._capture.get_read_available())
+        self._fill()
+        for _ in range(_FIRST_BLOCKS):
+            self._playback.write(bytes(2 * BLOCK_SAMPLES), exception_on_underflow=False)
+            self._read_away(BLOCK_SAMPLES)
+        self._fill()
         self._is_running = True
 
-    def _recovered(self) -> None:
+    def _fill(self) -> None:
+        """Bring the output side up to what it should hold between two blocks."""
+        if (lacking := self._lacking()) > 0:
+            self._playback.write(bytes(2 * lacking), exception_on_underflow=False)
+
+    def _lacking(self) -> int:
+        held = max(0, self._holds - self._playback.get_write_available())
+        return self.output_delay_samples - BLOCK_SAMPLES - held
+
+    def _catch_up(self) -> None:
+        """After the output side ran dry: what was captured meanwhile is heard as long as as much can be played for it."""
+        backlog = self._capture.get_read_available()
+        if backlog >= BLOCK_SAMPLES and self._lacking() >= BLOCK_SAMPLES:
+            return
+        while backlog >= BLOCK_SAMPLES:
+            self._read_away(backlog)
+            backlog = self._capture.get_read_available()
+        self._fill()
+        self._ran_dry = False
         self.xruns += 1
+
+    def _read_away(self, count: int) -> None:
+        if count:
+            self._capture.read(count, exception_on_overflow=False)
+
+    def _recovered(self) -> None:
+        self._ran_dry = True
 
     def close(self) -> None:
         """See `AudioDevice.close`."""
-        if self._recovered in _recovery_listeners:  # a device may be closed twice
-            _recovery_listeners.remove(self._recovered)
+        leave_room(False)
+        forget_alsa_recovery(self._recovered)
         self._capture.close()
         if self._playback is not self._capture:
             self._playback.close()
         self._port.terminate()
 
 
-def open_portaudio():
-    """A `pyaudio.PyAudio`, without the pages that ALSA and JACK print about cards that aren't there."""
-    import pyaudio
-
-    with _native_stderr_closed():
-        return pyaudio.PyAudio()
-
-
-_ALSA_ERROR_HANDLER = ctypes.CFUNCTYPE(
-    None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p
-)
-_recovery_listeners: list[Callable[[], None]] = []
-
-
-@_ALSA_ERROR_HANDLER
-def _alsa_error_handler(file, line, function, error, text):
-    if function == b"snd_pcm_recover":
-        for listener in tuple(_recovery_listeners):
-            listener()
-
-
-@functools.cache
-def _handle_alsa_errors() -> None:
-    """Once for good: the library has one handler for the whole process, and calls it as long as that lives."""
-    with contextlib.suppress(OSError):  # there is no ALSA
-        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_alsa_error_handler)
-
-
-def _on_alsa_recovery(count: Callable[[], None]) -> None:
-    """Call `count` whenever ALSA recovers a stream after an xrun, which it would otherwise only print.
-
-    PortAudio hides these from its blocking calls.  It ends when `count` is taken out of `_recovery_listeners`.
-    """
-    _handle_alsa_errors()
-    _recovery_listeners.append(count)
-
-
-@contextlib.contextmanager
-def _native_stderr_closed() -> Iterator[None]:
-    """Send file descriptor 2 nowhere for a moment: C libraries write there.  Only while nothing else runs."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def find_device(port: object, name: str, side: str) -> int | None:
-    """Index of the first PortAudio device with `name` in its name and channels on `side` ("input" or "output").
-
-    "" gives None, PortAudio's default.  Raises AudioError with the names there are.
-    """
-    if not name:
-        return None
-    there = [port.get_device_info_by_index(i) for i in range(port.get_device_count())]
-    fitting = [d for d in there if d[f"max{side.capitalize()}Channels"] > 0]
-    for info in fitting:
-        if name.lower() in info["name"].lower():
-            return int(info["index"])
-    names = ", ".join(d["name"] for d in fitting) or "none"
-    raise AudioError(f"config.toml, [audio] {side}: no {side} device has {name!r} in its name; there are: {names}.")
+def _blocks(buffer_ms: int) -> int:
+    return max(1, buffer_ms // int(milliseconds(BLOCK_SAMPLES)))
 
 
 class FileDevice:

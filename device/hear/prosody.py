@@ -11,6 +11,7 @@ import onnxruntime
 from device.errors import ModelError
 from device.events import SAMPLE_RATE_HZ
 from device.hear.mel import log_mel_end
+from device.realtime import computing
 
 WINDOW_SAMPLES = 8 * SAMPLE_RATE_HZ
 
@@ -36,4 +37,5 @@ class Prosody:
         Blocks 20 to 50 ms on one core; releases the GIL.
         """
         features = log_mel_end(samples, WINDOW_SAMPLES)[None]
-        return float(self._session.run(None, {"input_features": features})[0].reshape(-1)[0])
+        with computing():
+            return float(self._session.run(None, {"input_features": features})[0].reshape(-1)[0])

@@ -6,6 +6,7 @@ import numpy as np
 import vosk
 
 from device.events import SAMPLE_RATE_HZ
+from device.realtime import computing
 
 READINGS = 8
 PIECE_SAMPLES = SAMPLE_RATE_HZ // 5  # 10 to 20 ms of work
@@ -37,7 +38,9 @@ class VoskGlance:
         if not piece.size:
             return False
         self._heard += piece.size
-        if self._kaldi.AcceptWaveform(piece.tobytes()):
+        with computing():
+            is_over = self._kaldi.AcceptWaveform(piece.tobytes())
+        if is_over:
             self._ended.append(_readings(self._kaldi.Result()))  # Kaldi ends a segment by itself after a silence
         return True
 

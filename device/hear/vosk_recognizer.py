@@ -19,7 +19,7 @@ from device.errors import ModelError
 from device.events import SAMPLE_RATE_HZ, milliseconds
 from device.hear.recognizer import Reading
 from device.hear.vosk_glance import VoskGlance
-from device.realtime import give_back_memory
+from device.realtime import computing, give_back_memory
 
 PIECE_SAMPLES = SAMPLE_RATE_HZ // 5  # a piece of catching up: 200 ms of sound, 20 to 30 ms of work
 RENEW_AFTER_SAMPLES = 120 * SAMPLE_RATE_HZ  # heard by one decoder
@@ -155,7 +155,9 @@ class _Decoder:
         self.heard += len(piece)
         self.heard_ever += len(piece)
         self._clean = False
-        if self._kaldi.AcceptWaveform(piece.tobytes()):
+        with computing():
+            is_over = self._kaldi.AcceptWaveform(piece.tobytes())
+        if is_over:
             self.ended = _readings(self._kaldi.Result())
         return True
 
@@ -164,7 +166,9 @@ class _Decoder:
 
     def finish(self) -> list[Reading]:
         """Readings up to the last sample heard.  Spends the decoder: it must hear the segment again from its beginning."""
-        readings = _readings(self._kaldi.FinalResult())
+        with computing():
+            result = self._kaldi.FinalResult()
+        readings = _readings(result)
         self._clean = True
         self.go_on()
         return readings

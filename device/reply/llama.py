@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from device.errors import ModelError
+from device.realtime import computing
 
 # A batch of n tokens takes nearly n times as long as one (4-bit weights are unpacked for each: 8 ms a token on one x86
 # core), so small batches cost little and an interruption waits for one of them at most.
@@ -106,7 +107,8 @@ class Llama:
 
     def _decode(self, tokens: list[int]) -> None:
         batch = (self._c.llama_token * len(tokens))(*tokens)
-        status = self._c.llama_decode(self._context, self._c.llama_batch_get_one(batch, len(tokens)))
+        with computing():
+            status = self._c.llama_decode(self._context, self._c.llama_batch_get_one(batch, len(tokens)))
         if status != 0:
             self._c.llama_memory_clear(self._memory, True)
             self._cached.clear()

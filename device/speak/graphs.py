@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime as ort
 
 from device.errors import ModelError
+from device.realtime import computing
 from device.speak.split import decoder_path, encoder_path, flow_path, is_split
 
 # Frames decoded beyond both ends of a window and thrown away.  Joined windows then equal the undivided medium-quality
@@ -89,7 +90,8 @@ class SplitGraph:
     def render(self, ids: list[int], scales: Scales, speaker: int, check: Callable[[], None]) -> Rendering:
         """One phrase.  The encoder runs here, the decoder as the pieces are taken; `check` is called before each."""
         check()
-        outputs = self._encoder.run(None, _feed(ids, scales, speaker if self._wants_speaker else None))
+        with computing():
+            outputs = self._encoder.run(None, _feed(ids, scales, speaker if self._wants_speaker else None))
         durations = outputs[-1].ravel()
         frames = self._latents(outputs[:-1], speaker)
         # Before the first phoneme come the ids of the beginning and its pad.
@@ -117,8 +119,9 @@ class SplitGraph:
         for start, end in windows(total, quiet):
             check()
             left, right = max(0, start - CONTEXT_FRAMES), min(total, end + CONTEXT_FRAMES)
-            feed[self._frames_name] = frames.window(left, right)
-            samples = self._decoder.run(None, feed)[0].ravel()
+            with computing():
+                feed[self._frames_name] = frames.window(left, right)
+                samples = self._decoder.run(None, feed)[0].ravel()
             yield samples[(start - left) * self._hop : (end - left) * self._hop]
 
 
@@ -133,7 +136,8 @@ class WholeGraph:
     def render(self, ids: list[int], scales: Scales, speaker: int, check: Callable[[], None]) -> Rendering:
         """One phrase, as one piece.  Voices with an alignment output give durations."""
         check()
-        samples, *rest = self._session.run(None, _feed(ids, scales, speaker if self._wants_speaker else None))
+        with computing():
+            samples, *rest = self._session.run(None, _feed(ids, scales, speaker if self._wants_speaker else None))
         durations = rest[0].ravel() * self._hop if rest and rest[0].size == len(ids) else None
         return Rendering(durations, iter([samples.ravel()]))
 
