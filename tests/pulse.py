@@ -177,16 +177,11 @@ def sound_card() -> Iterator[SoundCard]:
             _end(daemon)
 
 
-# A sound server runs at realtime priority, as on a desktop, where we may give it that: a busy machine is no excuse to stutter.
-_REALTIME = ("chrt", "--fifo", "20") if os.geteuid() == 0 and shutil.which("chrt") else ()
-
-
 def _start(folder: Path, environment: dict[str, str]) -> subprocess.Popen:
     log = folder / "log"
     with log.open("wb") as stderr:
         daemon = subprocess.Popen(
             [
-                *_REALTIME,
                 "pulseaudio",
                 "-n",
                 "-F",
