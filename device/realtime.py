@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 
 # SCHED_FIFO priorities.  Every thread that runs Python has one, so that none holding the GIL waits behind native pools;
-# those stay at normal priority.  Among them what the user waits for comes first: hearing, then sound for words that are
+# those stay at normal priority, and so do long native calls beside a sound server (`computing`).  Among them what the user waits for comes first: hearing, then sound for words that are
 # there, then further words.  The sound server of a desktop runs at 20 or below.
 PRIORITY = {"audio": 60, "main": 50, "hear": 45, "judge": 44, "speak": 43, "reply": 42, "tool": 30}
 
@@ -24,6 +24,8 @@ _NICE = {"hear": -3, "judge": -1, "speak": 0, "reply": 5}
 _SWITCH_INTERVAL_S = 0.0005
 # mlockall(2).  Without ONFAULT every page of every mapped library and thread stack would be read in: 700 MB more.
 _MCL_CURRENT, _MCL_ONFAULT = 1, 4
+
+_NORMAL = os.SCHED_OTHER | os.SCHED_RESET_ON_FORK  # only a privileged thread may take the flag away again
 
 _own = threading.local()  # priority: what the thread was given, if anything
 _leaves_room = threading.Event()
@@ -80,26 +82,29 @@ def leaves_room() -> bool:
 
 @contextlib.contextmanager
 def computing() -> Iterator[None]:
-    """A long piece of native work without the GIL, by a thread that `name_thread` has raised; see `leave_room`."""
+    """One long native call of a thread that `name_thread` has raised; see `leave_room`.
+
+    Nothing but the call belongs inside: whoever holds the GIL at normal priority may be put off with it.
+    """
     priority = getattr(_own, "priority", None)
     if priority is None or not leaves_room():
         yield
         return
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    os.sched_setscheduler(0, _NORMAL, os.sched_param(0))
     try:
         yield
     finally:
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
 
 
-def native_threads() -> int:
-    """How many threads this process has, those of native libraries among them."""
-    return len(os.listdir("/proc/self/task"))
+def native_threads() -> set[int]:
+    """The numbers of this process's threads, those of native libraries among them."""
+    return {int(number) for number in os.listdir("/proc/self/task")}
 
 
 def give_back() -> None:
     """Put the calling thread back to normal priority, when its work for the daemon is done."""
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    os.sched_setscheduler(0, _NORMAL, os.sched_param(0))
     _own.priority = None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from bench.voice import first_chunk_ms, snr_db
 from onnx import TensorProto, helper, numpy_helper
@@ -62,8 +63,10 @@ def undivided(folder, tmp_path_factory) -> Voice:
 
 
 @pytest.fixture(scope="module")
-def said(voice) -> dict[str, list[Chunk]]:
-    """Every sentence's chunks, rendered once for all tests that look at them."""
+def said(folder) -> dict[str, list[Chunk]]:
+    """Every sentence's chunks, rendered once for all tests that look at them; the same whatever ran before."""
+    onnxruntime.set_seed(7)
+    voice = Voice(folder, "en_US-joe-medium")
     return {sentence: list(voice.stream(sentence)) for sentence in SENTENCES}
 
 

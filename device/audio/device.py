@@ -45,13 +45,13 @@ class AudioDevice(Protocol):
         ...
 
 
-_FIRST_BLOCKS = 20  # a sound server takes some ahead at first: then it is known how much is left
+_FIRST_BLOCKS = 20  # a sound server takes some ahead at first; after these it is known how much is lacking
 
 
 class PyAudioDevice:
     """Blocking capture and playback of PortAudio: one duplex stream, or two where more than one channel is captured.
 
-    The output side is kept filled with `buffer_ms` of sound: that is how late a block may come and nobody hears it.
+    With each block the output side is filled up to `buffer_ms`, so a block may come late by one block less than that.
 
     input_name, output_name: part of a device's name, "" for the default.  channels: of the capture device.  Raises
     AudioError when there is no such device or it refuses 16 kHz.
@@ -67,7 +67,7 @@ class PyAudioDevice:
             # A sound server's client has a thread of its own, without which no block comes or goes.
             with native_stderr_closed(), starting("audio"):
                 self._open(input_name, output_name, buffer_ms)
-            leave_room(native_threads() > alone)
+            leave_room(bool(native_threads() - alone))
         except OSError as error:
             self._port.terminate()
             captured = "mono" if channels.count == 1 else f"with {channels.count} capture channels"
@@ -78,7 +78,8 @@ class PyAudioDevice:
         except AudioError:
             self._port.terminate()
             raise
-        self._holds = self.output_delay_samples = _blocks(buffer_ms) * BLOCK_SAMPLES
+        self._capacity = _blocks(buffer_ms) * BLOCK_SAMPLES
+        self.output_delay_samples = self._capacity - BLOCK_SAMPLES  # what a block that is handed over waits for
         self._is_running = self._ran_dry = False
         on_alsa_recovery(self._recovered)
 
@@ -107,10 +108,10 @@ class PyAudioDevice:
         try:
             if not self._is_running:
                 self._start()
-            elif self._playback.get_write_available() >= self._holds:
-                self._ran_dry = True  # ALSA doesn't tell of every card
             # PyAudio closes the stream when it raises about an over- or underflow, so it must not.
             self._playback.write(to_int16(play).tobytes(), exception_on_underflow=False)
+            # ALSA doesn't tell of every card.  To ask before the write would have PortAudio restart both sides.
+            self._ran_dry = self._ran_dry or self._held() <= BLOCK_SAMPLES
             captured = self._capture.read(BLOCK_SAMPLES, exception_on_overflow=False)
             if self._ran_dry:
                 self._catch_up()
@@ -129,34 +130,36 @@ class PyAudioDevice:
         self._capture.start_stream()
         if self._playback is not self._capture:
             self._playback.start_stream()
-        self._holds = self._playback.get_write_available()  # all of it, as long as nothing was written
+        self._capacity = _count(self._playback.get_write_available())  # all of it, as long as nothing was written
+        self.output_delay_samples = min(self.output_delay_samples, self._capacity - BLOCK_SAMPLES)
         # A sound server may need two seconds until it captures; what was given to the other side before is gone by then.
         self._read_away(BLOCK_SAMPLES)
-        self._read_away(self._capture.get_read_available())
-        self._fill()
+        self._read_away(_count(self._capture.get_read_available()))
         for _ in range(_FIRST_BLOCKS):
             self._playback.write(bytes(2 * BLOCK_SAMPLES), exception_on_underflow=False)
             self._read_away(BLOCK_SAMPLES)
         self._fill()
-        self._is_running = True
+        self._is_running, self._ran_dry = True, False  # nobody has heard anything yet
 
     def _fill(self) -> None:
         """Bring the output side up to what it should hold between two blocks."""
         if (lacking := self._lacking()) > 0:
             self._playback.write(bytes(2 * lacking), exception_on_underflow=False)
 
+    def _held(self) -> int:
+        return max(0, self._capacity - _count(self._playback.get_write_available()))
+
     def _lacking(self) -> int:
-        held = max(0, self._holds - self._playback.get_write_available())
-        return self.output_delay_samples - BLOCK_SAMPLES - held
+        return self.output_delay_samples - self._held()
 
     def _catch_up(self) -> None:
         """After the output side ran dry: what was captured meanwhile is heard as long as as much can be played for it."""
-        backlog = self._capture.get_read_available()
+        backlog = _count(self._capture.get_read_available())
         if backlog >= BLOCK_SAMPLES and self._lacking() >= BLOCK_SAMPLES:
             return
         while backlog >= BLOCK_SAMPLES:
             self._read_away(backlog)
-            backlog = self._capture.get_read_available()
+            backlog = _count(self._capture.get_read_available())
         self._fill()
         self._ran_dry = False
         self.xruns += 1
@@ -179,7 +182,14 @@ class PyAudioDevice:
 
 
 def _blocks(buffer_ms: int) -> int:
-    return max(1, buffer_ms // int(milliseconds(BLOCK_SAMPLES)))
+    return max(2, buffer_ms // int(milliseconds(BLOCK_SAMPLES)))
+
+
+def _count(available: int) -> int:
+    """What PyAudio says is available.  It hands on PortAudio's error numbers, too: OSError."""
+    if available < 0:
+        raise OSError(f"PortAudio error {available}")
+    return available
 
 
 class FileDevice:

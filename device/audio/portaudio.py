@@ -37,18 +37,18 @@ def _handle_alsa_errors() -> None:
         ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_alsa_error_handler)
 
 
-def on_alsa_recovery(count: Callable[[], None]) -> None:
-    """Call `count` whenever ALSA recovers a stream after an xrun, which it would otherwise only print, until
+def on_alsa_recovery(listener: Callable[[], None]) -> None:
+    """Call `listener` whenever ALSA recovers a stream after an xrun, which it would otherwise only print, until
     `forget_alsa_recovery`.  PortAudio hides these from its blocking calls, and doesn't use ALSA's recovery for every card.
     """
     _handle_alsa_errors()
-    _recovery_listeners.append(count)
+    _recovery_listeners.append(listener)
 
 
-def forget_alsa_recovery(count: Callable[[], None]) -> None:
+def forget_alsa_recovery(listener: Callable[[], None]) -> None:
     """The end of `on_alsa_recovery`; a second time nothing happens."""
-    if count in _recovery_listeners:
-        _recovery_listeners.remove(count)
+    if listener in _recovery_listeners:
+        _recovery_listeners.remove(listener)
 
 
 class _DeviceInfo(ctypes.Structure):
@@ -74,14 +74,18 @@ def set_buffer(port: object, source: int | None, sink: int | None, blocks: int, 
         library = ctypes.CDLL("libportaudio.so.2")  # the one PyAudio has loaded
     except OSError:
         return  # another system's: it keeps its own latency
-    library.Pa_GetDeviceInfo.restype = ctypes.POINTER(_DeviceInfo)
-    library.PaAlsa_SetNumPeriods(blocks)
+    about, set_periods = library.Pa_GetDeviceInfo, getattr(library, "PaAlsa_SetNumPeriods", None)
+    about.restype = ctypes.POINTER(_DeviceInfo)
+    if set_periods is None:
+        return  # not ALSA's
+    set_periods(blocks)
     latency_s = (blocks - 1) * block_s  # PortAudio adds the block that is being filled
     with contextlib.suppress(OSError):  # there is no default: to open it says so
         source = port.get_default_input_device_info()["index"] if source is None else source
         sink = port.get_default_output_device_info()["index"] if sink is None else sink
-        library.Pa_GetDeviceInfo(source).contents.low_input_latency_s = latency_s
-        library.Pa_GetDeviceInfo(sink).contents.low_output_latency_s = latency_s
+        if about(source) and about(sink):  # nothing where PyAudio has a PortAudio of its own in it
+            about(source).contents.low_input_latency_s = latency_s
+            about(sink).contents.low_output_latency_s = latency_s
 
 
 @contextlib.contextmanager

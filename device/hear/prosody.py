@@ -38,4 +38,5 @@ class Prosody:
         """
         features = log_mel_end(samples, WINDOW_SAMPLES)[None]
         with computing():
-            return float(self._session.run(None, {"input_features": features})[0].reshape(-1)[0])
+            found = self._session.run(None, {"input_features": features})
+        return float(found[0].reshape(-1)[0])

@@ -29,7 +29,8 @@ class VoskGlance:
             self._kaldi.SetMaxAlternatives(READINGS)
             self._heard = 0
         else:
-            self._kaldi.FinalResult()  # what another glance left; `Reset` would keep some of it
+            with computing():
+                self._kaldi.FinalResult()  # what another glance left; `Reset` would keep some of it
         self._left = (np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
         self._ended: list[list[str]] = []
 
@@ -38,14 +39,19 @@ class VoskGlance:
         if not piece.size:
             return False
         self._heard += piece.size
+        sound = piece.tobytes()
         with computing():
-            is_over = self._kaldi.AcceptWaveform(piece.tobytes())
-        if is_over:
-            self._ended.append(_readings(self._kaldi.Result()))  # Kaldi ends a segment by itself after a silence
+            is_over = self._kaldi.AcceptWaveform(sound)
+        if is_over:  # Kaldi ends a segment by itself after a silence
+            with computing():
+                result = self._kaldi.Result()
+            self._ended.append(_readings(result))
         return True
 
     def readings(self) -> list[str]:
-        parts = [*self._ended, _readings(self._kaldi.FinalResult())]
+        with computing():
+            last = self._kaldi.FinalResult()
+        parts = [*self._ended, _readings(last)]
         parts = [part for part in parts if any(part)] or [[""]]
         most = max(map(len, parts))
         return [" ".join(part[min(i, len(part) - 1)] for part in parts) for i in range(most)]

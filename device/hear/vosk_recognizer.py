@@ -155,10 +155,13 @@ class _Decoder:
         self.heard += len(piece)
         self.heard_ever += len(piece)
         self._clean = False
+        sound = piece.tobytes()
         with computing():
-            is_over = self._kaldi.AcceptWaveform(piece.tobytes())
+            is_over = self._kaldi.AcceptWaveform(sound)
         if is_over:
-            self.ended = _readings(self._kaldi.Result())
+            with computing():
+                result = self._kaldi.Result()
+            self.ended = _readings(result)
         return True
 
     def partial(self) -> str:

@@ -107,8 +107,9 @@ class Llama:
 
     def _decode(self, tokens: list[int]) -> None:
         batch = (self._c.llama_token * len(tokens))(*tokens)
+        wanted = self._c.llama_batch_get_one(batch, len(tokens))
         with computing():
-            status = self._c.llama_decode(self._context, self._c.llama_batch_get_one(batch, len(tokens)))
+            status = self._c.llama_decode(self._context, wanted)
         if status != 0:
             self._c.llama_memory_clear(self._memory, True)
             self._cached.clear()

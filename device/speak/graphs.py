@@ -90,8 +90,9 @@ class SplitGraph:
     def render(self, ids: list[int], scales: Scales, speaker: int, check: Callable[[], None]) -> Rendering:
         """One phrase.  The encoder runs here, the decoder as the pieces are taken; `check` is called before each."""
         check()
+        feed = _feed(ids, scales, speaker if self._wants_speaker else None)
         with computing():
-            outputs = self._encoder.run(None, _feed(ids, scales, speaker if self._wants_speaker else None))
+            outputs = self._encoder.run(None, feed)
         durations = outputs[-1].ravel()
         frames = self._latents(outputs[:-1], speaker)
         # Before the first phoneme come the ids of the beginning and its pad.
@@ -108,7 +109,10 @@ class SplitGraph:
 
         def flow(left: int, right: int) -> np.ndarray:
             window = [np.ascontiguousarray(output[..., left:right]) for output in outputs]
-            return self._flow.run(None, dict(zip(names, window, strict=False)) | more)[0]
+            feed = dict(zip(names, window, strict=False)) | more
+            with computing():
+                found = self._flow.run(None, feed)
+            return found[0]
 
         return _Latents(total, flow)
 
@@ -119,9 +123,10 @@ class SplitGraph:
         for start, end in windows(total, quiet):
             check()
             left, right = max(0, start - CONTEXT_FRAMES), min(total, end + CONTEXT_FRAMES)
+            feed[self._frames_name] = frames.window(left, right)
             with computing():
-                feed[self._frames_name] = frames.window(left, right)
-                samples = self._decoder.run(None, feed)[0].ravel()
+                found = self._decoder.run(None, feed)
+            samples = found[0].ravel()
             yield samples[(start - left) * self._hop : (end - left) * self._hop]
 
 
@@ -136,8 +141,9 @@ class WholeGraph:
     def render(self, ids: list[int], scales: Scales, speaker: int, check: Callable[[], None]) -> Rendering:
         """One phrase, as one piece.  Voices with an alignment output give durations."""
         check()
+        feed = _feed(ids, scales, speaker if self._wants_speaker else None)
         with computing():
-            samples, *rest = self._session.run(None, _feed(ids, scales, speaker if self._wants_speaker else None))
+            samples, *rest = self._session.run(None, feed)
         durations = rest[0].ravel() * self._hop if rest and rest[0].size == len(ids) else None
         return Rendering(durations, iter([samples.ravel()]))
 

@@ -95,6 +95,8 @@ def _converse(
             log.append(line)
             if "listening for" in line:
                 break
+        else:
+            sys.exit("".join(log) + f"nod run ended by {daemon.wait()} before it listened")
         rest = threading.Thread(target=lambda: log.extend(daemon.stderr))
         rest.start()
         end_s, asked = time.monotonic() + 60 * minutes, 0
