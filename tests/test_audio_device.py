@@ -150,6 +150,13 @@ def test_a_card_that_holds_less_than_it_was_asked_for(opened):
     assert card.captured < BLOCK_SAMPLES and device.xruns == 0
 
 
+def test_a_card_that_does_not_know_its_room_yet_is_taken_to_hold_what_was_asked_for(opened, monkeypatch):
+    monkeypatch.setattr(Card, "get_write_available", lambda self: self.holds - self.playing if self.has_started else 0)
+    card = Card(640)
+    device = opened(card)
+    assert device.output_delay_samples == 640 - BLOCK_SAMPLES and device.xruns == 0
+
+
 def test_portaudio_s_error_numbers_are_said_in_a_sentence(opened):
     card = Card(800)
     device = opened(card)

@@ -130,7 +130,8 @@ class PyAudioDevice:
         self._capture.start_stream()
         if self._playback is not self._capture:
             self._playback.start_stream()
-        self._capacity = _count(self._playback.get_write_available())  # all of it, as long as nothing was written
+        room = _count(self._playback.get_write_available())  # all of it, as long as nothing was written
+        self._capacity = room if room > BLOCK_SAMPLES else self._capacity
         self.output_delay_samples = min(self.output_delay_samples, self._capacity - BLOCK_SAMPLES)
         # A sound server may need two seconds until it captures; what was given to the other side before is gone by then.
         self._read_away(BLOCK_SAMPLES)
