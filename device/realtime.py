@@ -14,8 +14,9 @@ import threading
 from collections.abc import Iterator
 
 # SCHED_FIFO priorities.  Every thread that runs Python has one, so that none holding the GIL waits behind native pools;
-# those stay at normal priority, and so do long native calls beside a sound server (`computing`).  Among them what the user waits for comes first: hearing, then sound for words that are
-# there, then further words.  The sound server of a desktop runs at 20 or below.
+# those stay at normal priority, and so do long native calls beside a sound server (`computing`).  Among them what the
+# user waits for comes first: hearing, then sound for words that are there, then further words.  A sound server that has a
+# realtime priority runs at 20 or below.
 PRIORITY = {"audio": 60, "main": 50, "hear": 45, "judge": 44, "speak": 43, "reply": 42, "tool": 30}
 
 # The same order among those that compute at normal priority (`leave_room`), close to that of a sound server.
@@ -53,7 +54,7 @@ def name_thread(role: str) -> str | None:
 
 @contextlib.contextmanager
 def starting(role: str) -> Iterator[None]:
-    """Give threads that native libraries start inside the priority of `role`, where that is allowed."""
+    """Give threads that native libraries start inside, and the caller as long, the priority of `role`, where allowed."""
     policy, param = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY[role]))
@@ -97,8 +98,8 @@ def computing() -> Iterator[None]:
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
 
 
-def native_threads() -> set[int]:
-    """The numbers of this process's threads, those of native libraries among them."""
+def thread_numbers() -> set[int]:
+    """Of all threads of this process, those that native libraries started among them."""
     return {int(number) for number in os.listdir("/proc/self/task")}
 
 

@@ -184,7 +184,7 @@ thread.join()
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody with fewer rights")
+@pytest.mark.skipif(os.geteuid() != 0, reason="Going to normal priority without privilege isn't tested: only root may give its own up")
 def test_whoever_has_the_priority_but_no_privilege_may_go_to_normal_priority():
     """As with a limit in /etc/security/limits.d, which also lets it come back; a container may not raise that limit."""
     ran = subprocess.run([sys.executable, "-c", _UNPRIVILEGED], capture_output=True, text=True, timeout=60)

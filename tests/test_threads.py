@@ -4,6 +4,7 @@ import contextlib
 import os
 import threading
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from device import realtime
 from device.errors import StaleDraft
 from device.floor import Floor
+from device.hear.prosody import Prosody
+from device.hear.vosk_recognizer import _Decoder
 from device.mailbox import Mailbox
 from device.reply.desk import Office
 from device.reply.ledger import Ledger
@@ -117,6 +120,43 @@ def test_native_work_leaves_a_core_where_a_sound_server_needs_one(leaves_room):
     finally:
         realtime.leave_room(False)
     assert found == [True, True, True]
+
+
+class _Native:
+    """Whatever is called on it says at which policy."""
+
+    def __init__(self, found: list[int]):
+        self._found = found
+
+    def __getattr__(self, name):
+        def call(*args):
+            self._found.append(os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK)
+            return [np.zeros(1)] if name == "run" else '{"alternatives": []}'
+
+        return call
+
+
+def test_smart_turn_and_the_recognizer_compute_beside_a_sound_server():
+    found: list[int] = []
+    prosody, decoder = Prosody.__new__(Prosody), _Decoder.__new__(_Decoder)
+    prosody._session = decoder._kaldi = _Native(found)
+    decoder.heard_ever = 0
+    decoder.go_on()
+
+    def work():
+        realtime.name_thread("hear")
+        prosody.probability(np.zeros(16000, np.float32))
+        decoder.hear(np.zeros(160, np.int16))
+        decoder.finish()
+
+    realtime.leave_room()
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(10)
+    finally:
+        realtime.leave_room(False)
+    assert found == [os.SCHED_OTHER] * 4  # Smart Turn; a piece, its result, and the end of the recognizer's
 
 
 def test_threads_of_a_library_get_the_priority_of_those_that_wait_for_them():

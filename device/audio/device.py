@@ -17,7 +17,7 @@ from device.audio.portaudio import (
 from device.audio.profiles import Channels
 from device.errors import AudioError, EndOfRecording
 from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ, milliseconds
-from device.realtime import leave_room, native_threads, starting
+from device.realtime import leave_room, starting, thread_numbers
 
 
 class AudioDevice(Protocol):
@@ -63,11 +63,11 @@ class PyAudioDevice:
         self._channels = channels
         self._port = open_portaudio()
         try:
-            alone = native_threads()
+            alone = thread_numbers()
             # A sound server's client has a thread of its own, without which no block comes or goes.
             with native_stderr_closed(), starting("audio"):
                 self._open(input_name, output_name, buffer_ms)
-            leave_room(bool(native_threads() - alone))
+            leave_room(bool(thread_numbers() - alone))
         except OSError as error:
             self._port.terminate()
             captured = "mono" if channels.count == 1 else f"with {channels.count} capture channels"
