@@ -1,8 +1,10 @@
 """What the threads share: mailboxes, the floor, priorities."""
 
 import contextlib
+import ctypes
 import os
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +19,9 @@ from device.hear.vosk_recognizer import _Decoder
 from device.mailbox import Mailbox
 from device.reply.desk import Office
 from device.reply.ledger import Ledger
+from device.reply.llama import Llama
 from device.reply.tool import Tool, ToolResult
+from device.speak.graphs import Scales, SplitGraph, WholeGraph
 
 
 @given(st.integers(1, 5), st.lists(st.integers(), max_size=30))
@@ -157,6 +161,47 @@ def test_smart_turn_and_the_recognizer_compute_beside_a_sound_server():
     finally:
         realtime.leave_room(False)
     assert found == [os.SCHED_OTHER] * 4  # Smart Turn; a piece, its result, and the end of the recognizer's
+
+
+def test_voice_and_language_model_compute_beside_a_sound_server():
+    found: list[int] = []
+    native = _Native(found)
+
+    def network(shape):
+        def run(names, feed):
+            native.run()
+            return [np.zeros(shape(feed)), np.ones(3)]
+
+        return SimpleNamespace(run=run, get_inputs=lambda: [SimpleNamespace(name="z")])
+
+    split, whole, llama = (kind.__new__(kind) for kind in (SplitGraph, WholeGraph, Llama))
+    split._encoder = network(lambda feed: (1, 4, 20))
+    split._flow = network(lambda feed: feed["z"].shape)
+    split._decoder = network(lambda feed: feed["frames"].shape[2])
+    split._frames_name = "frames"
+    whole._session = network(lambda feed: 1)
+    for graph in (split, whole):
+        graph._hop, graph._wants_speaker, graph._decodes_speaker = 1, False, False
+    llama._c = SimpleNamespace(llama_token=ctypes.c_int32, llama_batch_get_one=lambda *of: of)
+    llama._context, llama._cached, llama.processed = None, [], 0
+
+    def work():
+        realtime.name_thread("speak")
+        whole.render([1], Scales(0, 1, 0), 0, lambda: None)
+        list(split.render([1], Scales(0, 1, 0), 0, lambda: None)[1])
+        found.append(-1)
+        llama._c.llama_decode = lambda *of: found.append(os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK) or 0
+        llama._decode([1])
+
+    realtime.leave_room()
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(10)
+    finally:
+        realtime.leave_room(False)
+    voices, (decoded,) = found[: found.index(-1)], found[found.index(-1) + 1 :]
+    assert len(voices) >= 4 and {*voices, decoded} == {os.SCHED_OTHER}
 
 
 def test_threads_of_a_library_get_the_priority_of_those_that_wait_for_them():
