@@ -15,7 +15,8 @@ from device import realtime
 from device.errors import StaleDraft
 from device.floor import Floor
 from device.hear.prosody import Prosody
-from device.hear.vosk_recognizer import _Decoder
+from device.hear.vosk_glance import VoskGlance
+from device.hear.vosk_recognizer import RENEW_AFTER_SAMPLES, VoskRecognizer, _Decoder
 from device.mailbox import Mailbox
 from device.reply.desk import Office
 from device.reply.ledger import Ledger
@@ -161,6 +162,39 @@ def test_smart_turn_and_the_recognizer_compute_beside_a_sound_server():
     finally:
         realtime.leave_room(False)
     assert found == [os.SCHED_OTHER] * 4  # Smart Turn; a piece, its result, and the end of the recognizer's
+
+
+def test_the_second_look_and_a_fresh_recognizer_compute_beside_a_sound_server(monkeypatch):
+    found: list[int] = []
+
+    def made(model, rate_hz):
+        native = _Native(found)
+        native.AcceptWaveform(b"")  # in place of what making one does
+        native.SetMaxAlternatives = lambda most: None  # takes microseconds
+        return native
+
+    monkeypatch.setattr("vosk.KaldiRecognizer", made)
+    glance, recognizer = VoskGlance(None), VoskRecognizer.__new__(VoskRecognizer)
+    recognizer._model, recognizer._to_hear_again, recognizer._newest = None, None, np.zeros(0, np.int16)
+    recognizer._front, recognizer._spare = (SimpleNamespace(heard_ever=RENEW_AFTER_SAMPLES) for _ in "ab")
+
+    def work():
+        realtime.name_thread("hear")
+        for _ in "12":
+            glance.begin(np.zeros(160, np.float32))
+            glance.work()
+            glance.readings()
+        recognizer.tidy()
+
+    realtime.leave_room()
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(10)
+    finally:
+        realtime.leave_room(False)
+    # Made, a piece, its result, the readings; the second time what was left is thrown away instead; and a new decoder.
+    assert found == [os.SCHED_OTHER] * 9
 
 
 def test_voice_and_language_model_compute_beside_a_sound_server():

@@ -25,7 +25,8 @@ class VoskGlance:
 
     def begin(self, samples: np.ndarray) -> None:
         if self._heard >= _RENEW_AFTER_SAMPLES:
-            self._kaldi = vosk.KaldiRecognizer(self._model, SAMPLE_RATE_HZ)
+            with computing():  # 60 ms, and what the old one walked is given back
+                self._kaldi = vosk.KaldiRecognizer(self._model, SAMPLE_RATE_HZ)
             self._kaldi.SetMaxAlternatives(READINGS)
             self._heard = 0
         else:

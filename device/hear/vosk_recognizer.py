@@ -93,8 +93,9 @@ class VoskRecognizer:
         self._front, self._spare = sorted((self._front, self._spare), key=lambda decoder: decoder.heard_ever)
         if self._spare.heard_ever < RENEW_AFTER_SAMPLES:
             return False
-        self._spare = _Decoder(self._model)
-        give_back_memory()
+        with computing():  # 50 ms, and the old one's memory takes some to give back
+            self._spare = _Decoder(self._model)
+            give_back_memory()
         self._to_hear_again = self._newest
         return True
 
