@@ -91,7 +91,7 @@ class Models:
                 pass
             self.recognizer.settle()
         self.recognizer.start()
-        self.prosody.probability(speech)
+        self.prosody.verdict(speech)
 
 
 def fillers_dir(store: ModelStore) -> Path:

@@ -32,12 +32,13 @@ def tones(*lengths_ms: int, gap_ms: int = 120) -> tuple[np.ndarray, list[tuple[i
     return (sound + 0.001 * rng.standard_normal(sound.size)).astype(np.float32), spans
 
 
-def ask(pause_ms: float, text: str, voice: tuple[float, ...] = ()) -> dict:
+def ask(pause_ms: float, text: str, voice: tuple[tuple[float, float], ...] = ()) -> dict:
     return {"pause_ms": pause_ms, "text": text, "spoken_ms": 1500.0, "completeness": "none", "voice": voice, "fade": None}
 
 
 def row(clip="a", kind="fluent", is_last=True, text="who wrote hamlet", voice=0.97, length_ms=None, late_ms=0.0) -> dict:
-    asked = [ask(70.0, text), ask(70.0, text, (voice,)), ask(200.0, text, (voice, voice))]
+    verdict = (voice, voice)
+    asked = [ask(70.0, text), ask(70.0, text, (verdict,)), ask(200.0, text, (verdict, verdict))]
     pause = {"end_t": 16_000, "late_ms": late_ms, "text": text, "length_ms": length_ms, "asked": asked}
     return {"clip": clip, "source": "bench", "kind": kind, "is_last": is_last, **pause}
 

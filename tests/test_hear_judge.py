@@ -13,6 +13,7 @@ from device.hear.judge import Ask, Judged
 from device.hear.loop import Listener
 from device.hear.prosody import Prosody
 from device.hear.recognizer import load_recognizer
+from device.hear.turn import Verdict
 from device.mailbox import Mailbox
 from tests.frames import feed, frames
 
@@ -48,7 +49,7 @@ def test_the_voice_is_judged_while_the_text_is_settled(store, prosody, said):
     before = [event for event in events if isinstance(event, EndEvidence)]
     asked = box.get(0)
     assert isinstance(asked, Ask) and 0 < asked.samples.size <= 8 * 16_000
-    after = listener.receive(Judged(asked.silence, 0.99))
+    after = listener.receive(Judged(asked.silence, Verdict(0.99, 0.99)))
     assert [event.end_t for event in after] == [before[-1].end_t]
     assert after[0].p_end > before[-1].p_end
 
@@ -80,7 +81,7 @@ def test_an_answer_about_a_pause_that_is_over_counts_for_nothing(store, prosody,
     listener, box, _ = until_the_first_question(store, prosody, said)
     asked = box.get(0)
     listener.receive(Listen(2, said[-1].t))
-    assert listener.receive(Judged(asked.silence, 0.99)) == []
+    assert listener.receive(Judged(asked.silence, Verdict(0.99, 0.99))) == []
 
 
 def test_the_thread_answers_each_question_and_survives_a_fault(prosody):
@@ -94,21 +95,21 @@ def test_the_thread_answers_each_question_and_survives_a_fault(prosody):
     thread.join(20)
     assert isinstance(main.get(0), Fault)
     answer = hear.get(0)
-    assert answer.silence is second and 0 <= answer.probability <= 1
+    assert answer.silence is second and all(0 <= p <= 1 for p in answer.verdict)
     assert hear.get(0) is None and not thread.is_alive()
 
 
 @pytest.mark.parametrize(("completeness", "may_be_long"), [("complete", False), ("none", True)])
 def test_a_whole_command_never_waits_long_however_it_sounds(store, prosody, said, completeness, may_be_long):
     listener, box, _ = until_the_first_question(store, prosody, said, completeness)
-    waits = [event.wait_ms for event in listener.receive(Judged(box.get(0).silence, 0.001))]
+    waits = [event.wait_ms for event in listener.receive(Judged(box.get(0).silence, Verdict(0.001, 0.001)))]
     assert waits[0] > 300 if may_be_long else waits[0] <= 220
 
 
 @pytest.mark.parametrize(("completeness", "verdict", "is_asked"), [("complete", 0.999, False), ("none", 0.001, True)])
 def test_nobody_is_asked_about_the_voice_of_a_turn_that_is_over(store, prosody, said, completeness, verdict, is_asked):
     listener, box, events = until_the_first_question(store, prosody, said, completeness)
-    listener.receive(Judged(box.get(0).silence, verdict))
+    listener.receive(Judged(box.get(0).silence, Verdict(verdict, verdict)))
     paused = [event for event in events if isinstance(event, Pause)][-1]
     rest = [replace(f, in_speech=False, speech_probability=0.0) for f in said if paused.t <= f.t < paused.end_t + 16_000]
     feed(listener, rest)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from device import realtime
 from device.errors import StaleDraft
 from device.floor import Floor
-from device.hear.prosody import Prosody
+from device.hear.prosody import Head, Prosody
 from device.hear.vosk_glance import VoskGlance
 from device.hear.vosk_recognizer import RENEW_AFTER_SAMPLES, VoskRecognizer, _Decoder
 from device.mailbox import Mailbox
@@ -136,7 +136,7 @@ class _Native:
     def __getattr__(self, name):
         def call(*args):
             self._found.append(os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK)
-            return [np.zeros(1)] if name == "run" else '{"alternatives": []}'
+            return [np.zeros(1)] * 2 if name == "run" else '{"alternatives": []}'
 
         return call
 
@@ -145,12 +145,13 @@ def test_smart_turn_and_the_recognizer_compute_beside_a_sound_server():
     found: list[int] = []
     prosody, decoder = Prosody.__new__(Prosody), _Decoder.__new__(_Decoder)
     prosody._session = decoder._kaldi = _Native(found)
+    prosody.head = Head(0.0, 0.0, np.zeros(1))
     decoder.heard_ever = 0
     decoder.go_on()
 
     def work():
         realtime.name_thread("hear")
-        prosody.probability(np.zeros(16000, np.float32))
+        prosody.verdict(np.zeros(16000, np.float32))
         decoder.hear(np.zeros(160, np.int16))
         decoder.finish()
 

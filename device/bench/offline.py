@@ -64,6 +64,16 @@ def feed(listener: Listener, messages) -> list[object]:
     return events
 
 
+def word_spans(model: vosk.Model, sound: np.ndarray) -> list[tuple[int, int]]:
+    """First sample, and the one after the last, of each word in `sound`."""
+    kaldi = vosk.KaldiRecognizer(model, SAMPLE_RATE_HZ)
+    kaldi.SetWords(True)
+    pcm = (np.clip(sound, -1, 1) * 32767).astype(np.int16)
+    results = [kaldi.Result() for at in range(0, len(pcm), 8000) if kaldi.AcceptWaveform(pcm[at : at + 8000].tobytes())]
+    words = [word for text in [*results, kaldi.FinalResult()] for word in json.loads(text).get("result", [])]
+    return [(round(word["start"] * SAMPLE_RATE_HZ), round(word["end"] * SAMPLE_RATE_HZ)) for word in words]
+
+
 class Witness(TurnModel):
     """The shipped fusion, which writes down what it is asked."""
 
@@ -92,19 +102,14 @@ class Ear:
         recognizer = load_recognizer("vosk", store)
         recognizer.idle = lambda: False  # nobody waits here: decode again after a pause instead of everything twice
         self._witness = Witness()
-        self._prosody, self._asks = Prosody(store.path("smart-turn")), Mailbox("judge", 8)
-        self._listener = Listener(recognizer, self._prosody, completeness, Turn(), self._witness, self._asks)
+        self.prosody, self._asks = Prosody(store.path("smart-turn")), Mailbox("judge", 8)
+        self._listener = Listener(recognizer, self.prosody, completeness, Turn(), self._witness, self._asks)
         self._words = vosk.Model(str(store.path("vosk-small-en")))
         self._t = 0
 
     def word_spans(self, sound: np.ndarray) -> list[tuple[int, int]]:
         """First sample, and the one after the last, of each word in `sound`."""
-        kaldi = vosk.KaldiRecognizer(self._words, SAMPLE_RATE_HZ)
-        kaldi.SetWords(True)
-        pcm = (np.clip(sound, -1, 1) * 32767).astype(np.int16)
-        results = [kaldi.Result() for at in range(0, len(pcm), 8000) if kaldi.AcceptWaveform(pcm[at : at + 8000].tobytes())]
-        words = [word for text in [*results, kaldi.FinalResult()] for word in json.loads(text).get("result", [])]
-        return [(round(word["start"] * SAMPLE_RATE_HZ), round(word["end"] * SAMPLE_RATE_HZ)) for word in words]
+        return word_spans(self._words, sound)
 
     def pauses(self, take: Take) -> list[Row]:
         """Each pause the listener noticed in a take.
@@ -130,7 +135,7 @@ class Ear:
                 if isinstance(event, Resumed) and pauses:
                     pauses[-1]["length_ms"] = milliseconds(event.t - self._t - pauses[-1]["end_t"])
             while (ask := self._asks.get(timeout_s=0)) is not None:
-                verdict = Judged(ask.silence, self._prosody.probability(ask.samples))
+                verdict = Judged(ask.silence, self.prosody.verdict(ask.samples))
                 late.append((frame.t + VERDICT_LATE_SAMPLES, verdict))
             if self._witness.asked and pauses:
                 pauses[-1]["asked"] += [asdict(evidence) for evidence in self._witness.asked]

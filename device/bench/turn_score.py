@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from device.hear.level import Fade
-from device.hear.turn import Evidence, TurnModel, wait_bounds_ms
+from device.hear.turn import Evidence, TurnModel, Verdict, wait_bounds_ms
 
 Row = dict[str, Any]
 
@@ -32,7 +32,7 @@ def judged(rows: Sequence[Row]) -> list[Row]:
 
 def _evidence(asked: Row) -> Evidence:
     fade = Fade(**asked["fade"]) if asked["fade"] else None
-    return Evidence(**(asked | {"voice": tuple(asked["voice"]), "fade": fade}))
+    return Evidence(**(asked | {"voice": tuple(Verdict(*verdict) for verdict in asked["voice"]), "fade": fade}))
 
 
 def waits_ms(pauses: Sequence[Row], model: TurnModel, bounds_ms: tuple[float, float], patience: float = 1.0) -> np.ndarray:
@@ -85,7 +85,8 @@ def calibration(p: np.ndarray, is_end: np.ndarray, weight: np.ndarray, bins: int
 
 
 SOURCES: dict[str, Callable[[Row], float]] = {
-    "voice": lambda pause: next(e.voice[0] for e in pause["evidence"] if e.voice),
+    "voice": lambda pause: next(e.voice[0].own for e in pause["evidence"] if e.voice),
+    "voice, second opinion": lambda pause: next(e.voice[0].second for e in pause["evidence"] if e.voice),
     "text": lambda pause: pause["text_log_odds"],
     "ending": lambda pause: next((e.ending for e in pause["evidence"] if e.ending is not None), 0.0),
     "fade": lambda pause: _faded(pause["evidence"][0].fade),

@@ -6,6 +6,7 @@ import numpy as np
 
 from device.events import Fault
 from device.hear.prosody import Prosody
+from device.hear.turn import Verdict
 from device.mailbox import Mailbox
 
 
@@ -22,10 +23,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """To the hear thread: the voice before `silence` sounds finished with this probability, 0..1."""
+    """To the hear thread: how finished the voice before `silence` sounds."""
 
     silence: object
-    probability: float
+    verdict: Verdict
 
 
 def run(mailbox: Mailbox, hear: Mailbox, main: Mailbox, prosody: Prosody, stop: object) -> None:
@@ -35,6 +36,6 @@ def run(mailbox: Mailbox, hear: Mailbox, main: Mailbox, prosody: Prosody, stop: 
     """
     while (asked := mailbox.get()) is not stop:
         try:
-            hear.put(Judged(asked.silence, prosody.probability(asked.samples)))
+            hear.put(Judged(asked.silence, prosody.verdict(asked.samples)))
         except Exception as error:  # anything onnxruntime throws
             main.put(Fault("judge", f"{type(error).__name__}: {error}"))

@@ -267,7 +267,7 @@ class Listener:
         silence = self._silence
         silence.stage = self._stage()
         if self._judge is None:
-            return self._judged(Judged(silence, self._prosody.probability(self._recent())))
+            return self._judged(Judged(silence, self._prosody.verdict(self._recent())))
         self._judge.put(Ask(silence, self._recent()))
         return []
 
@@ -275,7 +275,7 @@ class Listener:
         silence = self._silence
         if silence is None or answer.silence is not silence:
             return []
-        silence.voice += (answer.probability,)
+        silence.voice += (answer.verdict,)
         if len(silence.voice) == 1 and silence.text:
             self._hear_it_fade()  # to its end, which the first text didn't wait for
         return [self._evidence()] if silence.text else []

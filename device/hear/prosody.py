@@ -1,9 +1,16 @@
-"""Does it sound finished?  Smart Turn v3.2: the melody and rhythm of the last 8 s, to a probability.
+"""Does it sound finished?  Smart Turn v3.2 on the last 8 s, and a second opinion on what it heard, to a probability.
 
 Model: Daily's smart-turn v3.2 (BSD-2), a Whisper-tiny encoder with a classifier; 8 s of 16 kHz sound, padded in front.
+What its encoder makes of the sound knows more than its classifier says.  A logistic regression over both is fitted to
+orders and questions cut at their words (`tests/bench/fit_prosody.py`), and stands in `prosody_weights.json`.
 """
 
+import json
+import math
+from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -11,9 +18,60 @@ import onnxruntime
 from device.errors import ModelError
 from device.events import SAMPLE_RATE_HZ
 from device.hear.mel import log_mel_end
+from device.hear.turn import Verdict
 from device.realtime import computing
 
 WINDOW_SAMPLES = 8 * SAMPLE_RATE_HZ
+HEAD_VERSION = 1
+
+_STATE = "sum_1"  # of the listed model: the encoder's frames, weighted and added up, 384 numbers
+_MOST_LOG_ODDS = 6.0
+
+
+class Heard(NamedTuple):
+    """log_odds: of the turn being over, as Smart Turn's classifier has it, -6..6.  state: what it has them from,
+    float32 (384,)."""
+
+    log_odds: float
+    state: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """The fitted regression.  Immutable; any thread.
+
+    own: weight of Smart Turn's log-odds.  state: weights of its state, (384,).
+    """
+
+    bias: float
+    own: float
+    state: np.ndarray
+
+    @classmethod
+    def load(cls) -> "Head":
+        """The weights that ship with Nod."""
+        data = json.loads(resources.files("device.hear").joinpath("prosody_weights.json").read_text(encoding="utf-8"))
+        if data["version"] != HEAD_VERSION:
+            raise ValueError(f"prosody_weights.json has version {data['version']}, this code knows {HEAD_VERSION}")
+        return cls.of(data)
+
+    @classmethod
+    def of(cls, data: dict) -> "Head":
+        """From what `as_dict` gave."""
+        return cls(data["bias"], data["own"], np.array(data["state"], np.float32))
+
+    def as_dict(self) -> dict:
+        """Plain numbers, for a file."""
+        return {
+            "bias": round(self.bias, 4),
+            "own": round(self.own, 4),
+            "state": [round(float(weight), 5) for weight in self.state],
+        }
+
+    def probability(self, heard: Heard) -> float:
+        """The second opinion: that it sounds finished, 0..1."""
+        log_odds = self.bias + self.own * heard.log_odds + float(self.state @ heard.state)
+        return 1 / (1 + math.exp(-min(max(log_odds, -30.0), 30.0)))
 
 
 class Prosody:
@@ -27,16 +85,39 @@ class Prosody:
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            model = path.read_bytes() + _also_gives(_STATE)
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises a family of its own types
             raise ModelError(f"{path}: can't be loaded ({error}); run `nod models fetch`.") from error
+        self.head = Head.load()
 
-    def probability(self, samples: np.ndarray) -> float:
-        """How finished `samples` (float32, mono 16 kHz, the turn up to now, its last 8 s count) sounds, 0..1.
+    def hear(self, samples: np.ndarray) -> Heard:
+        """What Smart Turn makes of `samples` (float32, mono 16 kHz, the turn up to now, its last 8 s count).
 
         Blocks 20 to 50 ms on one core; releases the GIL.
         """
         features = log_mel_end(samples, WINDOW_SAMPLES)[None]
         with computing():
-            found = self._session.run(None, {"input_features": features})
-        return float(found[0].reshape(-1)[0])
+            verdict, state = self._session.run(None, {"input_features": features})
+        p = min(max(float(verdict.reshape(-1)[0]), 1e-6), 1 - 1e-6)
+        return Heard(min(max(math.log(p / (1 - p)), -_MOST_LOG_ODDS), _MOST_LOG_ODDS), state.reshape(-1))
+
+    def verdict(self, samples: np.ndarray) -> Verdict:
+        """How finished `samples` sounds; otherwise as `hear`."""
+        heard = self.hear(samples)
+        return Verdict(1 / (1 + math.exp(-heard.log_odds)), self.head.probability(heard))
+
+
+def _also_gives(tensor: str) -> bytes:
+    """What makes an ONNX file give one more tensor when it is appended to it.
+
+    Messages of protocol buffers that follow each other are one: this one is ModelProto.graph (field 7) with one more
+    GraphProto.output (12): a ValueInfoProto with a name (1) and the type (2) of a float tensor.
+    """
+    float_tensor = b"\x0a\x02\x08\x01"  # TypeProto.tensor_type (1), in it elem_type (1) = FLOAT
+    return _field(7, _field(12, _field(1, tensor.encode()) + _field(2, float_tensor)))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    assert len(content) < 128, "a longer one has more than a byte of length"
+    return bytes([number << 3 | 2, len(content)]) + content

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from device.hear.sentence import SentenceModel
 
 Completeness = Literal["complete", "prefix", "none"]
 
-WEIGHTS_VERSION = 6
+WEIGHTS_VERSION = 7
 
 # Words a request doesn't end with when it is over.  A closed class of English, not the vocabulary of any one skill.
 _OPEN_WORDS = frozenset(
@@ -58,13 +58,20 @@ _USUAL_ENDING = 1.5  # who answers expects an end this much less than there is o
 _KNOWN_LOG_ODDS = 2.0  # of a usual whole sentence, as the text model has it
 
 
+class Verdict(NamedTuple):
+    """Probabilities 0..1 that the voice sounds finished: Smart Turn's own, and the second opinion."""
+
+    own: float
+    second: float
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What is known at a moment of a pause.
 
     pause_ms: silence so far.  text: everything said in this turn, lower case.  completeness: what the intent templates
-    say of it. spoken_ms: from the turn's first word to the last, pauses included. voice: Smart Turn's probabilities
-    0..1 in this pause, one for each time it was asked.  fade: how the voice went out.  ending: log-odds that a full stop
+    say of it. spoken_ms: from the turn's first word to the last, pauses included. voice: how finished it sounds,
+    one for each time it was asked in this pause.  fade: how the voice went out.  ending: log-odds that a full stop
     follows, as who answers sees it; None until it is known.
     """
 
@@ -72,7 +79,7 @@ class Evidence:
     text: str
     spoken_ms: float
     completeness: Completeness = "none"
-    voice: tuple[float, ...] = ()
+    voice: tuple[Verdict, ...] = ()
     fade: Fade | None = None
     ending: float | None = None
 
@@ -86,11 +93,22 @@ def wait_bounds_ms(evidence: Evidence, min_wait_ms: float, max_wait_ms: float) -
     return least_ms, max(least_ms, most_ms)
 
 
-def features(evidence: Evidence, whole: float) -> dict[str, float]:
+def heeds_second(evidence: Evidence) -> bool:
+    """Whether the second opinion on the voice counts, and not Smart Turn's own.
+
+    It is fitted to people's orders.  Of questions it knows a synthesized voice's only, and takes short ones for
+    unfinished; what the templates know whole is judged as before, too.
+    """
+    return evidence.completeness != "complete" and not _asks(evidence.text.split())
+
+
+def features(evidence: Evidence, whole: float, is_second: bool) -> dict[str, float]:
     """The numbers the regression weighs, each about -3..3.  Order and names are part of the weights file.
 
-    whole: log-odds of the text being a whole sentence (`SentenceModel`).
+    whole: log-odds of the text being a whole sentence (`SentenceModel`).  is_second: take the second opinion on the
+    voice.
     """
+    voice = [verdict.second if is_second else verdict.own for verdict in evidence.voice]
     words = evidence.text.split()
     last = words[-1] if words else ""
     # A sentence that the templates know is whole, whatever its words look like.
@@ -100,14 +118,14 @@ def features(evidence: Evidence, whole: float) -> dict[str, float]:
     return {
         "one": 1.0,
         "pause": math.log2(max(evidence.pause_ms, 30.0) / 100.0),
-        "voice": _logit(evidence.voice[0], 4.0) if evidence.voice else 0.0,
-        "voice_now": _logit(evidence.voice[-1], 4.0) if evidence.voice else 0.0,
+        "voice": _logit(voice[0], 4.0) if voice else 0.0,
+        "voice_now": _logit(voice[-1], 4.0) if voice else 0.0,
         "whole": min(max(whole, known, -5.0), 5.0) / 2,
         "ending": _ending(evidence),
         "complete": float(evidence.completeness == "complete"),
         "prefix": float(evidence.completeness == "prefix"),
         # Orders and questions are not cut short in the same places.
-        "question": float(bool(words) and words[0] in _QUESTION_WORDS and evidence.completeness != "complete"),
+        "question": float(_asks(words) and evidence.completeness != "complete"),
         "open_word": float(last in _OPEN_WORDS and not (last in _CAN_END_ANYWAY and len(words) > 1)),
         "filler": float(last in _FILLERS),
         "number": number * float(last in _NUMBERS or last.isdigit()),
@@ -116,6 +134,10 @@ def features(evidence: Evidence, whole: float) -> dict[str, float]:
         "brief": _brief(evidence, words),
         "brief_whole": _brief(evidence, words) / (1 + math.exp(-min(max(whole, -30.0), 30.0))),
     }
+
+
+def _asks(words: list[str]) -> bool:
+    return bool(words) and words[0] in _QUESTION_WORDS
 
 
 def _ending(evidence: Evidence) -> float:
@@ -131,7 +153,7 @@ def _brief(evidence: Evidence, words: list[str]) -> float:
     """
     if evidence.completeness == "complete":
         return 0.0
-    usual_ms = 1000.0 if words and words[0] in _QUESTION_WORDS else 2000.0
+    usual_ms = 1000.0 if _asks(words) else 2000.0
     return min(max(0.0, usual_ms - evidence.spoken_ms) / 1000, 0.6)
 
 
@@ -152,14 +174,17 @@ def _logit(probability: float, limit: float) -> float:
     return min(max(math.log(clipped / (1 - clipped)), -limit), limit)
 
 
-# "voices": more than one verdict on the voice.  The first is on 50 ms of silence, and later ones are worth more.
-WITNESSES = ("text", "text+voice", "text+voices", "text+ending", "text+voice+ending", "text+voices+ending")
+# "voices": more than one verdict on the voice.  The first is on 50 ms of silence, and later ones are worth more.  "second":
+# the second opinion on it (`heeds_second`).
+_VOICES = ("", "+voice", "+voices", "+second", "+seconds")
+WITNESSES = tuple(f"text{voice}{ending}" for ending in ("", "+ending") for voice in _VOICES)
 
 
 def witnesses(evidence: Evidence) -> str:
     """Which have spoken: one of WITNESSES.  Who answers isn't asked about a sentence that the templates know."""
     asks = evidence.ending is not None and evidence.completeness != "complete"
-    voice = ("", "+voice", "+voices")[min(len(evidence.voice), 2)]
+    verdicts = min(len(evidence.voice), 2)
+    voice = _VOICES[verdicts + 2 * (verdicts > 0 and heeds_second(evidence))]
     return "text" + voice + "+ending" * asks
 
 
@@ -192,7 +217,7 @@ class TurnModel:
     def p_end(self, evidence: Evidence) -> float:
         """Calibrated probability 0..1 that the turn is over, given what is known so far."""
         weights = self.weights[witnesses(evidence)]
-        known = features(evidence, self.sentence.log_odds(evidence.text))
+        known = features(evidence, self.sentence.log_odds(evidence.text), heeds_second(evidence))
         score = sum(weights[name] * value for name, value in known.items())
         return 1 / (1 + math.exp(-min(max(score, -30.0), 30.0)))
 

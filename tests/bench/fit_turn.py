@@ -1,7 +1,7 @@
 """Fits the fusion of `device.hear.turn` and says how good it is: one command, the same result every time.
 
-    python -m tests.bench.turn_data out/turns/people.json --people ../shared/speech/commands
-    python -m tests.bench.turn_data out/turns/spoken.json
+    python -m tests.bench.turn_data out/turns/people.json --people ../shared/speech/commands --heads out/turns/heads.json
+    python -m tests.bench.turn_data out/turns/spoken.json --heads out/turns/heads.json
     python -m tests.bench.fit_turn out/turns/people.json out/turns/spoken.json --write
 
 Every figure printed is of recordings that neither the weights nor the wait were fitted to: nested cross-validation in 8
@@ -31,7 +31,7 @@ import numpy as np
 
 from device.bench.turn_score import DEAD_AIR_MS, figures, is_cut_in, judged, waits_ms
 from device.hear.sentence import SentenceModel
-from device.hear.turn import WEIGHTS_VERSION, WITNESSES, TurnModel, features, witnesses
+from device.hear.turn import WEIGHTS_VERSION, WITNESSES, TurnModel, features, heeds_second, witnesses
 from device.reply.intents import Reader
 
 FOLDS = 8
@@ -39,7 +39,7 @@ INNER_FOLDS = 4
 RIDGE = 0.3  # strength of the pull to 0, in examples
 SPOKEN_SHARE = 0.3
 BOUNDS_MS = (100, 1700)
-ERROR_COST = 14.0
+ERROR_COST = 20.0
 HESITATING = 0.2
 STEEPEST = 2.5  # how many times likelier an end has to become for the last step down
 POINTS = [
@@ -104,10 +104,12 @@ class Examples:
         self.pauses = judged(rows)
         for pause in self.pauses:
             pause["text_log_odds"] = self.sentence.log_odds(pause["text"])
-            known = [features(e, self.sentence.log_odds(e.text)) for e in pause["evidence"]]
-            self.names = [name for name in known[0] if name not in FIXED]
-            pause["x"] = np.array([[k[name] for name in self.names] for k in known])
+            for opinion in (False, True):
+                known = [features(e, self.sentence.log_odds(e.text), opinion) for e in pause["evidence"]]
+                self.names = [name for name in known[0] if name not in FIXED]
+                pause["x", opinion] = np.array([[k[name] for name in self.names] for k in known])
             pause["offset"] = np.array([[k[name] for name in FIXED] for k in known])
+            pause["heeds_second"] = np.array([heeds_second(e) for e in pause["evidence"]])
         people = sorted({p["clip"] for p in self.pauses if p.get("source", "people") == "people"})
         spoken = sorted({p["clip"] for p in self.pauses} - {*people})
         self.folds = [{*people[i::FOLDS], *spoken[i::FOLDS]} for i in range(FOLDS)]
@@ -118,9 +120,11 @@ def still_silent(pause_ms: float) -> float:
     return min(1.0, max(0.02, (1500 - pause_ms) / 1200))
 
 
-def logistic(x: np.ndarray, y: np.ndarray, weight: np.ndarray, offset: np.ndarray) -> np.ndarray:
+def logistic(
+    x: np.ndarray, y: np.ndarray, weight: np.ndarray, offset: np.ndarray, ridge: float = RIDGE
+) -> np.ndarray:
     """Weighted ridge logistic regression by Newton's method; the constant (column 0) isn't pulled."""
-    pull = np.full(x.shape[1], RIDGE)
+    pull = np.full(x.shape[1], ridge)
     pull[0] = 1e-6
     w = np.zeros(x.shape[1])
     for _ in range(50):
@@ -142,7 +146,8 @@ def fit(examples: Examples, pauses: list[dict], known: dict[str, float]) -> Turn
 
     def weights(heard: str) -> dict[str, float]:
         by_ending = "ending" in heard
-        verdicts = 2 if "voices" in heard else int("voice" in heard)
+        is_second = "second" in heard
+        verdicts = 2 if "voices" in heard or "seconds" in heard else int("voice" in heard or is_second)
         x, y, weight, offset = [], [], [], []
         for pause in pauses:
             # Whoever came later is not waited for: all that was known then counts, without what he said.
@@ -156,7 +161,7 @@ def fit(examples: Examples, pauses: list[dict], known: dict[str, float]) -> Turn
                 share = 1.0
                 if pause["kind"] != "fluent":
                     share = still_silent(pause["evidence"][i].pause_ms) / cuts[pause["clip"]]
-                x.append(pause["x"][i])
+                x.append(pause["x", is_second][i])
                 y.append(float(pause["is_end"]))
                 offset.append(pause["offset"][i] @ [known[name] for name in FIXED])
                 weight.append(share / len(asked) * (1.0 if pause.get("source", "people") == "people" else SPOKEN_SHARE))
@@ -176,7 +181,8 @@ def judge(examples: Examples, model: TurnModel, pauses: list[dict]) -> None:
     for pause in pauses:
         heard = [model.weights[witnesses(evidence)] for evidence in pause["evidence"]]
         table = np.array([[each[name] for name in (*examples.names, *FIXED)] for each in heard])
-        score = (np.hstack([pause["x"], pause["offset"]]) * table).sum(axis=1)
+        x = np.where(pause["heeds_second"][:, None], pause["x", True], pause["x", False])
+        score = (np.hstack([x, pause["offset"]]) * table).sum(axis=1)
         pause["p"] = (1 / (1 + np.exp(-np.clip(score, -30, 30)))).tolist()
 
 

@@ -1,0 +1,87 @@
+"""What Smart Turn hears where a turn is over and where it isn't: the data its second opinion is fitted to.
+
+Each recording is heard to its end, and cut at every word and every dip of its level.  Cuts go over into the room's noise at
+once, so some of the ends do too: nothing but the voice tells them apart.  Seeded.
+
+    python -m tests.bench.prosody_data out/turns/people.npz --people ../shared/speech/commands
+    python -m tests.bench.prosody_data out/turns/spoken.npz
+
+Writes arrays of equal length: `clip`; `is_end`; `kind`; `pause_ms`; `log_odds` and `state` as in `Heard`.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import vosk
+
+from device.bench.hesitate import dips, joined, last_sound, room_noise
+from device.bench.offline import word_spans
+from device.config import Paths
+from device.events import SAMPLE_RATE_HZ, samples
+from device.hear.prosody import Prosody
+from device.models import ModelStore
+from tests.bench.spoken import spoken
+from tests.bench.turn_data import people
+
+SEED = 6
+PAUSES_MS = (50, 120, 200, 400)
+LEAD_MS = 300  # heard before the first word
+SPLICED_MS = (0, 15, 30)  # after the last sound
+DIPS = 4
+EDGE_MS = 300  # a cut nearer to the beginning leaves no word
+
+
+def stops(
+    sound: np.ndarray, words: list[tuple[int, int]], rng: np.random.Generator
+) -> Iterator[tuple[str, np.ndarray, int]]:
+    """Where the voice falls silent: "end", "spliced" (an end as cuts are made), "word" or "dip"; the sound with some
+    silence after it; and the sample after the last one of voice.  It begins shortly before the first word."""
+    high_t = last_sound(sound)
+    low_t = max(0, min((start for start, _ in words), default=0) - samples(LEAD_MS))
+    earliest_t, latest_t = low_t + samples(LEAD_MS + EDGE_MS), high_t - samples(200)
+
+    def followed(t: int) -> np.ndarray:
+        return joined([sound[low_t:t], room_noise(sound, samples(900), rng)])
+
+    yield "end", followed(high_t + samples(400)), high_t - low_t
+    for more_ms in SPLICED_MS:
+        yield "spliced", followed(high_t + samples(more_ms)), high_t - low_t
+    for _, t in words[:-1]:
+        if earliest_t < t < latest_t:
+            yield "word", followed(t), t - low_t
+    for t in dips(sound, low_t + samples(LEAD_MS), high_t)[:DIPS]:
+        yield "dip", followed(t), t - low_t
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--people", type=Path, metavar="DIR", help="recordings; without it a synthesized voice speaks")
+    args = parser.parse_args()
+    store, rng = ModelStore(Paths().models_dir()), np.random.default_rng(SEED)
+    prosody = Prosody(store.path("smart-turn"))
+    vosk.SetLogLevel(-1)
+    words = vosk.Model(str(store.path("vosk-small-en")))
+    rows = []
+    for number, (clip, sound, _) in enumerate(people(args.people, store) if args.people else spoken(store)):
+        for kind, heard, end_t in stops(sound, word_spans(words, sound), rng):
+            for pause_ms in PAUSES_MS:
+                rows.append((clip, kind, pause_ms, *prosody.hear(heard[: end_t + samples(pause_ms)])))
+        print(number, clip, len(rows), flush=True)
+    clips, kinds, pauses_ms, log_odds, states = zip(*rows, strict=True)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(
+        args.out,
+        clip=np.array(clips),
+        kind=np.array(kinds),
+        is_end=np.isin(kinds, ("end", "spliced")),
+        pause_ms=np.array(pauses_ms),
+        log_odds=np.array(log_odds, np.float32),
+        state=np.array(states, np.float32),
+    )
+
+
+if __name__ == "__main__":
+    main()

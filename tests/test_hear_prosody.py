@@ -1,0 +1,96 @@
+"""What Smart Turn hears, and the second opinion on it."""
+
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.bench.turn_score import roc_area
+from device.hear import prosody
+from device.hear.mel import log_mel_end
+from device.hear.prosody import WINDOW_SAMPLES, Head, Heard, Prosody
+from device.speak.voice import Voice
+
+# Not among those that the second opinion was fitted to.
+SENTENCES = (
+    "where can i buy a new bicycle",
+    "switch the heating on in the bathroom",
+    "how deep is the deepest lake",
+    "could you read me the latest news",
+    "what happens when water freezes",
+    "please send a message to my brother",
+    "which river runs through paris",
+    "book a table for four people tonight",
+)
+
+
+@pytest.fixture(scope="module")
+def judge(store) -> Prosody:
+    return Prosody(store.path("smart-turn"))
+
+
+@pytest.fixture(scope="module")
+def ends_and_cuts(store) -> list[tuple[bool, np.ndarray]]:
+    """Each sentence to its end and cut after every word but the last two, with 150 ms of a quiet room after it."""
+    onnxruntime.set_seed(5)
+    speaker = Voice(store.path("en_US-joe-medium"), "en_US-joe-medium", pitch=1.2, speed=1.05)
+    room = np.random.default_rng(5).normal(0, 1e-3, 2400).astype(np.float32)
+    found = []
+    for sentence in SENTENCES:
+        sound, words = speaker.say(f"{sentence}.")
+        found.append((True, np.concatenate((sound, room))))
+        found += [(False, np.concatenate((sound[: word.end], room))) for word in words[1:-2]]
+    return found
+
+
+def test_smart_turn_says_what_it_said_without_its_state(store, judge, ends_and_cuts):
+    plain = onnxruntime.InferenceSession(str(store.path("smart-turn") / "smart-turn-v3.2-cpu.onnx"))
+    for _, sound in ends_and_cuts[:4]:
+        (verdict,) = plain.run(None, {"input_features": log_mel_end(sound, WINDOW_SAMPLES)[None]})
+        heard = judge.hear(sound)
+        assert 1 / (1 + np.exp(-heard.log_odds)) == pytest.approx(float(verdict.ravel()[0]), abs=0.003)
+        assert heard.state.shape == (384,) and heard.state.dtype == np.float32
+
+
+def test_with_the_second_opinion_ends_and_cuts_are_told_apart_more_often(judge, ends_and_cuts):
+    is_end = np.array([end for end, _ in ends_and_cuts])
+    heard = [judge.hear(sound) for _, sound in ends_and_cuts]
+    alone = roc_area(np.array([one.log_odds for one in heard]), is_end)
+    fused = roc_area(np.array([judge.head.probability(one) for one in heard]), is_end)
+    print(f"ROC area: Smart Turn {alone:.3f}, with the second opinion {fused:.3f}")
+    assert fused > max(0.85, alone)
+
+
+def test_a_verdict_is_smart_turns_own_and_the_second_opinion(judge, ends_and_cuts):
+    sound = ends_and_cuts[0][1]
+    own, second = judge.verdict(sound)
+    assert second == pytest.approx(Head.load().probability(judge.hear(sound)), abs=1e-3)
+    assert np.log(own / (1 - own)) == pytest.approx(judge.hear(sound).log_odds, abs=1e-2)
+
+
+finite = st.floats(-1e3, 1e3)
+
+
+@given(finite, finite, st.lists(finite, min_size=3, max_size=3), st.lists(finite, min_size=3, max_size=3), finite)
+def test_the_head_is_a_logistic_regression(bias, own, weights, state, log_odds):
+    head = Head(bias, own, np.array(weights, np.float32))
+    p = head.probability(Heard(log_odds, np.array(state, np.float32)))
+    score = bias + own * log_odds + float(np.dot(np.array(weights, np.float32), np.array(state, np.float32)))
+    assert 0 <= p <= 1
+    assert p == pytest.approx(1 / (1 + np.exp(-np.clip(score, -30, 30))), abs=1e-6)
+
+
+@given(finite, finite, st.lists(finite, min_size=3, max_size=3))
+def test_weights_survive_the_file(bias, own, weights):
+    read = Head.of(json.loads(json.dumps(Head(bias, own, np.array(weights)).as_dict())))
+    assert (read.bias, read.own) == pytest.approx((bias, own), abs=1e-4)
+    assert read.state == pytest.approx(np.array(weights), abs=1e-4)
+
+
+def test_weights_of_another_version_are_refused(monkeypatch):
+    monkeypatch.setattr(prosody, "HEAD_VERSION", 2)
+    with pytest.raises(ValueError, match="has version 1, this code knows 2"):
+        Head.load()
