@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from device.bench.hesitate import joined, last_sound, room_noise, takes
 from device.bench.turn_page import write_page
-from device.bench.turn_score import calibration, figures, is_cut_in, judged, roc_area, waits_ms
+from device.bench.turn_score import SOURCES, calibration, figures, is_cut_in, judged, roc_area, waits_ms
 from device.bench.turns import Wrong, curve, fault, read_labels, run_turns, weigh
 from device.config import Config
 from device.errors import BenchError
@@ -136,6 +136,12 @@ def test_waits_stay_within_the_settings_and_grow_with_patience(found):
     assert (patient >= usual - 1e-6).all()
     at = figures(pauses)
     assert 0 <= at["false_cut_ins"] <= 1 and 0 <= at["dead_air"] <= 1
+
+
+def test_both_opinions_on_a_voice_are_scored():
+    asked = [ask(70.0, "tell me"), ask(70.0, "tell me", ((0.2, 0.7),)), ask(200.0, "tell me", ((0.2, 0.7), (0.3, 0.9)))]
+    (pause,) = judged([row() | {"asked": asked}])
+    assert (SOURCES["voice"](pause), SOURCES["voice, second opinion"](pause)) == (0.2, 0.7)
 
 
 def test_what_is_wrong_is_named():

@@ -13,6 +13,7 @@ from device.hear import prosody
 from device.hear.mel import log_mel_end
 from device.hear.prosody import WINDOW_SAMPLES, Head, Heard, Prosody
 from device.speak.voice import Voice
+from tests.bench.fit_prosody import Stops, fit
 
 # Not among those that the second opinion was fitted to.
 SENTENCES = (
@@ -34,7 +35,7 @@ def judge(store) -> Prosody:
 
 @pytest.fixture(scope="module")
 def ends_and_cuts(store) -> list[tuple[bool, np.ndarray]]:
-    """Each sentence to its end and cut after every word but the last two, with 150 ms of a quiet room after it."""
+    """Each sentence to its end and cut after its inner words, with 150 ms of a quiet room after it."""
     onnxruntime.set_seed(5)
     speaker = Voice(store.path("en_US-joe-medium"), "en_US-joe-medium", pitch=1.2, speed=1.05)
     room = np.random.default_rng(5).normal(0, 1e-3, 2400).astype(np.float32)
@@ -94,3 +95,21 @@ def test_weights_of_another_version_are_refused(monkeypatch):
     monkeypatch.setattr(prosody, "HEAD_VERSION", 2)
     with pytest.raises(ValueError, match="has version 1, this code knows 2"):
         Head.load()
+
+
+def test_a_recording_is_judged_by_what_was_not_fitted_to_it(tmp_path):
+    """Ten voices, each of which tells its ends by a number of its own: nobody who hasn't heard it can know."""
+    clips = np.repeat(np.arange(10), 4)
+    is_end = np.tile([True, True, False, False], 10)
+    state = np.zeros((40, 10), np.float32)
+    state[np.arange(40), clips] = np.where(is_end, 1, -1)
+    names = np.array([f"clip_{clip}" for clip in clips])
+    ones = np.ones(40, np.float32)
+    np.savez(tmp_path / "a.npz", clip=names, kind=names, is_end=is_end, pause_ms=ones, log_odds=0 * ones, state=state)
+    stops = Stops(tmp_path / "a.npz", 1.0)
+    for fold in range(8):
+        head = fit([stops], without=fold)
+        p = np.array([head.probability(Heard(0.0, one)) for one in state])
+        held_out = stops.fold == fold
+        assert held_out.any() and p[held_out] == pytest.approx(0.5, abs=1e-3)
+        assert (p[~held_out & is_end] > 0.55).all() and (p[~held_out & ~is_end] < 0.45).all()

@@ -34,19 +34,19 @@ def voice(*probabilities: float) -> tuple[Verdict, ...]:
     return tuple(Verdict(p, p) for p in probabilities)
 
 
-def wait_ms(p_end, low_ms=100, high_ms=1800, patience=1.0):
-    return MODEL.wait_ms(p_end, low_ms, high_ms, patience)
+def wait_ms(p_end, low_ms=100, high_ms=1800, patience=1.0, is_second=False):
+    return MODEL.wait_ms(p_end, low_ms, high_ms, patience, is_second)
 
 
-@given(probabilities, settings)
-def test_the_wait_stays_within_its_bounds(p, bounds):
-    assert bounds[0] - 1e-6 <= wait_ms(p, *bounds) <= bounds[1] + 1e-6
+@given(probabilities, settings, st.booleans())
+def test_the_wait_stays_within_its_bounds(p, bounds, is_second):
+    assert bounds[0] - 1e-6 <= wait_ms(p, *bounds, is_second=is_second) <= bounds[1] + 1e-6
 
 
-@given(probabilities, probabilities, settings)
-def test_the_surer_the_shorter(p, q, bounds):
+@given(probabilities, probabilities, settings, st.booleans())
+def test_the_surer_the_shorter(p, q, bounds, is_second):
     low, high = sorted((p, q))
-    assert wait_ms(low, *bounds) >= wait_ms(high, *bounds) - 1e-9
+    assert wait_ms(low, *bounds, is_second=is_second) >= wait_ms(high, *bounds, is_second=is_second) - 1e-9
 
 
 @given(probabilities, patience, patience)
@@ -55,8 +55,15 @@ def test_more_patience_waits_longer(p, one, other):
     assert wait_ms(p, patience=more) >= wait_ms(p, patience=less) - 1e-9
 
 
-def test_there_is_no_cliff():
-    waits = np.array([wait_ms(p, 100, 1800) for p in np.linspace(0, 1, 20_001)])
+@pytest.mark.parametrize(("is_second", "kind"), [(False, "own"), (True, "second")])
+def test_each_opinion_has_its_own_wait(is_second, kind):
+    for p, share in MODEL.points[kind]:
+        assert wait_ms(p, 100, 1800, is_second=is_second) == pytest.approx(1800 * (100 / 1800) ** share)
+
+
+@pytest.mark.parametrize("is_second", [False, True])
+def test_there_is_no_cliff(is_second):
+    waits = np.array([wait_ms(p, 100, 1800, is_second=is_second) for p in np.linspace(0, 1, 20_001)])
     assert np.abs(np.diff(waits)).max() < 5, "a change of 0.00005 in P(end) moves the wait by more than 5 ms"
     assert waits[0] == pytest.approx(1800) and waits[-1] == pytest.approx(100)
 
@@ -105,7 +112,7 @@ def test_a_finished_command_is_answered_at_once_when_it_sounds_finished(pause_ms
 
 @pytest.mark.parametrize("completeness", ["none", "prefix", "complete"])
 @pytest.mark.parametrize(
-    ("text", "is_order"), [("give me a large tea", True), ("why is the sky blue", False), ("tell me a joke", False)]
+    ("text", "is_order"), [("give me a large tea", True), ("why is the sky blue", False), ("tell me a joke", False), ("can i have a tea", True)]
 )
 def test_the_second_opinion_counts_on_orders_and_smart_turns_own_on_the_rest(text, is_order, completeness):
     def p_end(own, second):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from device.hear.level import Fade
-from device.hear.turn import Evidence, TurnModel, Verdict, wait_bounds_ms
+from device.hear.turn import Evidence, TurnModel, Verdict, heeds_second, wait_bounds_ms
 
 Row = dict[str, Any]
 
@@ -49,7 +49,10 @@ def waits_ms(pauses: Sequence[Row], model: TurnModel, bounds_ms: tuple[float, fl
     p = np.array([[*pause["p"], *[0.5] * (asks - len(pause["p"]))] for pause in pauses])
     within = [[wait_bounds_ms(e, *bounds_ms) for e in pause["evidence"]] for pause in pauses]
     within = np.array([each + [bounds_ms] * (asks - len(each)) for each in within], dtype=float)
-    over_ms = np.maximum(known_ms[:, :asks], model.waits_ms(p, within[..., 0], within[..., 1], patience))
+    is_second = [[heeds_second(e) for e in pause["evidence"]] for pause in pauses]
+    is_second = np.array([each + [False] * (asks - len(each)) for each in is_second])
+    waited_ms = model.waits_ms(p, within[..., 0], within[..., 1], is_second, patience)
+    over_ms = np.maximum(known_ms[:, :asks], waited_ms)
     first = np.argmax(over_ms < known_ms[:, 1:], axis=1)  # of the last ask it always is
     late_ms = np.array([pause.get("late_ms", 0.0) for pause in pauses])
     return over_ms[np.arange(len(pauses)), first] + late_ms

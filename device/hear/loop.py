@@ -36,7 +36,7 @@ from device.hear.plain_text import without_noise
 from device.hear.prosody import WINDOW_SAMPLES, Prosody
 from device.hear.recognizer import Recognizer, understood
 from device.hear.second_look import SecondLook
-from device.hear.turn import Completeness, Evidence, TurnModel, wait_bounds_ms
+from device.hear.turn import Completeness, Evidence, TurnModel, heeds_second, wait_bounds_ms
 from device.hear.utterance import Silence, Utterance
 from device.hear.wake_text import without_wake_word
 from device.mailbox import Mailbox
@@ -300,7 +300,8 @@ class Listener:
         evidence = Evidence(paused_ms, silence.text, spoken_ms, self._class, silence.voice, silence.fade, ending)
         p_end = self._model.p_end(evidence)
         least_ms, most_ms = wait_bounds_ms(evidence, self._settings.min_wait_ms, self._settings.max_wait_ms)
-        silence.wait_ms = self._model.wait_ms(p_end, least_ms, most_ms, self._settings.patience)
+        patience = self._settings.patience
+        silence.wait_ms = self._model.wait_ms(p_end, least_ms, most_ms, patience, heeds_second(evidence))
         return EndEvidence(self._now_t(), self._turn.number, silence.end_t, p_end, silence.wait_ms)
 
 

@@ -1,6 +1,6 @@
 """When does a turn end?  Four witnesses, one calibrated probability, one wait.
 
-The pause (how long), the voice (Smart Turn's probability), the text (could this sentence be over?) and who answers (would
+The pause (how long), the voice (how finished it sounds), the text (could this sentence be over?) and who answers (would
 a full stop follow?) are fused by a logistic regression, each from when it has spoken.  Its weights are fitted by
 `tests/bench/fit_turn.py` and stand in `turn_weights.json`.  Pure: no clock, no model.
 """
@@ -96,8 +96,8 @@ def wait_bounds_ms(evidence: Evidence, min_wait_ms: float, max_wait_ms: float) -
 def heeds_second(evidence: Evidence) -> bool:
     """Whether the second opinion on the voice counts, and not Smart Turn's own.
 
-    It is fitted to people's orders.  Of questions it knows a synthesized voice's only, and takes short ones for
-    unfinished; what the templates know whole is judged as before, too.
+    It is fitted to people's orders; of questions it knows a synthesized voice's only, and takes short ones for unfinished.
+    So it counts where the text begins with no question word ("can i have a coffee" is an order) and isn't known whole.
     """
     return evidence.completeness != "complete" and not _asks(evidence.text.split())
 
@@ -192,14 +192,15 @@ class TurnModel:
     """The fitted fusion.  Immutable; any thread.
 
     weights: of each feature, by which witnesses have spoken in this pause (`witnesses`).
-    points: (probability, share) of the wait, both rising, shares from 0 (the longest wait) to 1 (the shortest).
+    points: (probability, share) of the wait, both rising, shares from 0 (the longest wait) to 1 (the shortest): where
+    Smart Turn's own verdict counts ("own") and where the second opinion does ("second").
     sentence: what knows whole sentences.
     """
 
     def __init__(
         self,
         weights: Mapping[str, dict[str, float]],
-        points: Sequence[Sequence[float]],
+        points: Mapping[str, Sequence[Sequence[float]]],
         sentence: SentenceModel,
     ):
         self.weights = weights
@@ -221,22 +222,29 @@ class TurnModel:
         score = sum(weights[name] * value for name, value in known.items())
         return 1 / (1 + math.exp(-min(max(score, -30.0), 30.0)))
 
-    def wait_ms(self, p_end: float, min_wait_ms: float, max_wait_ms: float, patience: float = 1.0) -> float:
+    def wait_ms(
+        self, p_end: float, min_wait_ms: float, max_wait_ms: float, patience: float = 1.0, is_second: bool = False
+    ) -> float:
         """Silence in ms after the last speech sample after which the turn counts as over.
 
         Continuous and monotone (falling) in `p_end`, from `max_wait_ms` to `min_wait_ms`; no cliff: linear between the
         fitted points in log-odds and in the logarithm of the wait, since what counts is how many times likelier an end
         becomes and how many times longer one waits.  patience: how many times worse than usual it is to cut in.
+        is_second: of `heeds_second`.
         """
-        return float(self.waits_ms(np.array(p_end), np.array(min_wait_ms), np.array(max_wait_ms), patience))
+        every = [np.array(value) for value in (p_end, min_wait_ms, max_wait_ms, is_second)]
+        return float(self.waits_ms(*every, patience))
 
     def waits_ms(
-        self, p_end: np.ndarray, min_wait_ms: np.ndarray, max_wait_ms: np.ndarray, patience: float
+        self, p_end: np.ndarray, min_wait_ms: np.ndarray, max_wait_ms: np.ndarray, is_second: np.ndarray, patience: float
     ) -> np.ndarray:
         """The same for many."""
         low, high = 1e-13, 1 - 1e-13
-        odds = [math.log(p / (1 - p)) for p, _ in self.points]
         clipped = np.clip(p_end, low, high)
         x = np.log(clipped / (1 - clipped)) - math.log(patience)
-        share = np.interp(x, odds, [share for _, share in self.points])
-        return max_wait_ms * (min_wait_ms / max_wait_ms) ** share
+
+        def share(points: Sequence[Sequence[float]]) -> np.ndarray:
+            return np.interp(x, [math.log(p / (1 - p)) for p, _ in points], [share for _, share in points])
+
+        shares = np.where(is_second, share(self.points["second"]), share(self.points["own"]))
+        return max_wait_ms * (min_wait_ms / max_wait_ms) ** shares

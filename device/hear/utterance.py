@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from device.events import Frame
 from device.hear.level import Fade
+from device.hear.turn import Verdict
 
 
 @dataclass
@@ -33,6 +34,6 @@ class Silence:
     frames: list[Frame] = field(default_factory=list)  # what the recognizer hasn't heard yet
     text: str | None = None  # None until settled
     fade: Fade | None = None
-    voice: tuple[float, ...] = ()  # Smart Turn's probabilities, one for each time it was asked
+    voice: tuple[Verdict, ...] = ()  # one for each time it was asked
     wait_ms: float = math.inf  # after which the turn is over, as far as is known
     stage: int = 0  # how many of ASK_AT_MS were reached when it was asked last

@@ -1,6 +1,6 @@
 """What Smart Turn hears where a turn is over and where it isn't: the data its second opinion is fitted to.
 
-Each recording is heard to its end, and cut at every word and every dip of its level.  Cuts go over into the room's noise at
+Each recording is heard to its end, and cut after its words and at the deepest dips of its level.  Cuts go over into the room's noise at
 once, so some of the ends do too: nothing but the voice tells them apart.  Seeded.
 
     python -m tests.bench.prosody_data out/turns/people.npz --people ../shared/speech/commands
