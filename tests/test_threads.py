@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import threading
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -127,6 +128,22 @@ def test_native_work_leaves_a_core_where_a_sound_server_needs_one(leaves_room):
     assert found == [True, True, True]
 
 
+def beside_a_sound_server(role: str, work: Callable[[], object]) -> None:
+    """Do `work` in a thread of that role where native calls leave room for the server."""
+
+    def run():
+        realtime.name_thread(role)
+        work()
+
+    realtime.leave_room()
+    try:
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join(10)
+    finally:
+        realtime.leave_room(False)
+
+
 class _Native:
     """Whatever is called on it says at which policy."""
 
@@ -150,18 +167,11 @@ def test_smart_turn_and_the_recognizer_compute_beside_a_sound_server():
     decoder.go_on()
 
     def work():
-        realtime.name_thread("hear")
         prosody.verdict(np.zeros(16000, np.float32))
         decoder.hear(np.zeros(160, np.int16))
         decoder.finish()
 
-    realtime.leave_room()
-    try:
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join(10)
-    finally:
-        realtime.leave_room(False)
+    beside_a_sound_server("hear", work)
     assert found == [os.SCHED_OTHER] * 4  # Smart Turn; a piece, its result, and the end of the recognizer's
 
 
@@ -180,20 +190,13 @@ def test_the_second_look_and_a_fresh_recognizer_compute_beside_a_sound_server(mo
     recognizer._front, recognizer._spare = (SimpleNamespace(heard_ever=RENEW_AFTER_SAMPLES) for _ in "ab")
 
     def work():
-        realtime.name_thread("hear")
         for _ in "12":
             glance.begin(np.zeros(160, np.float32))
             glance.work()
             glance.readings()
         recognizer.tidy()
 
-    realtime.leave_room()
-    try:
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join(10)
-    finally:
-        realtime.leave_room(False)
+    beside_a_sound_server("hear", work)
     # Made, a piece, its result, the readings; the second time what was left is thrown away instead; and a new decoder.
     assert found == [os.SCHED_OTHER] * 9
 
@@ -221,20 +224,13 @@ def test_voice_and_language_model_compute_beside_a_sound_server():
     llama._context, llama._cached, llama.processed = None, [], 0
 
     def work():
-        realtime.name_thread("speak")
         whole.render([1], Scales(0, 1, 0), 0, lambda: None)
         list(split.render([1], Scales(0, 1, 0), 0, lambda: None)[1])
         found.append(-1)
         llama._c.llama_decode = lambda *of: found.append(os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK) or 0
         llama._decode([1])
 
-    realtime.leave_room()
-    try:
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join(10)
-    finally:
-        realtime.leave_room(False)
+    beside_a_sound_server("speak", work)
     voices, (decoded,) = found[: found.index(-1)], found[found.index(-1) + 1 :]
     assert len(voices) >= 4 and {*voices, decoded} == {os.SCHED_OTHER}
 
