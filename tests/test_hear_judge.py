@@ -4,6 +4,7 @@ from dataclasses import replace
 from threading import Thread
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from device.config import Turn
@@ -13,8 +14,9 @@ from device.hear.judge import Ask, Judged
 from device.hear.loop import Listener
 from device.hear.prosody import Prosody
 from device.hear.recognizer import load_recognizer
-from device.hear.turn import Verdict
+from device.hear.turn import TurnModel, Verdict
 from device.mailbox import Mailbox
+from device.speak.voice import Voice
 from tests.frames import feed, frames
 
 STOP = object()
@@ -114,3 +116,17 @@ def test_nobody_is_asked_about_the_voice_of_a_turn_that_is_over(store, prosody, 
     rest = [replace(f, in_speech=False, speech_probability=0.0) for f in said if paused.t <= f.t < paused.end_t + 16_000]
     feed(listener, rest)
     assert (box.get(0) is not None) == is_asked
+
+
+def test_an_order_waits_as_the_second_opinion_has_it(store, prosody):
+    onnxruntime.set_seed(9)
+    user = Voice(store.path("en_US-joe-medium"), "en_US-joe-medium")  # of its own: `voice` draws on from test to test
+    quiet = np.random.default_rng(2).normal(0, 1e-4, 16_000).astype(np.float32)
+    sound = np.concatenate([quiet, user.say("Bring me a large cup of green tea.")[0], quiet, quiet])
+    order = list(frames(sound, store.path("silero-vad")))
+    listener, box, _ = until_the_first_question(store, prosody, order)
+    (evidence,) = listener.receive(Judged(box.get(0).silence, Verdict(0.4, 0.4)))
+    assert 0.1 < evidence.p_end < 0.85, "where the two differ"
+    model, limits = TurnModel.load(), (160.0, Turn().max_wait_ms)
+    assert evidence.wait_ms == pytest.approx(model.wait_ms(evidence.p_end, *limits, is_second=True))
+    assert evidence.wait_ms != pytest.approx(model.wait_ms(evidence.p_end, *limits, is_second=False))
