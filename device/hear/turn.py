@@ -230,7 +230,7 @@ class TurnModel:
         Continuous and monotone (falling) in `p_end`, from `max_wait_ms` to `min_wait_ms`; no cliff: linear between the
         fitted points in log-odds and in the logarithm of the wait, since what counts is how many times likelier an end
         becomes and how many times longer one waits.  patience: how many times worse than usual it is to cut in.
-        is_second: of `heeds_second`.
+        is_second: whether the second opinion on the voice counts (`heeds_second`).
         """
         every = [np.array(value) for value in (p_end, min_wait_ms, max_wait_ms, is_second)]
         return float(self.waits_ms(*every, patience))
