@@ -144,6 +144,14 @@ def test_both_opinions_on_a_voice_are_scored():
     assert (SOURCES["voice"](pause), SOURCES["voice, second opinion"](pause)) == (0.2, 0.7)
 
 
+@pytest.mark.parametrize(("text", "is_second"), [("give me a large tea", True), ("who wrote hamlet", False)])
+def test_an_order_is_scored_by_the_wait_of_the_second_opinion(text, is_second):
+    (pause,) = judged([row(text=text)])
+    (waited_ms,) = waits_ms([pause | {"p": [0.65] * 3}], MODEL, (100, 1700))
+    assert waited_ms == pytest.approx(MODEL.wait_ms(0.65, 160, 1700, is_second=is_second))
+    assert waited_ms != pytest.approx(MODEL.wait_ms(0.65, 160, 1700, is_second=not is_second))
+
+
 def test_what_is_wrong_is_named():
     ended, hesitated, inner = (
         weigh(judged([each]), MODEL, Config())[0]
