@@ -36,7 +36,7 @@ class Rules:
     # Speech over the reply; see device.over_reply.
     word_barge_in: int = samples(600)  # a single word is more often misheard than not
     # While the reply holds it is silent, and nothing is lost by hearing all of it: a hum is a sentence at first.
-    held_barge_in: int = samples(750)
+    held_barge_in: int = samples(950)
     hold_after: int = samples(220)  # the reply holds, if
     hold_near_end: int = samples(120)  # so much of it was heard with certainty
     certain_near_end: int = samples(480)  # so much of it can't be an echo; whole blocks

@@ -52,10 +52,9 @@ def judge(said: str, own: Sequence[str]) -> Verdict:
     left = [word for word in rest.split() if word not in _LISTENING]
     if len(set(left)) < _LITTLE_WORDS and _LITTLE.issuperset(left):
         return "listening"
-    if len(left) > 1:
-        return "turn"
-    # The room after a hum is often taken for a word.
-    return "listening" if _HUMS.intersection(words) else "word"
+    if _HUMS.intersection(words) and len([word for word in left if word not in _LITTLE]) <= 1:
+        return "listening"  # the room around a hum is often taken for a word
+    return "turn" if len(left) > 1 else "word"
 
 
 def _has_command(words: list[str]) -> bool:

@@ -328,8 +328,8 @@ def test_a_hum_is_a_sentence_at_first_and_while_the_reply_holds_there_is_time_to
     story = speaking()
     assert ev.Hold() in speech(story, 5000, 5400)
     story.tell(ev.Partial(story.state.t, story.state.turn, "and then make"))
-    assert only(story.until(5700), ev.Cut) == []
-    hum = ev.Pause(story.state.t, story.state.turn, samples(5640), "mm hm")
+    assert only(story.until(5900), ev.Cut) == []
+    hum = ev.Pause(story.state.t, story.state.turn, samples(5840), "mm hm")
     assert story.tell(hum) == [ev.Duck(False)]
 
 
@@ -337,7 +337,7 @@ def test_whoever_goes_on_while_the_reply_holds_has_the_floor():
     story = speaking()
     speech(story, 5000, 5400)
     story.tell(ev.Partial(story.state.t, story.state.turn, "and then make"))
-    assert only(story.until(5800), ev.Cut) != []
+    assert only(story.until(6000), ev.Cut) != []
 
 
 def test_laughter_and_coughs_hold_the_reply_and_it_goes_on():

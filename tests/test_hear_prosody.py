@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.bench.turn_score import roc_area
+from device.events import samples
 from device.hear import prosody
 from device.hear.mel import log_mel_end
 from device.hear.prosody import WINDOW_SAMPLES, Head, Heard, Prosody
 from device.speak.voice import Voice
 from tests.bench.fit_prosody import Stops, fit
+from tests.bench.prosody_data import from_later
 
 # Not among those that the second opinion was fitted to.
 SENTENCES = (
@@ -104,8 +106,11 @@ def test_a_recording_is_judged_by_what_was_not_fitted_to_it(tmp_path):
     state = np.zeros((40, 10), np.float32)
     state[np.arange(40), clips] = np.where(is_end, 1, -1)
     names = np.array([f"clip_{clip}" for clip in clips])
-    ones = np.ones(40, np.float32)
-    np.savez(tmp_path / "a.npz", clip=names, kind=names, is_end=is_end, pause_ms=ones, log_odds=0 * ones, state=state)
+    ones, whole = np.ones(40, np.float32), np.zeros(40, bool)
+    np.savez(
+        tmp_path / "a.npz",
+        clip=names, kind=names, is_end=is_end, is_late=whole, pause_ms=ones, log_odds=0 * ones, state=state,
+    )  # fmt: skip
     stops = Stops(tmp_path / "a.npz", 1.0)
     for fold in range(8):
         head = fit([stops], without=fold)
@@ -113,3 +118,17 @@ def test_a_recording_is_judged_by_what_was_not_fitted_to_it(tmp_path):
         held_out = stops.fold == fold
         assert held_out.any() and p[held_out] == pytest.approx(0.5, abs=1e-3)
         assert (p[~held_out & is_end] > 0.55).all() and (p[~held_out & ~is_end] < 0.45).all()
+
+
+@given(st.lists(st.integers(0, 40_000), max_size=6), st.integers(8_000, 40_000), st.integers(0, 2**32 - 1))
+def test_what_is_heard_from_a_later_word_on_ends_as_it_did(starts, end_t, seed):
+    rng = np.random.default_rng(seed)
+    heard = rng.standard_normal(48_000, dtype=np.float32)
+    later = from_later(heard, end_t, starts, heard, rng)
+    possible = [t for t in starts if t > samples(300) and end_t - t > samples(500)]
+    assert (later is None) == (not possible)
+    if later is not None:
+        sound, later_end_t = later
+        voice = samples(480)  # the shortest there may be, but for how it fades in
+        assert later_end_t < end_t and len(sound) - later_end_t == len(heard) - end_t
+        assert np.array_equal(sound[later_end_t - voice :], heard[end_t - voice :])

@@ -11,7 +11,7 @@ COUNTED = "5 minutes, starting now.".split()
 @pytest.mark.parametrize(
     "said",
     "mm,mmm,mm hm,mmhmm,uhhuh,mh hm,and,them,ah,uh huh,yeah,right,yeah right,okay,sure,oh,i see,really,while,wow,yep,yes,got it,"
-    "of course,ha ha ha,how how how,ah ha ha,a hat,i'm,go,the,oh yeah,right yeah i see,mm lamp,".split(","),
+    "of course,ha ha ha,how how how,ah ha ha,a hat,i'm,go,the,oh yeah,right yeah i see,mm lamp,and then hm,".split(","),
 )
 def test_signs_of_listening_and_what_recognizers_make_of_them(said):
     """Each of these is what Vosk wrote for a hum, a backchannel or laughter."""
@@ -27,7 +27,8 @@ def test_a_call_to_stop(said):
 @pytest.mark.parametrize(
     "said",
     ["what time is it", "can you tell me a joke", "set a timer for five minutes", "who is the king", "get me", "i want",
-     "make me a coffee", "yeah but what about tomorrow", "no that is wrong", "how far is the moon"],
+     "make me a coffee", "yeah but what about tomorrow", "no that is wrong", "how far is the moon", "hm what about tomorrow",
+     "and the weather"],
 )  # fmt: skip
 def test_somebody_wants_the_floor(said):
     assert judge(said, REPLY[:5]) == "turn"

@@ -77,9 +77,9 @@ def understood(readings: list[Reading], said: Callable[[str], str], completeness
     likeliest = said(readings[0].text)
     if completeness(likeliest) == "complete":
         return likeliest
-    close = [said(reading.text) for reading in readings[1:] if reading.log_odds >= _CLOSE_LOG_ODDS]
-    sensible = (text for text in close if completeness(text) == "complete" or is_hum(text))
-    return next(sensible, likeliest)
+    close = [reading.text for reading in readings[1:] if reading.log_odds >= _CLOSE_LOG_ODDS]
+    sensible = (text for text in close if completeness(said(text)) == "complete" or is_hum(text))
+    return said(next(sensible, readings[0].text))
 
 
 def load_recognizer(engine: str, models) -> Recognizer:

@@ -4,8 +4,8 @@
     python -m tests.bench.prosody_data out/turns/spoken.npz
     python -m tests.bench.fit_prosody out/turns/people.npz out/turns/spoken.npz --heads out/turns/heads.json --write
 
-A ridge logistic regression over Smart Turn's log-odds and its state.  The ends of a recording weigh 1 together, so do its
-cuts; every recording of a file but the first counts SPOKEN_SHARE.
+A ridge logistic regression over Smart Turn's log-odds and its state.  The ends of a recording weigh 1 together, whole and
+from later words on, so do its cuts; every recording of a file but the first counts SPOKEN_SHARE.
 
 Every figure printed is of recordings it wasn't fitted to, in the parts of `fit_turn`.  `--heads`: writes the fit to all
 parts but one, for each, so that the fusion is fitted to verdicts on recordings that are as new as any user's.
@@ -13,6 +13,7 @@ parts but one, for each, so that the fusion is fitted to verdicts on recordings 
 
 import argparse
 import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,8 @@ class Stops:
     def __init__(self, file: Path, share: float):
         data = np.load(file)
         self.clip, self.kind, self.is_end = data["clip"], data["kind"], data["is_end"]
-        self.pause_ms, self.log_odds, self.state = data["pause_ms"], data["log_odds"], data["state"]
+        self.is_late, self.pause_ms = data["is_late"], data["pause_ms"]
+        self.log_odds, self.state = data["log_odds"], data["state"]
         clips = sorted({*self.clip.tolist()})
         part = {clip: number % FOLDS for number, clip in enumerate(clips)}
         self.fold = np.array([part[clip] for clip in self.clip.tolist()])
@@ -57,15 +59,17 @@ def fit(all_stops: list[Stops], without: int | None = None) -> Head:
 
 
 def figures(stops: Stops, heads: list[Head]) -> dict:
-    """ROC areas of ends against cuts at words after each pause: Smart Turn's, and with the second opinion."""
+    """ROC areas of ends against cuts at words after each pause: Smart Turn's, and with the second opinion.  Of turns heard
+    whole, and of the same from later words on."""
     heard = map(Heard, stops.log_odds, stops.state)
     p = np.array([heads[fold].probability(one) for fold, one in zip(stops.fold, heard, strict=True)])
     found = {"recordings": len({*stops.clip.tolist()}), "roc": {}}
-    for kind in ("end", "spliced"):
-        for pause_ms in sorted({*stops.pause_ms.tolist()}):
-            these = (stops.pause_ms == pause_ms) & np.isin(stops.kind, (kind, "word"))
-            areas = [roc_area(scores[these], stops.is_end[these]) for scores in (stops.log_odds, p)]
-            found["roc"][f"{kind} after {pause_ms} ms"] = [round(area, 3) for area in areas]
+    pauses_ms = sorted({*stops.pause_ms.tolist()})
+    for kind, is_late, pause_ms in product(("end", "spliced"), (False, True), pauses_ms):
+        these = (stops.pause_ms == pause_ms) & (stops.is_late == is_late) & np.isin(stops.kind, (kind, "word"))
+        areas = [roc_area(scores[these], stops.is_end[these]) for scores in (stops.log_odds, p)]
+        name = f"{kind} after {pause_ms} ms" + ", from a later word on" * is_late
+        found["roc"][name] = [round(area, 3) for area in areas]
     return found
 
 

@@ -1,12 +1,14 @@
 """What Smart Turn hears where a turn is over and where it isn't: the data its second opinion is fitted to.
 
 Each recording is heard to its end, and cut after its words and at the deepest dips of its level.  Cuts go over into the room's noise at
-once, so some of the ends do too: nothing but the voice tells them apart.  Seeded.
+once, so some of the ends do too: nothing but the voice tells them apart.  Each is heard again from a later word on, so
+that how long a turn has lasted doesn't tell them apart either.  Seeded.
 
     python -m tests.bench.prosody_data out/turns/people.npz --people ../shared/speech/commands
     python -m tests.bench.prosody_data out/turns/spoken.npz
 
-Writes arrays of equal length: `clip`; `is_end`; `kind`; `pause_ms`; `log_odds` and `state` as in `Heard`.
+Writes arrays of equal length: `clip`; `is_end`; `kind`; `is_late`: heard from a later word on; `pause_ms`; `log_odds` and
+`state` as in `Heard`.
 """
 
 import argparse
@@ -31,13 +33,14 @@ LEAD_MS = 300  # heard before the first word
 SPLICED_MS = (0, 15, 30)  # after the last sound
 DIPS = 4
 EDGE_MS = 300  # a cut nearer to the beginning leaves no word
+SHORTEST_MS = 500  # of what is heard from a later word on
 
 
 def stops(
     sound: np.ndarray, words: list[tuple[int, int]], rng: np.random.Generator
 ) -> Iterator[tuple[str, np.ndarray, int]]:
     """Where the voice falls silent: "end", "spliced" (an end as cuts are made), "word" or "dip"; the sound with some
-    silence after it; and the sample after the last one of voice.  It begins shortly before the first word."""
+    silence after it; and the sample after the last one of voice.  It begins LEAD_MS before the first word."""
     high_t = last_sound(sound)
     low_t = max(0, min((start for start, _ in words), default=0) - samples(LEAD_MS))
     earliest_t, latest_t = low_t + samples(LEAD_MS + EDGE_MS), high_t - samples(200)
@@ -55,6 +58,18 @@ def stops(
         yield "dip", followed(t), t - low_t
 
 
+def from_later(
+    heard: np.ndarray, end_t: int, starts: list[int], sound: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, int] | None:
+    """`heard`, whose voice ends at `end_t`, from one of the words on that begin at `starts`; and where it ends then."""
+    possible = [t for t in starts if t > samples(LEAD_MS) and end_t - t > samples(SHORTEST_MS)]
+    if not possible:
+        return None
+    t, lead = int(rng.choice(possible)), room_noise(sound, samples(LEAD_MS), rng)
+    made = joined([lead, heard[t:]])
+    return made, end_t + len(made) - len(heard)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
@@ -66,17 +81,23 @@ def main() -> None:
     words = vosk.Model(str(store.path("vosk-small-en")))
     rows = []
     for number, (clip, sound, _) in enumerate(people(args.people, store) if args.people else spoken(store)):
-        for kind, heard, end_t in stops(sound, word_spans(words, sound), rng):
+        spans = word_spans(words, sound)
+        first_t = max(0, spans[0][0] - samples(LEAD_MS)) if spans else 0
+        for kind, heard, end_t in stops(sound, spans, rng):
             for pause_ms in PAUSES_MS:
-                rows.append((clip, kind, pause_ms, *prosody.hear(heard[: end_t + samples(pause_ms)])))
+                rows.append((clip, kind, False, pause_ms, *prosody.hear(heard[: end_t + samples(pause_ms)])))
+            later = from_later(heard, end_t, [start - first_t for start, _ in spans], sound, rng)
+            for pause_ms in PAUSES_MS if later else ():
+                rows.append((clip, kind, True, pause_ms, *prosody.hear(later[0][: later[1] + samples(pause_ms)])))
         print(number, clip, len(rows), flush=True)
-    clips, kinds, pauses_ms, log_odds, states = zip(*rows, strict=True)
+    clips, kinds, late, pauses_ms, log_odds, states = zip(*rows, strict=True)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(
         args.out,
         clip=np.array(clips),
         kind=np.array(kinds),
         is_end=np.isin(kinds, ("end", "spliced")),
+        is_late=np.array(late),
         pause_ms=np.array(pauses_ms),
         log_odds=np.array(log_odds, np.float32),
         state=np.array(states, np.float32),
