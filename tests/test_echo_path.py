@@ -7,7 +7,7 @@ from device.audio.delay import LONGEST_SAMPLES, DelayTracker
 from device.audio.echo import NoCanceller, load_canceller
 from device.audio.echo_path import EchoPath
 from device.audio.reference import DelayLine
-from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ, milliseconds
+from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ, milliseconds, samples
 from device.wave_file import read_wave
 
 
@@ -70,6 +70,18 @@ def test_without_an_echo_no_delay_is_made_up(played):
     for near, far in blocks(stranger, played):
         tracker.add(near, far)
     assert tracker.delay is None and tracker.drift_ppm is None
+
+
+@pytest.mark.parametrize("from_s", [2.1, 2.7])
+def test_the_first_sounds_of_a_user_may_be_like_nods(played, from_s):
+    """Two looks agree on 130 ms that are the same; what follows isn't."""
+    near = np.random.default_rng(1).normal(0, 1e-4, played.size).astype(np.float32)
+    first, same = int(from_s * SAMPLE_RATE_HZ), samples(130)
+    near[first : first + same] += played[first - samples(250) :][:same]
+    near[first + same :] += np.roll(played, 9 * SAMPLE_RATE_HZ)[first + same :]
+    tracker = DelayTracker()
+    for heard, far in blocks(near[: first + 2 * SAMPLE_RATE_HZ], played):
+        assert not tracker.add(heard, far)
 
 
 def test_at_the_edge_of_the_search_no_delay_is_believed(played):

@@ -19,6 +19,11 @@ _UNSURE_BLOCKS = 8  # the same while the delay isn't known, or may have changed
 _SOUNDING = 1e-4  # mean square of a window of playout (-40 dB of full scale) that says anything about the delay
 _EDGE = samples(2)  # of the longest delays that are not believed: where the window begins, anything may look alike
 _CLEAR_PEAK = 9.0  # times the correlation's rms from which a peak is no chance: noise alone reaches 4.5
+# The first sounds of somebody who speaks over Nod can be like some of Nod's: 9 to 12, twice in a row, where no echo was.  An
+# echo has 20 to 70.  So two looks are enough when both see that much, else three have to agree.
+_SURE_PEAK = 20.0
+_VOTES = 3.0
+_SURE_VOTE = 1.5
 _SAME = 3  # samples by which two estimates of one delay may differ
 _LOW_HZ, _HIGH_HZ = 200, 7000  # where small loudspeakers play and the sound card's filters let through
 _STEADY_LOOKS = 5
@@ -39,9 +44,9 @@ class Delay:
 class DelayTracker:
     """Audio thread: one `add` a block, never more work in it than one transform of 16384 samples (docs/decisions/echo.md).
 
-    delay: the newest that two looks in a row agreed on, None before.  jumps: how often it changed by more than clocks
+    delay: the newest that two or three looks in a row agreed on, None before.  jumps: how often it changed by more than clocks
     drift.  drift_ppm: how much faster the microphone's clock runs than the loudspeaker's, in parts per million, 0 where
-    none is certain, None while nothing is known.  is_unsure: no two looks have agreed since the start, since
+    none is certain, None while nothing is known.  is_unsure: so many looks haven't agreed since the start, since
     `look_again` or since the newest look saw something else.
     """
 
@@ -55,6 +60,7 @@ class DelayTracker:
         self._t = 0
         self._blocks = 0  # of playout since the last look
         self._candidate: float | None = None
+        self._votes = 0.0  # for the candidate
         self._near_spectrum: np.ndarray | None = None
         self._cross: np.ndarray | None = None
         self._look_t = 0
@@ -115,12 +121,14 @@ class DelayTracker:
         self._cross = None
         peak = int(np.argmax(correlation))
         # A microphone that is switched off gives zeros, whose peak is as high as all the rest.
-        is_clear = correlation[peak] > _CLEAR_PEAK * np.sqrt(np.mean(np.square(correlation)))
-        if not is_clear or peak >= LONGEST_SAMPLES - _EDGE:
+        rms = np.sqrt(np.mean(np.square(correlation)))
+        if correlation[peak] <= _CLEAR_PEAK * rms or peak >= LONGEST_SAMPLES - _EDGE:
             return False
         found = peak + _vertex(correlation, peak)
-        agreed = self._candidate is not None and abs(found - self._candidate) <= _SAME
-        self._candidate = found
+        is_same = self._candidate is not None and abs(found - self._candidate) <= _SAME
+        vote = _SURE_VOTE if correlation[peak] > _SURE_PEAK * rms else 1.0
+        self._votes = vote + self._votes * is_same
+        self._candidate, agreed = found, self._votes >= _VOTES
         self.is_unsure = not agreed
         if agreed:
             self._take(Delay(self._look_t, found))
