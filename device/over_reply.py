@@ -90,7 +90,7 @@ def pauses(state: State, event: ev.Pause, rules: Rules) -> Result:
     is waited for, since nothing tells of speech that goes on before it."""
     state = replace(state, text=event.text)
     if state.in_speech and not fresh(event.text, answered(state)):
-        return state, []
+        return replace(state, said=""), []  # what it seemed to be before it was heard to its end
     if verdict(state, rules) in ("listening", "own"):
         return unduck(state, rules)
     state, commands = cut(state, rules)

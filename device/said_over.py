@@ -24,6 +24,7 @@ _LISTENING = frozenset(
     "haha he heh see indeed exactly good great".split()
 )
 _HUMS = frozenset("mm mmm mhm mmhm mmhmm mh hm hmm uh ah um".split())
+_CLOSED_HUMS = _HUMS - frozenset("uh ah um".split())  # with a closed mouth: those also begin what somebody wants to say
 _LISTENING_PHRASES = ("got it", "of course", "no way", "no kidding", "oh my god", "oh my", "all right", "i know", "go on")
 # What recognizers write for a cough, a hum, a breath or the beginning of a word.
 _LITTLE = frozenset(
@@ -52,8 +53,10 @@ def judge(said: str, own: Sequence[str]) -> Verdict:
     left = [word for word in rest.split() if word not in _LISTENING]
     if len(set(left)) < _LITTLE_WORDS and _LITTLE.issuperset(left):
         return "listening"
-    if _HUMS.intersection(words) and len([word for word in left if word not in _LITTLE]) <= 1:
-        return "listening"  # the room around a hum is often taken for a word
+    # The room around a hum is often taken for a word.
+    hums, some = (_HUMS, left) if len(left) == 1 else (_CLOSED_HUMS, [word for word in left if word not in _LITTLE])
+    if len(some) <= 1 and hums.intersection(words):
+        return "listening"
     return "turn" if len(left) > 1 else "word"
 
 

@@ -329,8 +329,10 @@ def test_a_hum_is_a_sentence_at_first_and_while_the_reply_holds_there_is_time_to
     assert ev.Hold() in speech(story, 5000, 5400)
     story.tell(ev.Partial(story.state.t, story.state.turn, "and then make"))
     assert only(story.until(5900), ev.Cut) == []
-    hum = ev.Pause(story.state.t, story.state.turn, samples(5840), "mm hm")
-    assert story.tell(hum) == [ev.Duck(False)]
+    assert story.tell(ev.Pause(story.state.t, story.state.turn, samples(5840), "")) == []  # all of it: a hum
+    assert only(story.until(6200), ev.Cut) == []
+    story.tell(ev.SpeechStopped(story.state.t, samples(6100)))
+    assert story.until(6600) == [ev.Duck(False)]
 
 
 def test_whoever_goes_on_while_the_reply_holds_has_the_floor():

@@ -57,7 +57,7 @@ def test_one_spelling(written, expected):
     assert plain(written) == expected
 
 
-@pytest.mark.parametrize("noise", ["", "the", "huh", "the the", "uh"])
+@pytest.mark.parametrize("noise", ["", "the", "huh", "the the", "uh", "mm hm", "mmhmm", "mh hm"])
 def test_noise_is_no_text(noise):
     assert without_noise(noise) == ""
 
@@ -72,7 +72,9 @@ def test_words_are(text):
     [
         ([("and the nature", 0), ("mm hm", -0.6)], ""),
         ([("the nature", 0), ("hm", -2.1)], ""),
-        ([("and the nature", 0), ("mmhmm", -0.6)], "mmhmm"),
+        ([("and the nature", 0), ("mmhmm", -0.6)], ""),
+        ([("that a timer", 0), ("mm", -0.5), ("stop", -0.6)], "stop"),
+        ([("why", 0), ("mm", -0.6)], "why"),
         ([("and the nature", 0), ("mm hm", -6.0)], "and the nature"),
         ([("stop", 0), ("mm", -0.6)], "stop"),
         ([("that a timer", 0), ("mm a timer", -0.2), ("stop", -0.4)], "stop"),

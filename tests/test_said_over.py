@@ -28,7 +28,7 @@ def test_a_call_to_stop(said):
     "said",
     ["what time is it", "can you tell me a joke", "set a timer for five minutes", "who is the king", "get me", "i want",
      "make me a coffee", "yeah but what about tomorrow", "no that is wrong", "how far is the moon", "hm what about tomorrow",
-     "and the weather"],
+     "and the weather", "um how far is it", "uh turn it on", "um how is she"],
 )  # fmt: skip
 def test_somebody_wants_the_floor(said):
     assert judge(said, REPLY[:5]) == "turn"

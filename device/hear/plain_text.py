@@ -3,8 +3,8 @@
 import re
 
 # What recognizers print for a breath, a click or a hum: alone, none of it is something to answer.
-_NOISE_WORDS = frozenset("the a an uh um hm hmm mm mhm huh ah eh er oh it and i in to of he".split())
 _HUMS = frozenset("mm mmm mh mhm hm hmm mmhm mmhmm".split())  # with a closed mouth
+_NOISE_WORDS = _HUMS | frozenset("the a an uh um huh ah eh er oh it and i in to of he".split())
 _PUNCTUATION = re.compile(r"(?<!\d)[.,](?=\d)|[.,](?!\d)|[!?;:\"()\[\]…♪-](?!\d)|(?<=\s)'|'(?=\s)")
 
 

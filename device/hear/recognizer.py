@@ -78,8 +78,10 @@ def understood(readings: list[Reading], said: Callable[[str], str], completeness
     if completeness(likeliest) == "complete":
         return likeliest
     close = [reading.text for reading in readings[1:] if reading.log_odds >= _CLOSE_LOG_ODDS]
-    sensible = (text for text in close if completeness(said(text)) == "complete" or is_hum(text))
-    return said(next(sensible, readings[0].text))
+    commands = (text for text in map(said, close) if completeness(text) == "complete")
+    # A single word is more often one than a hum.
+    hums = (said(text) for text in close if is_hum(text) and " " in likeliest)
+    return next(commands, next(hums, likeliest))
 
 
 def load_recognizer(engine: str, models) -> Recognizer:
