@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Literal
 
+from device.hear.plain_text import HUMS
 from device.speak.speakable import speakable
 
 # command: be quiet, now.  turn: somebody wants the floor.  word: the same, if no more was said than this one word.
@@ -23,8 +24,7 @@ _LISTENING = frozenset(
     "mm mmm mhm mmhm mmhmm hm hmm uh huh uhhuh um ah aha oh yeah yes yep yup right okay ok sure wow cool nice really ha "
     "haha he heh see indeed exactly good great".split()
 )
-_HUMS = frozenset("mm mmm mhm mmhm mmhmm mh hm hmm uh ah um".split())
-_CLOSED_HUMS = _HUMS - frozenset("uh ah um".split())  # with a closed mouth: those also begin what somebody wants to say
+_OPEN_HUMS = frozenset("uh ah um".split())  # they also begin what somebody wants to say
 _LISTENING_PHRASES = ("got it", "of course", "no way", "no kidding", "oh my god", "oh my", "all right", "i know", "go on")
 # What recognizers write for a cough, a hum, a breath or the beginning of a word.
 _LITTLE = frozenset(
@@ -54,7 +54,7 @@ def judge(said: str, own: Sequence[str]) -> Verdict:
     if len(set(left)) < _LITTLE_WORDS and _LITTLE.issuperset(left):
         return "listening"
     # The room around a hum is often taken for a word.
-    hums, some = (_HUMS, left) if len(left) == 1 else (_CLOSED_HUMS, [word for word in left if word not in _LITTLE])
+    hums, some = (HUMS | _OPEN_HUMS, left) if len(left) == 1 else (HUMS, [word for word in left if word not in _LITTLE])
     if len(some) <= 1 and hums.intersection(words):
         return "listening"
     return "turn" if len(left) > 1 else "word"

@@ -3,8 +3,8 @@
 import re
 
 # What recognizers print for a breath, a click or a hum: alone, none of it is something to answer.
-_HUMS = frozenset("mm mmm mh mhm hm hmm mmhm mmhmm".split())  # with a closed mouth
-_NOISE_WORDS = _HUMS | frozenset("the a an uh um huh ah eh er oh it and i in to of he".split())
+HUMS = frozenset("mm mmm mh mhm hm hmm mmhm mmhmm".split())  # with a closed mouth
+_NOISE_WORDS = HUMS | frozenset("the a an uh um huh ah eh er oh it and i in to of he".split())
 _PUNCTUATION = re.compile(r"(?<!\d)[.,](?=\d)|[.,](?!\d)|[!?;:\"()\[\]…♪-](?!\d)|(?<=\s)'|'(?=\s)")
 
 
@@ -23,4 +23,4 @@ def without_noise(text: str) -> str:
 def is_hum(text: str) -> bool:
     """Whether `text` is a hum and nothing else."""
     words = text.split()
-    return bool(words) and _HUMS.issuperset(words)
+    return bool(words) and HUMS.issuperset(words)
