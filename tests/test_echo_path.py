@@ -52,14 +52,15 @@ def erle_db(near, clean, from_s, to_s):
     return 10 * np.log10(np.mean(near[part] ** 2) / np.mean(clean[part] ** 2))
 
 
-@pytest.mark.parametrize("delay_samples", [0, 37, 1600, 7000])
-def test_the_delay_is_found_to_the_sample_within_the_first_words(played, delay_samples):
+@pytest.mark.parametrize(("delay_samples", "within_s"), [(0, 0.5), (37, 0.5), (1600, 0.5), (7000, 1.5)])
+def test_the_delay_is_found_to_the_sample_within_the_first_words(played, delay_samples, within_s):
+    """A clear echo takes two looks; of a long delay the first see little."""
     tracker = DelayTracker()
     found_s = None
     for i, (near, far) in enumerate(blocks(echo_of(played, delay_samples), played)):
         if tracker.add(near, far) and found_s is None:
             found_s = i * milliseconds(BLOCK_SAMPLES) / 1000
-    assert found_s is not None and found_s < 1.5
+    assert found_s is not None and found_s < within_s
     assert tracker.delay.samples == pytest.approx(delay_samples, abs=1)
     assert tracker.jumps == 0 and tracker.drift_ppm == 0
 
