@@ -19,6 +19,7 @@ Verdict = Literal["command", "turn", "word", "listening", "own"]
 # A certain end: nobody says these to show that they listen.
 _COMMANDS = frozenset("stop wait quiet enough silence hush shush cancel".split())
 _COMMAND_PAIRS = frozenset((("shut", "up"), ("hold", "on"), ("hang", "on"), ("be", "quiet"), ("never", "mind")))
+_HEARD_FOR_HOLD_ON = frozenset((word, "on") for word in ("oh", "all", "out", "and"))  # nobody says these and nothing else
 # What people say to show that they listen, not to take the turn (Yngve 1970, "backchannel"), and laughter.
 _LISTENING = frozenset(
     "mm mmm mhm mmhm mmhmm hm hmm uh huh uhhuh um ah aha oh yeah yes yep yup right okay ok sure wow cool nice really ha "
@@ -61,7 +62,8 @@ def judge(said: str, own: Sequence[str]) -> Verdict:
 
 
 def _has_command(words: list[str]) -> bool:
-    return bool(_COMMANDS.intersection(words) or _COMMAND_PAIRS.intersection(zip(words, words[1:], strict=False)))
+    pairs = zip(words, words[1:], strict=False)
+    return bool(_COMMANDS.intersection(words) or _COMMAND_PAIRS.intersection(pairs) or tuple(words) in _HEARD_FOR_HOLD_ON)
 
 
 def _others(words: list[str], own: Sequence[str]) -> list[str]:

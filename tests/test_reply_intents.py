@@ -221,6 +221,7 @@ UNDERSTOOD = [
     ("wait", "Wait", {}),
     ("no", "Wait", {}),
     ("hold on", "Wait", {}),
+    ("oh on", "Wait", {}),
     ("wait a minute", "Wait", {}),
     ("okay", "Wait", {}),
     ("yeah right", "Wait", {}),

@@ -19,7 +19,10 @@ def test_signs_of_listening_and_what_recognizers_make_of_them(said):
     assert judge(said, ()) == "listening"
 
 
-@pytest.mark.parametrize("said", ["stop", "okay stop", "wait", "not stop", "shut up", "stop it", "hold on", "wait a minute"])
+@pytest.mark.parametrize(
+    "said",
+    ["stop", "okay stop", "wait", "not stop", "shut up", "stop it", "hold on", "wait a minute", "oh on", "all on"],
+)
 def test_a_call_to_stop(said):
     assert judge(said, REPLY) == "command"
 
@@ -32,6 +35,11 @@ def test_a_call_to_stop(said):
 )  # fmt: skip
 def test_somebody_wants_the_floor(said):
     assert judge(said, REPLY[:5]) == "turn"
+
+
+@pytest.mark.parametrize("said", ["turn all on the left", "i'm all on", "oh go on"])
+def test_what_is_heard_for_hold_on_is_none_among_other_words(said):
+    assert judge(said, REPLY) != "command"
 
 
 @pytest.mark.parametrize("said", ["no", "why", "what", "louder"])
