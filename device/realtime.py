@@ -28,7 +28,7 @@ _MCL_CURRENT, _MCL_ONFAULT = 1, 4
 
 _NORMAL = os.SCHED_OTHER | os.SCHED_RESET_ON_FORK  # only a privileged thread may take the flag away again
 
-_own = threading.local()  # priority: what the thread was given, if anything
+_own = threading.local()  # role and priority: what the thread was given, if anything
 _leaves_room = threading.Event()
 
 
@@ -39,17 +39,37 @@ def name_thread(role: str) -> str | None:
     """
     threading.current_thread().name = role
     try:
-        # pid 0 is the calling thread, not the process; RESET_ON_FORK keeps what it starts at normal priority.
-        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY[role]))
-        _own.priority = PRIORITY[role]
+        _raise_to(role)
     except PermissionError:
         return (
             f"the {role} thread has no realtime priority (permission denied), so sound may stutter under load; "
             "run Nod by its systemd service, or allow rtprio in /etc/security/limits.d"
         )
+    return None
+
+
+def _raise_to(role: str) -> None:
+    # pid 0 is the calling thread, not the process; RESET_ON_FORK keeps what it starts at normal priority.
+    os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY[role]))
+    _own.role, _own.priority = role, PRIORITY[role]
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE.get(role, 0))
-    return None
+
+
+@contextlib.contextmanager
+def as_urgent_as(role: str) -> Iterator[None]:
+    """Give the calling thread the priority of `role` inside, where more waits for what it does than usual.
+
+    Nothing changes in a thread that `name_thread` hasn't raised."""
+    usual = getattr(_own, "role", None)
+    if usual is None:
+        yield
+        return
+    _raise_to(role)
+    try:
+        yield
+    finally:
+        _raise_to(usual)
 
 
 @contextlib.contextmanager
@@ -106,7 +126,7 @@ def thread_numbers() -> set[int]:
 def give_back() -> None:
     """Put the calling thread back to normal priority, when its work for the daemon is done."""
     os.sched_setscheduler(0, _NORMAL, os.sched_param(0))
-    _own.priority = None
+    _own.role = _own.priority = None
 
 
 def settle() -> str | None:

@@ -138,6 +138,14 @@ def test_who_speaks_into_silence_interrupts_nobody():
     assert score.together([trial(Log(talk=[[0, 78000]]), talked(4.8))]) == {"trials": 0}
 
 
+def test_a_reply_that_ends_by_itself_at_once_could_not_be_stopped():
+    assert not trial(Log(talk=[[0, 85000]], lowered=[82000]), talked(5.3))["counts"]
+    assert trial(Log(talk=[[0, 90000]], lowered=[82000]), talked(5.6))["counts"]
+    assert trial(Log(talk=[[0, 85000]], lowered=[82000], cut=[85000]), talked(5.3))["stopped"]
+    again = trial(Log(talk=[[0, 85000], [88000, 160000]], lowered=[82000]), talked(10))
+    assert again["counts"] and not again["stopped"]
+
+
 def test_what_goes_on_was_not_stopped():
     row = trial(Log(talk=[[0, 160000]], lowered=[82000]), talked(10))
     assert row["ducked"] and not row["stopped"] and row["silence_ms"] is None

@@ -46,6 +46,13 @@ def until_the_first_question(store, prosody, said, completeness="none") -> tuple
     raise AssertionError("nobody was asked about a pause")
 
 
+def silence_after(said, events) -> list:
+    """The rest of the second after the user's last sound, as frames in which nobody speaks."""
+    paused = [event for event in events if isinstance(event, Pause)][-1]
+    until = paused.end_t + 16_000
+    return [replace(f, in_speech=False, speech_probability=0.0) for f in said if paused.t <= f.t < until]
+
+
 def test_the_voice_is_judged_while_the_text_is_settled(store, prosody, said):
     listener, box, events = until_the_first_question(store, prosody, said)
     before = [event for event in events if isinstance(event, EndEvidence)]
@@ -112,10 +119,32 @@ def test_a_whole_command_never_waits_long_however_it_sounds(store, prosody, said
 def test_nobody_is_asked_about_the_voice_of_a_turn_that_is_over(store, prosody, said, completeness, verdict, is_asked):
     listener, box, events = until_the_first_question(store, prosody, said, completeness)
     listener.receive(Judged(box.get(0).silence, Verdict(verdict, verdict)))
-    paused = [event for event in events if isinstance(event, Pause)][-1]
-    rest = [replace(f, in_speech=False, speech_probability=0.0) for f in said if paused.t <= f.t < paused.end_t + 16_000]
-    feed(listener, rest)
+    feed(listener, silence_after(said, events))
     assert (box.get(0) is not None) == is_asked
+
+
+def test_nobody_is_asked_again_who_has_not_answered(store, prosody, said):
+    """What it heard first would be known later for it."""
+    listener, box, events = until_the_first_question(store, prosody, said)
+    first = box.get(0)
+    rest = silence_after(said, events)
+    feed(listener, rest[:-1])
+    assert box.get(0) is None, "by then it was due three times"
+    listener.receive(Judged(first.silence, Verdict(0.001, 0.001)))
+    feed(listener, rest[-1:])
+    assert isinstance(box.get(0), Ask)
+
+
+def test_nobody_is_asked_whose_answer_would_come_too_late(store, prosody, said):
+    listener, box, events = until_the_first_question(store, prosody, said)
+    listener.receive(Judged(box.get(0).silence, Verdict(0.999, 0.999)))
+    text = [event.text for event in events if isinstance(event, Pause)][-1]
+    (evidence,) = listener.receive(Ending(1, text, 8.0))
+    assert evidence.wait_ms == 160
+    within = [f for f in silence_after(said, events) if f.t + 512 < evidence.end_t + 160 * 16]
+    assert within[-1].t + 512 >= evidence.end_t + 120 * 16, "it is due before the turn is over"
+    feed(listener, within)
+    assert box.get(0) is None
 
 
 def test_an_order_waits_as_the_second_opinion_has_it(store, prosody):

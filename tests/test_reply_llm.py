@@ -1,11 +1,14 @@
 """The local model: real answers, a prompt that is computed once, and an end as soon as nobody listens."""
 
+import os
 from collections.abc import Iterator
+from threading import Thread
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device import realtime
 from device.config import Llm
 from device.errors import ModelError, StaleDraft
 from device.events import Exchange
@@ -45,6 +48,29 @@ class GivesUp:
         self.left -= 1
         if self.left < 0:
             raise StaleDraft("given up by the test")
+
+
+def test_how_the_question_ends_is_told_before_the_voice_gets_its_core(model: LocalModel):
+    """The turn's end waits for it, and with two cores for all it came last."""
+    found = []
+
+    def work():
+        if realtime.name_thread("reply"):
+            return
+        told = found.append
+        for word in model.respond("why is the sky blue", (), _go_on, lambda log_odds: told(priority())):
+            told(priority())
+            if len(found) == 4:
+                break
+
+    def priority() -> int:
+        return os.sched_getparam(0).sched_priority
+
+    thread = Thread(target=work)
+    thread.start()
+    thread.join(30)
+    urgent, usual = realtime.PRIORITY["judge"], realtime.PRIORITY["reply"]
+    assert found in ([], [usual, urgent, usual, usual])
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,41 @@ def test_native_work_leaves_a_core_where_a_sound_server_needs_one(leaves_room):
     assert found == [True, True, True]
 
 
+@pytest.mark.parametrize("leaves_room", [False, True])
+def test_a_thread_is_as_urgent_as_another_for_a_moment(leaves_room):
+    found = []
+
+    def now() -> tuple[int, int]:
+        niceness = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        return os.sched_getparam(0).sched_priority, niceness
+
+    def work():
+        if realtime.name_thread("reply"):
+            return
+        before = now()
+        with contextlib.suppress(ValueError), realtime.as_urgent_as("judge"):
+            found.append(now() == (realtime.PRIORITY["judge"], realtime._NICE["judge"]))
+            with realtime.computing():
+                pass
+            found.append(now() == (realtime.PRIORITY["judge"], realtime._NICE["judge"]))
+            raise ValueError
+        found.append(now() == before)
+        with realtime.computing():
+            pass
+        found.append(now() == before and before[0] == realtime.PRIORITY["reply"])
+
+    realtime.leave_room(leaves_room)
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(5)
+        with realtime.as_urgent_as("judge"):
+            assert now()[0] == 0  # nobody gave this thread a priority
+    finally:
+        realtime.leave_room(False)
+    assert all(found)
+
+
 def beside_a_sound_server(role: str, work: Callable[[], object]) -> None:
     """Do `work` in a thread of that role where native calls leave room for the server."""
 

@@ -51,7 +51,7 @@ ORDERS_EACH = 3
 LEAD_S, TRAIL_S, FADE_S = 0.3, 1.0, 0.02
 BRIDGE_S = 0.6
 PLAIN_ROOM_S, OPEN_ROOM_S, ORDER_ROOM_S = 5.0, 10.0, 4.5
-LONG_ROOM_S = 16.0  # "What can you do?" is answered at length
+LONG_ROOMS_S = {"What can you do?": 20.0, "How much time is left?": 8.0}  # these are answered at length
 ROOM_NOISE_DB = -60.0
 
 
@@ -108,7 +108,7 @@ def build_requests(say: Say, recordings: Sequence[Path], seed: int = 0) -> list[
 
 
 def _room(text: str) -> float:
-    return LONG_ROOM_S if text == "What can you do?" else PLAIN_ROOM_S
+    return LONG_ROOMS_S.get(text, PLAIN_ROOM_S)
 
 
 def _spoken(kind: str, text: str, say: Say, latency_ms: int | None, room_s: float) -> Request:

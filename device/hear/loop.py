@@ -51,6 +51,7 @@ LONG_SILENCE_SAMPLES = samples(600)  # of a longer pause the recognizer only hea
 PARTIAL_EVERY_SAMPLES = samples(100)
 REPLY_IS_MADE_MS = 300.0  # of silence: until then the other threads are busy with what the user waits for
 QUIET_LISTENING_MS = 3000.0  # who was about to answer has begun by then
+JUDGED_MS = 45.0  # that a judge takes to answer
 ASK_AT_MS = (50.0, 120.0, 200.0, 400.0, 800.0)  # of silence: what the voice says changes with the pause
 
 
@@ -258,16 +259,20 @@ class Listener:
         return sum(paused_ms >= at for at in ASK_AT_MS)
 
     def _may_ask(self) -> bool:
-        """Alone, once the text is there.  A judge at once, but not about a turn that is over: it takes a core for 50 ms."""
+        """Alone, once the text is there.  A judge at once, unless it hasn't answered yet or the turn is over before it
+        would: it takes a core, and the reply needs that then."""
         if self._judge is None:
             return bool(self._silence.text)
-        return milliseconds(self._now_t() - self._silence.end_t) < self._silence.wait_ms
+        silence = self._silence
+        has_answered = len(silence.voice) == silence.asked
+        return has_answered and milliseconds(self._now_t() - silence.end_t) + JUDGED_MS < silence.wait_ms
 
     def _judge_voice(self) -> list[object]:
         silence = self._silence
         silence.stage = self._stage()
         if self._judge is None:
             return self._judged(Judged(silence, self._prosody.verdict(self._recent())))
+        silence.asked += 1
         self._judge.put(Ask(silence, self._recent()))
         return []
 

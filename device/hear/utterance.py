@@ -34,6 +34,7 @@ class Silence:
     frames: list[Frame] = field(default_factory=list)  # what the recognizer hasn't heard yet
     text: str | None = None  # None until settled
     fade: Fade | None = None
-    voice: tuple[Verdict, ...] = ()  # one for each time it was asked
+    asked: int = 0  # how often a judge was
+    voice: tuple[Verdict, ...] = ()  # what it answered
     wait_ms: float = math.inf  # after which the turn is over, as far as is known
     stage: int = 0  # how many of ASK_AT_MS were reached when it was asked last

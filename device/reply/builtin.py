@@ -41,7 +41,7 @@ class BuiltinAgent:
         desk.source = f"intent:{_snake(intent.name)}"
         yield from _ANSWERS[intent.name](self, intent, history, desk)
         if self._reader.completeness(text) != "complete":
-            desk.ending(self._model.ending(text, history, desk.check))
+            self._model.tell_ending(text, history, desk.check, desk.ending)
 
     def warm(self, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         """See `TextAgent.warm`."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from device.config import Llm as Settings
 from device.events import Exchange
+from device.realtime import as_urgent_as
 from device.reply.llama import BATCH_TOKENS, SMALL_BATCH_TOKENS, Llama
 from device.reply.restate import opening
 
@@ -105,6 +106,13 @@ class LocalModel:
             self._endings[key] = math.log((p + 1e-6) / (1 - p + 1e-6))
         return self._endings[key]
 
+    def tell_ending(
+        self, text: str, history: tuple[Exchange, ...], check: Callable[[], None], tell: Callable[[float], Any]
+    ) -> None:
+        """Tell `ending`.  The end of the turn waits for it as for the judge: behind the voice it came 60 to 150 ms later."""
+        with as_urgent_as("judge"):
+            tell(self.ending(text, history, check))
+
     def respond(
         self,
         text: str,
@@ -121,7 +129,7 @@ class LocalModel:
         begun = opening(text)
         if begun:
             yield f"{begun} "
-        on_ending(self.ending(text, history, check))
+        self.tell_ending(text, history, check, on_ending)
         yield from whole_sentences(self._generate(self._question(text, history), begun, check), bool(begun))
 
     def _generate(self, prompt: list[int], begun: str, check: Callable[[], None]) -> Iterator[str]:
