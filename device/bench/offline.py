@@ -36,7 +36,7 @@ from device.mailbox import Mailbox
 from device.models import ModelStore
 from device.reply.build import load_model
 
-# From the text of a pause to what who answers thinks of it: 12 to 81 ms in the daemon, 50 in the median.
+# From a pause to what who answers thinks of it: the text takes 40 ms in the daemon, and it 36 more (medians).
 ENDING_LATE_SAMPLES = 2 * FRAME_SAMPLES
 # From the question about a voice to the verdict: 50 to 65 ms in the daemon.
 VERDICT_LATE_SAMPLES = 2 * FRAME_SAMPLES
