@@ -17,10 +17,11 @@ from collections.abc import Iterator
 # those stay at normal priority, and so do long native calls beside a sound server (`computing`).  Among them what the
 # user waits for comes first: hearing, then sound for words that are there, then further words.  A sound server that has a
 # realtime priority runs at 20 or below.
-PRIORITY = {"audio": 60, "main": 50, "hear": 45, "judge": 44, "speak": 43, "reply": 42, "tool": 30}
+# "ending" is no thread: the reply thread while the end of the turn waits for it.
+PRIORITY = {"audio": 60, "main": 50, "hear": 46, "judge": 45, "ending": 44, "speak": 43, "reply": 42, "tool": 30}
 
 # The same order among those that compute at normal priority (`leave_room`), close to that of a sound server.
-_NICE = {"hear": -3, "judge": -1, "speak": 0, "reply": 5}
+_NICE = {"hear": -3, "judge": -1, "ending": -1, "speak": 0, "reply": 5}
 
 _SWITCH_INTERVAL_S = 0.0005
 # mlockall(2).  Without ONFAULT every page of every mapped library and thread stack would be read in: 700 MB more.
@@ -28,6 +29,7 @@ _MCL_CURRENT, _MCL_ONFAULT = 1, 4
 
 _NORMAL = os.SCHED_OTHER | os.SCHED_RESET_ON_FORK  # only a privileged thread may take the flag away again
 
+_libc = ctypes.CDLL(None, use_errno=True)
 _own = threading.local()  # role and priority: what the thread was given, if anything
 _leaves_room = threading.Event()
 
@@ -60,16 +62,22 @@ def _raise_to(role: str) -> None:
 def as_urgent_as(role: str) -> Iterator[None]:
     """Give the calling thread the priority of `role` inside, where more waits for what it does than usual.
 
-    Nothing changes in a thread that `name_thread` hasn't raised."""
+    Nothing changes in a thread that `name_thread` hasn't raised, or where so much isn't allowed."""
     usual = getattr(_own, "role", None)
-    if usual is None:
-        yield
-        return
-    _raise_to(role)
+    if usual is not None:
+        with contextlib.suppress(PermissionError):
+            _raise_to(role)
     try:
         yield
     finally:
-        _raise_to(usual)
+        if usual is not None:
+            _lower_to(usual)
+
+
+def _lower_to(role: str) -> None:
+    # By ctypes, which lets go of the GIL: another thread may take the core at once, and `os` would keep it meanwhile.
+    _libc.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, ctypes.byref(ctypes.c_int(PRIORITY[role])))
+    _raise_to(role)
 
 
 @contextlib.contextmanager
@@ -137,8 +145,7 @@ def settle() -> str | None:
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mlockall(_MCL_CURRENT | _MCL_ONFAULT) != 0:
+    if _libc.mlockall(_MCL_CURRENT | _MCL_ONFAULT) != 0:
         return (
             f"memory can't be locked ({os.strerror(ctypes.get_errno())}), so a swapped-out page may cost a late block; "
             "run Nod by its systemd service, or raise the memlock limit"
@@ -148,4 +155,4 @@ def settle() -> str | None:
 
 def give_back_memory() -> None:
     """Return what was freed to the system; the C library keeps it otherwise.  Blocks some 10 ms."""
-    ctypes.CDLL(None).malloc_trim(0)
+    _libc.malloc_trim(0)

@@ -19,12 +19,12 @@ Verdict = Literal["command", "turn", "word", "listening", "own"]
 # A certain end: nobody says these to show that they listen.
 _COMMANDS = frozenset("stop wait quiet enough silence hush shush cancel".split())
 _COMMAND_PAIRS = frozenset((("shut", "up"), ("hold", "on"), ("hang", "on"), ("be", "quiet"), ("never", "mind")))
-_HEARD_FOR_HOLD_ON = frozenset((word, "on") for word in ("oh", "all", "out", "and"))  # nobody says these and nothing else
 # What people say to show that they listen, not to take the turn (Yngve 1970, "backchannel"), and laughter.
 _LISTENING = frozenset(
     "mm mmm mhm mmhm mmhmm hm hmm uh huh uhhuh um ah aha oh yeah yes yep yup right okay ok sure wow cool nice really ha "
     "haha he heh see indeed exactly good great".split()
 )
+_HEARD_FOR_HOLD_ON = frozenset(("oh on", "all on", "out on"))  # nobody says these and nothing else
 _OPEN_HUMS = frozenset("uh ah um".split())  # they also begin what somebody wants to say
 _LISTENING_PHRASES = ("got it", "of course", "no way", "no kidding", "oh my god", "oh my", "all right", "i know", "go on")
 # What recognizers write for a cough, a hum, a breath or the beginning of a word.
@@ -48,6 +48,8 @@ def judge(said: str, own: Sequence[str]) -> Verdict:
         return "command"
     if len(others) * 2 <= len(words) or _is_own(words, own):
         return "own" if words else "listening"
+    if " ".join(words) in _HEARD_FOR_HOLD_ON:
+        return "turn"  # not for sure: "go on" may be heard so as well
     rest = f" {' '.join(others)} "
     for phrase in _LISTENING_PHRASES:
         rest = rest.replace(f" {phrase} ", " ")
@@ -62,8 +64,7 @@ def judge(said: str, own: Sequence[str]) -> Verdict:
 
 
 def _has_command(words: list[str]) -> bool:
-    pairs = zip(words, words[1:], strict=False)
-    return bool(_COMMANDS.intersection(words) or _COMMAND_PAIRS.intersection(pairs) or tuple(words) in _HEARD_FOR_HOLD_ON)
+    return bool(_COMMANDS.intersection(words) or _COMMAND_PAIRS.intersection(zip(words, words[1:], strict=False)))
 
 
 def _others(words: list[str], own: Sequence[str]) -> list[str]:

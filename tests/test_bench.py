@@ -40,6 +40,7 @@ def kinds(requests) -> dict[str, int]:
 def test_more_than_thirty_requests_of_every_kind():
     requests = build_requests(say, [])
     assert len(requests) >= 30
+    assert bench_requests.LONG_ROOMS_S.keys() <= {*bench_requests.PLAIN}
     assert kinds(requests).keys() == {"plain", "open", *(f"tool {ms} ms" for ms in LATENCIES_MS)}
     assert {request.text for request in requests} >= {
         *bench_requests.PLAIN,

@@ -100,6 +100,7 @@ def test_erle_is_read_where_the_echo_is_loud():
 
 
 def trial(log: Log, loudspeaker: np.ndarray, kind: str = "order") -> dict:
+    log.planned = log.planned or [160000] * len(log.talk)
     one = Placed(utterance(1.0, kind), 5 * SAMPLE_RATE_HZ, -10.0)
     return score.trials(log, [one], loudspeaker, {"one": "make me a coffee"})[0]
 
@@ -138,12 +139,12 @@ def test_who_speaks_into_silence_interrupts_nobody():
     assert score.together([trial(Log(talk=[[0, 78000]]), talked(4.8))]) == {"trials": 0}
 
 
-def test_a_reply_that_ends_by_itself_at_once_could_not_be_stopped():
-    assert not trial(Log(talk=[[0, 85000]], lowered=[82000]), talked(5.3))["counts"]
-    assert trial(Log(talk=[[0, 90000]], lowered=[82000]), talked(5.6))["counts"]
-    assert trial(Log(talk=[[0, 85000]], lowered=[82000], cut=[85000]), talked(5.3))["stopped"]
-    again = trial(Log(talk=[[0, 85000], [88000, 160000]], lowered=[82000]), talked(10))
-    assert again["counts"] and not again["stopped"]
+@pytest.mark.parametrize("cut", [[], [85000]])
+def test_whether_a_reply_could_be_stopped_is_known_before_it_is(cut):
+    ended = Log(talk=[[0, 85000]], lowered=[82000], cut=cut, planned=[90000])
+    assert not trial(ended, talked(5.3))["counts"], "it would have been over 625 ms after the first word"
+    ended = Log(talk=[[0, 85000]], lowered=[82000], cut=cut, planned=[93000])
+    assert trial(ended, talked(5.3))["counts"]
 
 
 def test_what_goes_on_was_not_stopped():

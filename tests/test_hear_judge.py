@@ -11,7 +11,7 @@ from device.config import Turn
 from device.events import EndEvidence, Ending, Fault, Listen, Pause
 from device.hear import judge
 from device.hear.judge import Ask, Judged
-from device.hear.loop import Listener
+from device.hear.loop import JUDGED_MS, Listener
 from device.hear.prosody import Prosody
 from device.hear.recognizer import load_recognizer
 from device.hear.turn import TurnModel, Verdict
@@ -127,9 +127,11 @@ def test_nobody_is_asked_again_who_has_not_answered(store, prosody, said):
     """What it heard first would be known later for it."""
     listener, box, events = until_the_first_question(store, prosody, said)
     first = box.get(0)
+    waited = [event.wait_ms for event in events if isinstance(event, EndEvidence)][-1]
+    assert waited > 200 + JUDGED_MS, "the turn is over before anybody is due again"
     rest = silence_after(said, events)
     feed(listener, rest[:-1])
-    assert box.get(0) is None, "by then it was due three times"
+    assert box.get(0) is None, "by then it was due twice"
     listener.receive(Judged(first.silence, Verdict(0.001, 0.001)))
     feed(listener, rest[-1:])
     assert isinstance(box.get(0), Ask)

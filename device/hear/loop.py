@@ -51,7 +51,7 @@ LONG_SILENCE_SAMPLES = samples(600)  # of a longer pause the recognizer only hea
 PARTIAL_EVERY_SAMPLES = samples(100)
 REPLY_IS_MADE_MS = 300.0  # of silence: until then the other threads are busy with what the user waits for
 QUIET_LISTENING_MS = 3000.0  # who was about to answer has begun by then
-JUDGED_MS = 45.0  # that a judge takes to answer
+JUDGED_MS = 80.0  # until a judge's answer counts: it takes 45 to 65, and a turn is over up to 20 before its wait is
 ASK_AT_MS = (50.0, 120.0, 200.0, 400.0, 800.0)  # of silence: what the voice says changes with the pause
 
 
@@ -264,7 +264,7 @@ class Listener:
         if self._judge is None:
             return bool(self._silence.text)
         silence = self._silence
-        has_answered = len(silence.voice) == silence.asked
+        has_answered = len(silence.voice) >= silence.asked
         return has_answered and milliseconds(self._now_t() - silence.end_t) + JUDGED_MS < silence.wait_ms
 
     def _judge_voice(self) -> list[object]:

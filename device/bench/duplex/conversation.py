@@ -30,12 +30,14 @@ _PATIENCE = samples(1000)  # an announcement that doesn't sound by then is made 
 class Log:
     """What happened, in samples of the one timeline.
 
-    talk: when Nod's replies sounded, as [first, end).  lowered: when the volume went down over a sounding reply;
+    talk: when Nod's replies sounded, as [first, end).  planned: until when each would have, had nobody said anything.
+    lowered: when the volume went down over a sounding reply;
     cut: when a sounding reply was ended; both as heard.  texts: what the recognizer had of a turn, as it came.
     frames: of each frame its start, the speech probability and the power of the cleaned microphone.
     """
 
     talk: list[list[int]] = field(default_factory=list)
+    planned: list[int] = field(default_factory=list)
     lowered: list[int] = field(default_factory=list)
     cut: list[int] = field(default_factory=list)
     texts: list[tuple[int, str]] = field(default_factory=list)
@@ -66,6 +68,7 @@ class Conversation:
         self._next = 0
         self._asked_t = -_PATIENCE
         self._sounding: int | None = None  # the draft that sounds
+        self._sizes: dict[int, int] = {}  # in samples, of what each draft says
         self._ducked = False
         self._heard_t = 0  # until when the hear thread has computed
         self._due: deque[tuple[int, list[object]]] = deque()
@@ -127,6 +130,7 @@ class Conversation:
         while (say := self.daemon.boxes["speak"].get(timeout_s=0)) is not None:
             spoken = next((p for p in self._paragraphs if p.text == say.text), None) or self._say(say.text)
             sound = ev.Sound(say.turn, say.draft, "reply", spoken.samples, spoken.words, gated=say.gated, last=say.last)
+            self._sizes[say.draft] = self._sizes.get(say.draft, 0) + spoken.samples.size
             self.daemon.boxes["audio"].put(sound)
 
     def _talk_on(self) -> None:
@@ -145,6 +149,7 @@ class Conversation:
             self._silent(event.t)
             self._sounding = event.draft
             self.log.talk.append([event.t, event.t])
+            self.log.planned.append(event.t + self._sizes[event.draft])
         elif isinstance(event, ev.PlayoutEnded) and event.kind == "reply" and event.draft == self._sounding:
             self._silent(event.t)
         elif isinstance(event, ev.Partial | ev.Pause):

@@ -13,7 +13,7 @@ from device.events import FRAME_SAMPLES, SAMPLE_RATE_HZ, milliseconds, samples
 Row = dict[str, Any]
 _SILENT = 10 ** (-60 / 20)
 _SILENCE_SAMPLES = samples(250)  # longer than any pause of the voice
-_SOON_SAMPLES = samples(450)  # who is spoken to needs as long; a reply that is over by itself sooner can't be stopped
+_SOON_SAMPLES = samples(700)  # the longest it may take to stop; a reply that would be over by then can't be stopped
 _LATE_SAMPLES = samples(1500)  # a stop that comes later after the utterance's end wasn't because of it
 _WARMED_UP_SAMPLES = samples(5000)
 _ECHO_IS_LOUD = 10 ** (-45 / 10)  # power of a frame's echo from which a frame tells something about the canceller
@@ -67,8 +67,8 @@ def trials(log: Log, said: Sequence[Placed], loudspeaker: np.ndarray, words: dic
     """One row an utterance.  loudspeaker: what was played.  words: what the recognizer makes of each utterance alone,
     by its name.
 
-    counts: whether Nod was talking when it began, and went on as long as it may take to stop; otherwise nothing can be
-    told.  ducked, stopped: whether the volume went down, the reply was ended.  duck_ms, silence_ms: from the
+    counts: whether Nod was talking when it began, and had as much left to say as it may take to stop; otherwise nothing
+    can be told.  ducked, stopped: whether the volume went down, the reply was ended.  duck_ms, silence_ms: from the
     utterance's first sound until it went down, and until there was nothing to hear any more, because it was ended.
     vad_seen: share of its louder frames that were taken as speech.  words_right: share of the recognizer's words for the
     utterance alone that it also got here.
@@ -80,9 +80,10 @@ def _trial(log: Log, one: Placed, loudspeaker: np.ndarray, words: str | None) ->
     until = one.end + _LATE_SAMPLES
     ducks = [t for t in log.lowered if one.at <= t < until]
     cuts = [t for t in log.cut if one.at <= t < until]
-    talks_on = any(one.at < start < one.end for start, _ in log.talk)
-    least = one.at if cuts or talks_on else one.at + _SOON_SAMPLES
-    counts = any(start + samples(300) <= one.at and least < end for start, end in log.talk)
+    counts = any(
+        start + samples(300) <= one.at < end and one.at + _SOON_SAMPLES < planned
+        for (start, end), planned in zip(log.talk, log.planned, strict=True)
+    )
     # Before Nod reacted it may have been silent between two sentences.
     silence = silence_from(loudspeaker, min(ducks + cuts), until) if cuts else None
     text = next((text for t, text in reversed(log.texts) if one.at <= t < until and text), "")
