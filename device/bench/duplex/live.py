@@ -42,8 +42,8 @@ def live(
     """Ask the question and say an order into the answer, for every order; about 18 s each.
 
     question: the user saying QUESTION, float32 at 16 kHz.  Leaves `user.wav`, `microphone.wav`, `agent.wav` and
-    `events.jsonl` in `out_dir`.  Returns a row an order (name, stopped and silence_ms as in `score.trials`; counts: whether Nod was talking), and
-    how well the daemon kept time.  Raises what `simulate` does.
+    `events.jsonl` in `out_dir`.  Returns a row an order (name; stopped and silence_ms as in `score.trials`; counts: whether
+    Nod was talking), and how well the daemon kept time.  Raises what `simulate` does.
     """
     user, places = user_side(question, orders)
     out_dir.mkdir(parents=True, exist_ok=True)
