@@ -248,3 +248,26 @@ def test_memory_is_given_back_when_nobody_speaks(store, vosk_folder):
     memory, before, after = done.stdout.splitlines()
     grown, left = map(int, memory.split())
     assert left < grown - 20 and before == after
+
+
+@pytest.mark.parametrize("has_spare_time", [True, False])
+def test_who_speaks_while_a_new_decoder_learns_the_voice_is_not_given_older_words(
+    vosk_folder, readings, monkeypatch, has_spare_time
+):
+    """It hears the newest words again for that.  Seen: a question that went on after a pause became the two before it."""
+    recognizer = VoskRecognizer(vosk_folder)
+    recognizer.start()
+    hear(recognizer, readings[0])
+    assert "best of times" in text_of(recognizer)
+    monkeypatch.setattr("device.hear.vosk_recognizer.RENEW_AFTER_SAMPLES", 16_000)
+    recognizer.start()
+    for _ in range(15):
+        assert recognizer.tidy(), "it is done too soon to be interrupted"
+    middle = len(readings[2]) // 2
+    for part in (readings[2][:middle], readings[2][middle:]):
+        recognizer.accept(part)
+        while recognizer.decode() or (has_spare_time and recognizer.idle()):
+            pass
+        said = text_of(recognizer)
+        recognizer.resume(100.0)
+    assert "epoch" in said and "times" not in said

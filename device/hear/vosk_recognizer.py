@@ -81,14 +81,20 @@ class VoskRecognizer:
         return True
 
     def idle(self) -> bool:
+        if self._to_hear_again is not None:
+            self._stop_hearing_again()
+            return True
         return self._spare.ended is None and self._spare.hear(self._segment)
+
+    def _stop_hearing_again(self) -> None:
+        """Done, or somebody speaks meanwhile: what was heard again is none of his words.  Blocks up to 30 ms."""
+        self._to_hear_again = None
+        self._spare.reset()
 
     def tidy(self) -> bool:
         if self._to_hear_again is not None:
-            if self._spare.hear(self._to_hear_again):
-                return True
-            self._spare.reset()
-            self._to_hear_again = None
+            if not self._spare.hear(self._to_hear_again):
+                self._stop_hearing_again()
             return True
         self._front, self._spare = sorted((self._front, self._spare), key=lambda decoder: decoder.heard_ever)
         if self._spare.heard_ever < RENEW_AFTER_SAMPLES:
@@ -110,6 +116,8 @@ class VoskRecognizer:
             pass
         if self._settled is None:
             self._settled = self._front.finish()
+            if self._to_hear_again is not None:
+                self._stop_hearing_again()
             self._front, self._spare = self._spare, self._front
         return [Reading(self._joined(reading.text), reading.log_odds) for reading in self._settled]
 
