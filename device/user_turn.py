@@ -99,6 +99,8 @@ def evidence(state: State, event: ev.EndEvidence, rules: Rules) -> Result:
     if event.end_t != state.end_t:
         return state, []
     state = replace(state, deadline=event.end_t + samples(event.wait_ms))
+    if is_over(state, rules):  # now and not at the next tick, which would be heard a block later
+        return end_turn(state, rules)
     return nod(state, rules) if rules.nod and event.p_end < rules.nod_p_end else (state, [])
 
 
@@ -125,11 +127,13 @@ def falls_silent(state: State, event: ev.SpeechStopped, rules: Rules) -> Result:
 
 
 def pausing_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
-    # A frame that sounds like speech is about to become `SpeechStarted`: to answer now would be to cut in.  What is
-    # released now is heard a little later.
-    if state.t + rules.release_lead < state.deadline or state.voice or is_looked_at(state, rules):
-        return state, []
-    return end_turn(state, rules)
+    return end_turn(state, rules) if is_over(state, rules) else (state, [])
+
+
+def is_over(state: State, rules: Rules) -> bool:
+    """Whether the user has been silent for as long as it takes.  What is released now is heard a little later."""
+    # A frame that sounds like speech is about to become `SpeechStarted`: to answer now would be to cut in.
+    return state.t + rules.release_lead >= state.deadline and not state.voice and not is_looked_at(state, rules)
 
 
 def too_long(state: State, event: ev.Tick, rules: Rules) -> Result:

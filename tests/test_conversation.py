@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -226,6 +227,22 @@ def test_going_on_before_the_vad_noticed_the_pause_is_a_repair_too():
     story.tell(ev.Partial(story.state.t, 1, "set a timer for five minutes and thirty"))
     assert only(story.until(1930), ev.Cut) == [ev.Cut(draft)]
     assert story.state.repairs == 1 and story.state.phase == "hearing"
+
+
+@pytest.mark.parametrize(
+    "wait_ms, is_voice, ends",
+    [(90, False, True), (140, False, False), (90, True, False)],
+    ids=["the wait is over already", "it isn't", "a frame sounds like speech"],
+)
+def test_evidence_that_comes_when_the_wait_is_over_ends_the_turn_at_once(wait_ms, is_voice, ends):
+    story = Story(OPEN)
+    story.until(560)
+    story.tell(ev.SpeechStarted(samples(560), samples(500)))
+    story.until(1570)
+    story.tell(ev.Pause(story.state.t, 1, samples(1500), "what time is it"))
+    story.tell(ev.Tick(story.state.t, is_voice))
+    told = story.tell(ev.EndEvidence(story.state.t, 1, samples(1500), 0.9, wait_ms))
+    assert kinds(told) == ["Commit", "Release"] * ends
 
 
 def test_an_announcement_waits_for_the_floor():
