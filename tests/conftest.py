@@ -34,6 +34,15 @@ def vosk_folder(store: ModelStore) -> Path:
 
 
 @pytest.fixture(scope="session")
+def vosk_as_fetched(vosk_folder: Path, tmp_path_factory) -> Path:
+    """The Vosk model whose graph wasn't put together."""
+    folder = tmp_path_factory.mktemp("vosk")
+    for part in ("am", "conf", "graph", "ivector"):
+        (folder / part).symlink_to(vosk_folder / part)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def speech_dir() -> Path:
     """Recordings of human speech that lie beside the repository; they may not be copied into it."""
     folder = ROOT.parent / "shared" / "speech"
@@ -45,8 +54,9 @@ def speech_dir() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def voice(store: ModelStore) -> Voice:
-    """The real voice, split."""
-    onnxruntime.set_seed(7)  # it draws its noise anew each time; a test hears the same in every run
+    """The real voice, split.  It draws its noise anew each time: a file's tests hear the same in every run, whatever
+    other files are run."""
+    onnxruntime.set_seed(7)
     return Voice(store.path("en_US-joe-medium"), "en_US-joe-medium")

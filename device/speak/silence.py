@@ -9,9 +9,9 @@ import numpy as np
 from device.events import samples
 
 QUIET = 10 ** (-45 / 20)  # -45 dBFS: below it a phrase whose words are at -20 dBFS isn't heard
-_BEFORE = samples(8)  # kept in front of the first audible sample: the soft beginning of f, h or th
+_BEFORE = samples(4)  # kept in front of the first audible sample, to fade in; more of it nobody hears
 _AFTER = samples(40)  # kept behind the last one: the decay of the last sound
-_FADE_IN = np.linspace(0, 1, samples(4), dtype=np.float32)
+_FADE_IN = np.linspace(0, 1, _BEFORE, dtype=np.float32)
 _FADE_OUT = np.linspace(1, 0, samples(10), dtype=np.float32)
 
 
