@@ -19,8 +19,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := .venv/installed-$(shell (cat requirements.lock pyproject.toml; echo $(CURDIR)) | sha256sum | cut -c1-16)
 
 # Debian packages and why: compiler; headers of the sound library for PyAudio; of the echo canceller, and its binding
-# generator, for speexdsp; the way from ALSA to PulseAudio or PipeWire for the sound library.
-DEBIAN := build-essential portaudio19-dev libspeexdsp-dev swig libasound2-plugins
+# generator, for speexdsp; the way from ALSA to PulseAudio or PipeWire for the sound library; what puts the recognizer's
+# graph together; its plugins' name has a version in it (both dpkg and apt take it for a pattern).
+DEBIAN := build-essential portaudio19-dev libspeexdsp-dev swig libasound2-plugins libfst-tools libfst[0-9]*-plugins-base
 # The tests play through a null sink of their own sound server.
 DEBIAN_TEST := pulseaudio-utils $(shell command -v pipewire >/dev/null || echo pulseaudio)
 # What the card image is built with is listed there.
@@ -71,7 +72,7 @@ if [ ! -x $(BIN)/python ] && [ -n "$(PYTHON)" ]; then
 fi
 missing=()
 for package in "$${wanted[@]}"; do
-	[ "$$(dpkg-query -W -f '$${db:Status-Status}' "$$package" 2>/dev/null)" = installed ] || missing+=("$$package")
+	[[ "$$(dpkg-query -W -f ' $${db:Status-Status} ' "$$package" 2>/dev/null)" = *' installed '* ]] || missing+=("$$package")
 done
 [ $${#missing[@]} -gt 0 ] || exit 0
 root=()
@@ -85,7 +86,7 @@ echo "Installing Debian packages$${root:+ with sudo}: $${missing[*]} ($(2))"
 endef
 
 debian:
-	$(call apt_install,$(DEBIAN),to compile PyAudio$(comma) speexdsp and llama.cpp$(comma) and for sound)
+	$(call apt_install,$(DEBIAN),to compile PyAudio$(comma) speexdsp and llama.cpp$(comma) for sound and the recognizer)
 
 debian-test:
 	$(call apt_install,$(DEBIAN_TEST),the sound server the tests play through)

@@ -10,7 +10,8 @@ from device.audio.portaudio import find_device, open_portaudio
 from device.audio.profiles import SoundCard, sound_card
 from device.config import Config, find
 from device.errors import NodError
-from device.models import ModelStore
+from device.hear.static_graph import is_static
+from device.models import NO_TOOLS, ModelStore
 from device.speak.filler import read_own
 
 # (severity, sentence): "ok" is right, "warn" works but could be better, "fail" would stop the daemon.
@@ -47,7 +48,10 @@ def _print(findings: list[Finding]) -> int:
 def _models(config: Config) -> Iterator[Finding]:
     try:
         store = ModelStore(config.paths.models_dir())
-        yield from (_model(store, name, role) for name, role in _wanted(config, store))
+        for name, role in _wanted(config, store):
+            yield _model(store, name, role)
+            if name == "vosk-small-en" and store.has(name) and not is_static(store.folder / name):
+                yield "warn", f"{NO_TOOLS} Install them and run 'nod models fetch'."
     except NodError as error:
         yield "fail", str(error)
 

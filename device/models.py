@@ -20,6 +20,11 @@ from typing import Literal
 from device.download import Downloads, Source, in_folder, read_source
 from device.errors import ModelError
 
+NO_TOOLS = (
+    "The recognizer's graph isn't put together, for lack of OpenFst's tools (Debian: libfst-tools and libfst22-plugins-base, "
+    "or a later number): Nod understands a little less, 10 to 100 ms later."
+)
+
 State = Literal["ok", "missing", "corrupt"]
 
 
@@ -206,14 +211,27 @@ class ModelStore:
             temporary.unlink(missing_ok=True)
 
     def _derive(self, models: Iterable[Model]) -> None:
-        """Split the fetched voices, so that they can begin to speak before a phrase is rendered whole."""
-        for model in models:
-            if model.role == "voice" and self.has(model.name):
-                from device.speak.split import split_voice  # imports onnx, which only this needs
+        """What is made of fetched models, so that turns end sooner: voices that begin before a phrase is rendered whole, an
+        end-of-turn model that hears less, a recognizer whose graph is put together."""
+        from device.hear.shorten import shorten  # it and the splitting import onnx, which only this needs
+        from device.hear.static_graph import is_static, put_together
+        from device.speak.split import split_voice
 
-                for file in model.files:
-                    if file.path.endswith(".onnx"):
-                        split_voice(self.path(model.name) / file.path)
+        for model in models:
+            if not self.has(model.name):
+                continue
+            folder = self.path(model.name)
+            graphs = [folder / file.path for file in model.files if file.path.endswith(".onnx")]
+            if model.role == "voice":
+                for graph in graphs:
+                    split_voice(graph)
+            elif model.role == "end of turn":
+                shorten(*graphs)
+            elif (folder / "graph" / "HCLr.fst").exists():
+                if not is_static(folder):
+                    print(f"{model.name}: putting its graph together, once, half a minute or more ...", flush=True)
+                if not put_together(folder):
+                    print(f"  {NO_TOOLS}", flush=True)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

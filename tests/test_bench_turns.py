@@ -146,10 +146,11 @@ def test_both_opinions_on_a_voice_are_scored():
 
 @pytest.mark.parametrize(("text", "is_second"), [("give me a large tea", True), ("who wrote hamlet", False)])
 def test_an_order_is_scored_by_the_wait_of_the_second_opinion(text, is_second):
+    model = TurnModel(MODEL.weights, {"own": [[0.1, 0.0], [0.7, 1.0]], "second": [[0.1, 0.0], [0.9, 1.0]]}, MODEL.sentence)
     (pause,) = judged([row(text=text)])
-    (waited_ms,) = waits_ms([pause | {"p": [0.65] * 3}], MODEL, (100, 1700))
-    assert waited_ms == pytest.approx(MODEL.wait_ms(0.65, 160, 1700, is_second=is_second))
-    assert waited_ms != pytest.approx(MODEL.wait_ms(0.65, 160, 1700, is_second=not is_second))
+    (waited_ms,) = waits_ms([pause | {"p": [0.65] * 3}], model, (100, 1700))
+    assert waited_ms == pytest.approx(model.wait_ms(0.65, 160, 1700, is_second=is_second))
+    assert waited_ms != pytest.approx(model.wait_ms(0.65, 160, 1700, is_second=not is_second))
 
 
 def test_what_is_wrong_is_named():

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.bench.turn_score import roc_area
+from device.errors import ModelError
 from device.events import samples
 from device.hear import prosody
 from device.hear.mel import log_mel_end
 from device.hear.prosody import WINDOW_SAMPLES, Head, Heard, Prosody
+from device.hear.shorten import shorten, shortened_path
 from device.speak.voice import Voice
 from tests.bench.fit_prosody import Stops, fit
 from tests.bench.prosody_data import from_later
@@ -49,13 +51,40 @@ def ends_and_cuts(store) -> list[tuple[bool, np.ndarray]]:
     return found
 
 
-def test_smart_turn_says_what_it_said_without_its_state(store, judge, ends_and_cuts):
-    plain = onnxruntime.InferenceSession(str(store.path("smart-turn") / "smart-turn-v3.2-cpu.onnx"))
-    for _, sound in ends_and_cuts[:4]:
-        (verdict,) = plain.run(None, {"input_features": log_mel_end(sound, WINDOW_SAMPLES)[None]})
+def test_on_three_seconds_smart_turn_tells_ends_from_cuts_as_well_as_on_eight(store, judge, ends_and_cuts):
+    whole = onnxruntime.InferenceSession(str(store.path("smart-turn") / "smart-turn-v3.2-cpu.onnx"))
+    is_end = np.array([end for end, _ in ends_and_cuts])
+    on_eight, on_three = [], []
+    for _, sound in ends_and_cuts:
+        (verdict,) = whole.run(None, {"input_features": log_mel_end(sound, samples(8000))[None]})
         heard = judge.hear(sound)
-        assert 1 / (1 + np.exp(-heard.log_odds)) == pytest.approx(float(verdict.ravel()[0]), abs=0.003)
         assert heard.state.shape == (384,) and heard.state.dtype == np.float32
+        on_eight.append(float(np.log(verdict / (1 - verdict)).item()))
+        on_three.append(heard.log_odds)
+    areas = [roc_area(np.array(scores), is_end) for scores in (on_eight, on_three)]
+    alike = np.corrcoef(on_eight, on_three)[0, 1]
+    print(f"ROC area: {areas[0]:.3f} on 8 s, {areas[1]:.3f} on 3 s; correlation {alike:.2f}")
+    assert alike > 0.8 and areas[1] > areas[0] - 0.05
+
+
+def test_nothing_but_the_last_three_seconds_counts(judge, ends_and_cuts):
+    sound = np.concatenate([one for _, one in ends_and_cuts[:4]])
+    heard, again = judge.hear(sound), judge.hear(sound[-WINDOW_SAMPLES:])
+    assert len(sound) > WINDOW_SAMPLES and heard.log_odds == again.log_odds and np.array_equal(heard.state, again.state)
+    assert judge.hear(sound[-WINDOW_SAMPLES // 2 :]).log_odds != heard.log_odds
+
+
+def test_what_is_no_smart_turn_is_not_shortened(store, tmp_path):
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"not a model")
+    other = tmp_path / "other.onnx"
+    other.write_bytes((store.path("silero-vad") / "silero_vad.onnx").read_bytes())
+    for file, why in ((broken, "not an ONNX file"), (other, "not built like Smart Turn"), (tmp_path / "none.onnx", "can't be shortened")):
+        with pytest.raises(ModelError, match=why):
+            shorten(file)
+        assert not shortened_path(file).exists()
+    with pytest.raises(ModelError, match="nod models fetch"):
+        Prosody(tmp_path)
 
 
 def test_with_the_second_opinion_ends_and_cuts_are_told_apart_more_often(judge, ends_and_cuts):
@@ -94,8 +123,8 @@ def test_weights_survive_the_file(bias, own, weights):
 
 
 def test_weights_of_another_version_are_refused(monkeypatch):
-    monkeypatch.setattr(prosody, "HEAD_VERSION", 2)
-    with pytest.raises(ValueError, match="has version 1, this code knows 2"):
+    monkeypatch.setattr(prosody, "HEAD_VERSION", 3)
+    with pytest.raises(ValueError, match="has version 2, this code knows 3"):
         Head.load()
 
 

@@ -239,11 +239,11 @@ print(hear(text[8 * 16_000 : 12 * 16_000]))
 """
 
 
-def test_memory_is_given_back_when_nobody_speaks(store, vosk_folder):
+def test_memory_is_given_back_when_nobody_speaks(store, vosk_as_fetched):
     """Kaldi never forgets a state of the graph; a decoder replaced by a fresh one does, and hears as well.  In a process
     of its own, whose memory nothing else moves."""
     speech = store.path("dev-speech") / "two_cities.wav"
-    done = subprocess.run([sys.executable, "-c", RENEWED, vosk_folder, speech], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", RENEWED, vosk_as_fetched, speech], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     memory, before, after = done.stdout.splitlines()
     grown, left = map(int, memory.split())
@@ -252,10 +252,10 @@ def test_memory_is_given_back_when_nobody_speaks(store, vosk_folder):
 
 @pytest.mark.parametrize("has_spare_time", [True, False])
 def test_who_speaks_while_a_new_decoder_learns_the_voice_is_not_given_older_words(
-    vosk_folder, readings, monkeypatch, has_spare_time
+    vosk_as_fetched, readings, monkeypatch, has_spare_time
 ):
     """It hears the newest words again for that.  Seen: a question that went on after a pause became the two before it."""
-    recognizer = VoskRecognizer(vosk_folder)
+    recognizer = VoskRecognizer(vosk_as_fetched)
     recognizer.start()
     hear(recognizer, readings[0])
     assert "best of times" in text_of(recognizer)

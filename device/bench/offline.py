@@ -36,10 +36,10 @@ from device.mailbox import Mailbox
 from device.models import ModelStore
 from device.reply.build import load_model
 
-# From a pause to what who answers thinks of it: the text takes 40 ms in the daemon, and it 36 more (medians).
+# From a pause to what who answers thinks of it: the text takes 20 ms in the daemon, and it 36 more (medians).
 ENDING_LATE_SAMPLES = 2 * FRAME_SAMPLES
-# From the question about a voice to the verdict: 50 to 65 ms in the daemon.
-VERDICT_LATE_SAMPLES = 2 * FRAME_SAMPLES
+# From the question about a voice to the verdict: 15 to 30 ms in the daemon.
+VERDICT_LATE_SAMPLES = FRAME_SAMPLES
 
 Row = dict[str, Any]
 

@@ -15,7 +15,7 @@ from device.hear.turn import Evidence, TurnModel, Verdict, heeds_second, wait_bo
 Row = dict[str, Any]
 
 NOTICED_MS = 32  # the conversation waits when one frame sounds like speech; `Resumed` takes one more
-SETTLE_MS = 40  # from the notice of a pause to its text
+SETTLE_MS = 20  # from the notice of a pause to its text
 DEAD_AIR_MS = 1500
 FUSED_MS = 200
 HESITATIONS_MS = (300, 500, 800, 1200)

@@ -14,7 +14,7 @@ from device.mailbox import Mailbox
 class Ask:
     """To the judge: does this sound finished?  silence: what the answer is about, compared by identity only.
 
-    samples: float32 mono 16 kHz, the turn up to now, at most its last 8 s.
+    samples: float32 mono 16 kHz, the turn up to now, at most its last 3 s.
     """
 
     silence: object

@@ -51,8 +51,8 @@ LONG_SILENCE_SAMPLES = samples(600)  # of a longer pause the recognizer only hea
 PARTIAL_EVERY_SAMPLES = samples(100)
 REPLY_IS_MADE_MS = 300.0  # of silence: until then the other threads are busy with what the user waits for
 QUIET_LISTENING_MS = 3000.0  # who was about to answer has begun by then
-JUDGED_MS = 80.0  # until a judge's answer counts: it takes 45 to 65, and a turn is over up to 20 before its wait is
-ASK_AT_MS = (50.0, 120.0, 200.0, 400.0, 800.0)  # of silence: what the voice says changes with the pause
+JUDGED_MS = 50.0  # until a judge's answer counts: it takes 15 to 30, and a turn is over up to 20 before its wait is
+ASK_AT_MS = (50.0, 110.0, 170.0, 240.0, 400.0, 800.0)  # of silence: what the voice says changes with the pause
 
 
 class Listener:
@@ -290,7 +290,7 @@ class Listener:
         return [self._evidence()] if self._silence and self._silence.text == told.text else []
 
     def _recent(self) -> np.ndarray:
-        """The turn's sound, its last 8 s."""
+        """The turn's sound, as much of it as is judged."""
         from_t = max(self._turn.start_t, self._now_t() - WINDOW_SAMPLES)
         count = math.ceil((self._now_t() - from_t) / FRAME_SAMPLES)
         frames = list(self._ring)[-count:]

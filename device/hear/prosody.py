@@ -1,7 +1,7 @@
-"""Does it sound finished?  Smart Turn v3.2 on the last 8 s, and a second opinion on what it heard, to a probability.
+"""Does it sound finished?  Smart Turn v3.2 on the last 3 s, and a second opinion on what it heard, to a probability.
 
-Model: Daily's smart-turn v3.2 (BSD-2), a Whisper-tiny encoder with a classifier; 8 s of 16 kHz sound, padded in front.
-What its encoder makes of the sound knows more than its classifier says.  A logistic regression over both is fitted to
+Model: Daily's smart-turn v3.2 (BSD-2), a Whisper-tiny encoder with a classifier, its window shortened
+(`device.hear.shorten`).  What its encoder makes of the sound knows more than its classifier says.  A logistic regression over both is fitted to
 orders and questions cut at their words (`tests/bench/fit_prosody.py`), and stands in `prosody_weights.json`.
 """
 
@@ -17,14 +17,15 @@ import onnxruntime
 
 from device.errors import ModelError
 from device.events import SAMPLE_RATE_HZ
-from device.hear.mel import log_mel_end
+from device.hear.mel import HOP_SAMPLES, log_mel_end
+from device.hear.shorten import WINDOW_S, shortened_path
 from device.hear.turn import Verdict
 from device.realtime import computing
 
-WINDOW_SAMPLES = 8 * SAMPLE_RATE_HZ
-HEAD_VERSION = 1
+WINDOW_SAMPLES = WINDOW_S * SAMPLE_RATE_HZ
+HEAD_VERSION = 2
 
-_STATE = "sum_1"  # of the listed model: the encoder's frames, weighted and added up, 384 numbers
+_PADDED_SAMPLES = 8 * SAMPLE_RATE_HZ  # what it was trained on, silence in front; how loud it is counts over all of that
 _MOST_LOG_ODDS = 6.0
 
 
@@ -78,25 +79,25 @@ class Prosody:
     """The loaded model.  One thread at a time."""
 
     def __init__(self, folder: Path):
-        """Load `smart-turn-v3.2-cpu.onnx` from `folder`.  Raises ModelError."""
-        path = folder / "smart-turn-v3.2-cpu.onnx"
+        """Load the shortened `smart-turn-v3.2-cpu.onnx` from `folder`.  Raises ModelError."""
+        path = shortened_path(folder / "smart-turn-v3.2-cpu.onnx")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            model = path.read_bytes() + _also_gives(_STATE)
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises a family of its own types
             raise ModelError(f"{path}: can't be loaded ({error}); run `nod models fetch`.") from error
         self.head = Head.load()
 
     def hear(self, samples: np.ndarray) -> Heard:
-        """What Smart Turn makes of `samples` (float32, mono 16 kHz, the turn up to now, its last 8 s count).
+        """What Smart Turn makes of `samples` (float32, mono 16 kHz, the turn up to now, its last 3 s count).
 
-        Blocks 20 to 50 ms on one core; releases the GIL.
+        Blocks 10 to 20 ms on one core; releases the GIL.
         """
-        features = log_mel_end(samples, WINDOW_SAMPLES)[None]
+        padded = log_mel_end(samples[-WINDOW_SAMPLES:], _PADDED_SAMPLES)
+        features = np.ascontiguousarray(padded[None, :, -WINDOW_SAMPLES // HOP_SAMPLES :])
         with computing():
             verdict, state = self._session.run(None, {"input_features": features})
         p = min(max(float(verdict.reshape(-1)[0]), 1e-6), 1 - 1e-6)
@@ -106,18 +107,3 @@ class Prosody:
         """How finished `samples` sounds; otherwise as `hear`."""
         heard = self.hear(samples)
         return Verdict(1 / (1 + math.exp(-heard.log_odds)), self.head.probability(heard))
-
-
-def _also_gives(tensor: str) -> bytes:
-    """What makes an ONNX file give one more tensor when it is appended to it.
-
-    Messages of protocol buffers that follow each other are one: this one is ModelProto.graph (field 7) with one more
-    GraphProto.output (12): a ValueInfoProto with a name (1) and the type (2) of a float tensor.
-    """
-    float_tensor = b"\x0a\x02\x08\x01"  # TypeProto.tensor_type (1), in it elem_type (1) = FLOAT
-    return _field(7, _field(12, _field(1, tensor.encode()) + _field(2, float_tensor)))
-
-
-def _field(number: int, content: bytes) -> bytes:
-    assert len(content) < 128, "a longer one has more than a byte of length"
-    return bytes([number << 3 | 2, len(content)]) + content

@@ -1,10 +1,11 @@
-"""Vosk (Kaldi): streaming, a tenth of real time, text complete 10 to 40 ms after the last sound.
+"""Vosk (Kaldi): streaming, a thirtieth of real time, text complete 15 to 20 ms after the last sound.
 
 The decoder shows words only when it has seen about 300 ms more; `FinalResult` gives them at once, but spends the
 decoder.  So two decoders hear every utterance: at a pause one is spent, and if the user goes on, the other goes on at
 once while the spent one hears the utterance again in spare time.
 
-A decoder keeps every state of the graph it ever walked: 70 MB after the first minute, 120 MB after five, and more with
+Where the graph wasn't put together at installation (`device.hear.static_graph`), that takes three times as long, and a
+decoder keeps every state of the graph it ever walked: 70 MB after the first minute, 120 MB after five, and more with
 every new word.  So each is replaced after a while, when nobody speaks, and the new one hears the newest words again:
 what people say here is quick from the start.
 """
@@ -18,6 +19,7 @@ import vosk
 from device.errors import ModelError
 from device.events import SAMPLE_RATE_HZ, milliseconds
 from device.hear.recognizer import Reading
+from device.hear.static_graph import is_static, static_path
 from device.hear.vosk_glance import VoskGlance
 from device.realtime import computing, give_back_memory
 
@@ -33,15 +35,16 @@ class VoskRecognizer:
 
     name = "vosk"
     shows_words = True
-    memory_mb = 260
+    memory_mb = 290
 
     _segment = np.zeros(0, np.int16)
 
     def __init__(self, folder: Path):
-        """Load the model from `folder` (am/, conf/, graph/, ivector/).  Raises ModelError."""
+        """Load the model from `folder` (am/, conf/, graph/, ivector/), or as it was put together there.  Raises ModelError."""
         vosk.SetLogLevel(-1)
+        self._grows = not is_static(folder)
         try:
-            model = vosk.Model(str(folder))
+            model = vosk.Model(str(folder if self._grows else static_path(folder)))
         except Exception as error:  # Vosk raises a bare Exception
             raise ModelError(f"{folder}: not a Vosk model ({error}); run `nod models fetch`.") from error
         self._model = model
@@ -96,6 +99,8 @@ class VoskRecognizer:
             if not self._spare.hear(self._to_hear_again):
                 self._stop_hearing_again()
             return True
+        if not self._grows:
+            return False
         self._front, self._spare = sorted((self._front, self._spare), key=lambda decoder: decoder.heard_ever)
         if self._spare.heard_ever < RENEW_AFTER_SAMPLES:
             return False
