@@ -8,6 +8,7 @@ import pytest
 from device.config import Paths
 from device.models import ModelStore
 from device.speak.voice import Voice
+from tests.bench.hear import as_fetched
 
 ROOT = Path(__file__).parent.parent
 
@@ -36,10 +37,7 @@ def vosk_folder(store: ModelStore) -> Path:
 @pytest.fixture(scope="session")
 def vosk_as_fetched(vosk_folder: Path, tmp_path_factory) -> Path:
     """The Vosk model whose graph wasn't put together."""
-    folder = tmp_path_factory.mktemp("vosk")
-    for part in ("am", "conf", "graph", "ivector"):
-        (folder / part).symlink_to(vosk_folder / part)
-    return folder
+    return as_fetched(vosk_folder, tmp_path_factory.mktemp("vosk"))
 
 
 @pytest.fixture(scope="session")
