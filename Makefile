@@ -19,9 +19,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := .venv/installed-$(shell (cat requirements.lock pyproject.toml; echo $(CURDIR)) | sha256sum | cut -c1-16)
 
 # Debian packages and why: compiler; headers of the sound library for PyAudio; of the echo canceller, and its binding
-# generator, for speexdsp; the way from ALSA to PulseAudio or PipeWire for the sound library; what puts the recognizer's
-# graph together; its plugins' name has a version in it (both dpkg and apt take it for a pattern).
-DEBIAN := build-essential portaudio19-dev libspeexdsp-dev swig libasound2-plugins libfst-tools libfst[0-9]*-plugins-base
+# generator, for speexdsp; the way from ALSA to PulseAudio or PipeWire for the sound library.
+DEBIAN := build-essential portaudio19-dev libspeexdsp-dev swig libasound2-plugins
+# Puts the recognizer's graph together; the plugins' name has a version in it (both dpkg and apt take it for a pattern).
+DEBIAN_GRAPH := libfst-tools libfst[0-9]*-plugins-base
 # The tests play through a null sink of their own sound server.
 DEBIAN_TEST := pulseaudio-utils $(shell command -v pipewire >/dev/null || echo pulseaudio)
 # What the card image is built with is listed there.
@@ -37,7 +38,7 @@ LLAMA_OPTIONS := -DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_EXAMPLE
 pins = awk '/^[a-z]/ {keep = /^($(1))==/} keep' requirements.lock
 other_pins = awk '/^[a-z]/ {keep = !/^($(1))==/} keep' requirements.lock
 
-.PHONY: help demo talk test setup models image lock clean debian debian-test debian-image
+.PHONY: help demo talk test setup models image lock clean debian debian-graph debian-openfst debian-test debian-image
 
 help: ## this list
 	@awk -F ': .*## |: ## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -52,7 +53,7 @@ test: debian-test setup ## install what is missing and run all tests
 	@$(BIN)/nod models fetch --dev
 	exec $(BIN)/python -m pytest
 
-setup: debian $(INSTALLED) ## only install, into .venv/
+setup: debian debian-graph $(INSTALLED) ## only install, into .venv/
 
 models: setup
 	@exec $(BIN)/nod models fetch
@@ -86,7 +87,13 @@ echo "Installing Debian packages$${root:+ with sudo}: $${missing[*]} ($(2))"
 endef
 
 debian:
-	$(call apt_install,$(DEBIAN),to compile PyAudio$(comma) speexdsp and llama.cpp$(comma) for sound and the recognizer)
+	$(call apt_install,$(DEBIAN),to compile PyAudio$(comma) speexdsp and llama.cpp$(comma) and for sound)
+
+debian-graph:
+	@$(MAKE) debian-openfst || echo "Nod works without these, but understands a little less, 10 to 100 ms later."
+
+debian-openfst:
+	$(call apt_install,$(DEBIAN_GRAPH),to put the recognizer's graph together)
 
 debian-test:
 	$(call apt_install,$(DEBIAN_TEST),the sound server the tests play through)

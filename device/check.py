@@ -10,8 +10,9 @@ from device.audio.portaudio import find_device, open_portaudio
 from device.audio.profiles import SoundCard, sound_card
 from device.config import Config, find
 from device.errors import NodError
+from device.hear.shorten import is_shortened
 from device.hear.static_graph import is_static
-from device.models import NO_TOOLS, ModelStore
+from device.models import ModelStore
 from device.speak.filler import read_own
 
 # (severity, sentence): "ok" is right, "warn" works but could be better, "fail" would stop the daemon.
@@ -51,7 +52,8 @@ def _models(config: Config) -> Iterator[Finding]:
         for name, role in _wanted(config, store):
             yield _model(store, name, role)
             if name == "vosk-small-en" and store.has(name) and not is_static(store.folder / name):
-                yield "warn", f"{NO_TOOLS} Install them and run 'nod models fetch'."
+                why = "so Nod understands a little less, 10 to 100 ms later"
+                yield "warn", f"The recognizer's graph isn't put together, {why}; 'nod models fetch' does it or says why not."
     except NodError as error:
         yield "fail", str(error)
 
@@ -73,9 +75,11 @@ def _wanted(config: Config, store: ModelStore) -> list[tuple[str, str]]:
 
 def _model(store: ModelStore, name: str, role: str) -> Finding:
     try:
-        store.path(name)
+        folder = store.path(name)
     except NodError as error:
         return "fail", f"The model for the {role} can't be used: {error}"
+    if name == "smart-turn" and not is_shortened(folder):
+        return "fail", f"The model for the {role} isn't ready to be used; run 'nod models fetch {name}'."
     return "ok", f"The model for the {role}, {name}, is there, and every file of it is the right one."
 
 

@@ -82,7 +82,7 @@ class Models:
 
     def _warm(self) -> None:
         """Use everything once: the first turn must not pay for pages and caches that nobody has touched yet."""
-        # Vosk's graph is put together as it is walked: words heard before are quicker the next time.
+        # Where Vosk's graph is put together as it is walked, words heard before are quicker the next time.
         speech, _ = self.voice.say("What time is it? Set a timer for twenty five minutes. What is the capital of France?")
         for _ in range(2):  # Vosk takes turns with two decoders
             self.recognizer.start()

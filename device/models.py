@@ -20,11 +20,6 @@ from typing import Literal
 from device.download import Downloads, Source, in_folder, read_source
 from device.errors import ModelError
 
-NO_TOOLS = (
-    "The recognizer's graph isn't put together, for lack of OpenFst's tools (Debian: libfst-tools and libfst22-plugins-base, "
-    "or a later number): Nod understands a little less, 10 to 100 ms later."
-)
-
 State = Literal["ok", "missing", "corrupt"]
 
 
@@ -214,24 +209,22 @@ class ModelStore:
         """What is made of fetched models, so that turns end sooner: voices that begin before a phrase is rendered whole, an
         end-of-turn model that hears less, a recognizer whose graph is put together."""
         from device.hear.shorten import shorten  # it and the splitting import onnx, which only this needs
-        from device.hear.static_graph import is_static, put_together
+        from device.hear.static_graph import put_together
         from device.speak.split import split_voice
 
         for model in models:
-            if not self.has(model.name):
-                continue
-            folder = self.path(model.name)
-            graphs = [folder / file.path for file in model.files if file.path.endswith(".onnx")]
-            if model.role == "voice":
+            graphs = [self.folder / model.name / file.path for file in model.files if file.path.endswith(".onnx")]
+            if model.role == "voice" and self.has(model.name):
+                self.path(model.name)
                 for graph in graphs:
                     split_voice(graph)
-            elif model.role == "end of turn":
+            elif model.role == "end of turn" and self.has(model.name):
+                self.path(model.name)
                 shorten(*graphs)
-            elif (folder / "graph" / "HCLr.fst").exists():
-                if not is_static(folder):
-                    print(f"{model.name}: putting its graph together, once, half a minute or more ...", flush=True)
-                if not put_together(folder):
-                    print(f"  {NO_TOOLS}", flush=True)
+            elif model.role == "recognizer" and any(file.path.endswith("/Gr.fst") for file in model.files):
+                if self.state(model.name) == "ok" and (why_not := put_together(self.folder / model.name)):
+                    print(f"{model.name}: its graph isn't put together, since {why_not}. Without that Nod understands a "
+                          "little less, 10 to 100 ms later.", flush=True)  # fmt: skip
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from device.events import samples
 from device.hear import prosody
 from device.hear.mel import log_mel_end
 from device.hear.prosody import WINDOW_SAMPLES, Head, Heard, Prosody
-from device.hear.shorten import shorten, shortened_path
+from device.hear.shorten import MODEL, is_shortened, shorten, shortened_path
 from device.speak.voice import Voice
 from tests.bench.fit_prosody import Stops, fit
 from tests.bench.prosody_data import from_later
@@ -52,7 +52,7 @@ def ends_and_cuts(store) -> list[tuple[bool, np.ndarray]]:
 
 
 def test_on_three_seconds_smart_turn_tells_ends_from_cuts_as_well_as_on_eight(store, judge, ends_and_cuts):
-    whole = onnxruntime.InferenceSession(str(store.path("smart-turn") / "smart-turn-v3.2-cpu.onnx"))
+    whole = onnxruntime.InferenceSession(str(store.path("smart-turn") / MODEL))
     is_end = np.array([end for end, _ in ends_and_cuts])
     on_eight, on_three = [], []
     for _, sound in ends_and_cuts:
@@ -75,16 +75,23 @@ def test_nothing_but_the_last_three_seconds_counts(judge, ends_and_cuts):
 
 
 def test_what_is_no_smart_turn_is_not_shortened(store, tmp_path):
-    broken = tmp_path / "broken.onnx"
-    broken.write_bytes(b"not a model")
-    other = tmp_path / "other.onnx"
-    other.write_bytes((store.path("silero-vad") / "silero_vad.onnx").read_bytes())
-    for file, why in ((broken, "not an ONNX file"), (other, "not built like Smart Turn"), (tmp_path / "none.onnx", "can't be shortened")):
+    other = (store.path("silero-vad") / "silero_vad.onnx").read_bytes()
+    for content, why in ((None, "can't be shortened"), (b"no", "not an ONNX file"), (other, "not built like Smart Turn")):
+        if content is not None:
+            (tmp_path / MODEL).write_bytes(content)
         with pytest.raises(ModelError, match=why):
-            shorten(file)
-        assert not shortened_path(file).exists()
+            shorten(tmp_path / MODEL)
+        assert not is_shortened(tmp_path)
     with pytest.raises(ModelError, match="nod models fetch"):
         Prosody(tmp_path)
+
+
+def test_it_is_shortened_anew_whatever_was_there(store, judge, ends_and_cuts, tmp_path):
+    (tmp_path / MODEL).write_bytes((store.path("smart-turn") / MODEL).read_bytes())
+    shortened_path(tmp_path).write_bytes(b"half of one")
+    shorten(tmp_path / MODEL)
+    assert Prosody(tmp_path).verdict(ends_and_cuts[0][1]) == judge.verdict(ends_and_cuts[0][1])
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted({MODEL, shortened_path(tmp_path).name})
 
 
 def test_with_the_second_opinion_ends_and_cuts_are_told_apart_more_often(judge, ends_and_cuts):

@@ -1,63 +1,80 @@
 """The recognizer's graph, put together at installation: the same words, and what happens where it can't be done."""
 
+import re
 import shutil
+from dataclasses import astuple
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from device.errors import ModelError
+from device import check
+from device.config import Config
 from device.hear import static_graph
 from device.hear.static_graph import is_static, put_together, static_path
 from device.hear.vosk_recognizer import VoskRecognizer
-from device.models import NO_TOOLS, ModelStore
+from device.models import ModelStore
 from tests.frames import recordings
 
 
 @pytest.fixture(scope="module")
 def together(vosk_folder) -> Path:
     if not is_static(vosk_folder):
-        pytest.skip(f"The graph put together isn't tested: {NO_TOOLS}")
+        pytest.skip("The graph put together isn't tested: it isn't, and 'nod models fetch' says why.")
     return vosk_folder
 
 
-def texts(recognizer: VoskRecognizer, sounds) -> list[list[tuple[str, float]]]:
+def readings(recognizer: VoskRecognizer, sounds) -> list[list[tuple[str, float]]]:
     found = []
     for sound in sounds:
         recognizer.start()
         recognizer.accept(sound)
-        found.append([(reading.text, round(reading.log_odds, 2)) for reading in recognizer.settle()])
+        found.append([tuple(reading) for reading in map(astuple, recognizer.settle())])
     return found
 
 
-def test_the_words_and_their_likelihoods_are_those_of_the_two_halves(together, vosk_as_fetched, voice, tmp_path):
-    """With the same search: what was put together is the graph alone."""
-    halves = tmp_path / "halves"
-    halves.mkdir()
-    for part in ("am", "graph", "ivector"):
-        (halves / part).symlink_to(vosk_as_fetched / part)
-    (halves / "conf").symlink_to(static_path(together) / "conf")
+def test_the_words_and_their_likelihoods_are_those_of_the_two_halves(together, voice, tmp_path):
+    """With the same search, and without the noise that Kaldi adds to what it hears."""
+    folders = {"halves": together / "graph", "together": static_path(together) / "graph"}
+    for name, graph in folders.items():
+        (tmp_path / name / "conf").mkdir(parents=True)
+        for part in ("am", "ivector"):
+            (tmp_path / name / part).symlink_to(together / part)
+        (tmp_path / name / "graph").symlink_to(graph)
+        for settings in ("model.conf", "mfcc.conf"):
+            text = (static_path(together) / "conf" / settings).read_text()
+            (tmp_path / name / "conf" / settings).write_text(text + "--dither=0\n" * (settings == "mfcc.conf"))
     sentences = ("Where did I leave my keys?", "Play the violin concerto again.", "Twenty two elephants crossed the river.")
     sounds = [voice.say(sentence)[0] for sentence in sentences]
-    assert texts(VoskRecognizer(together), sounds) == texts(VoskRecognizer(halves), sounds)
+    apart, together = (readings(VoskRecognizer(tmp_path / name), sounds) for name in folders)
+    assert [[text for text, _ in each] for each in apart] == [[text for text, _ in each] for each in together]
+    for one, other in zip(apart, together, strict=True):
+        assert [log_odds for _, log_odds in one] == pytest.approx([log_odds for _, log_odds in other], abs=0.05)
 
 
 def test_people_are_understood_as_well(together, vosk_as_fetched, speech_dir):
-    """The search is wider, so some are understood better; the words of orders tell."""
+    """The search is wider, so some are understood better; the words of orders tell.  A few may go either way."""
     order = set("coffee espresso americano cappuccino latte mocha milk sugar sweetener almond cream medium large small".split())
     sounds = list(recordings(speech_dir, 80).values())[::4]
     counts = [
-        sum(len(order.intersection(readings[0][0].split())) for readings in texts(recognizer, sounds))
+        sum(len(order.intersection(heard[0][0].split())) for heard in readings(recognizer, sounds))
         for recognizer in (VoskRecognizer(vosk_as_fetched), VoskRecognizer(together))
     ]
     print(f"words of orders understood: {counts[0]} as fetched, {counts[1]} put together")
-    assert counts[1] >= counts[0] > len(sounds)
+    assert counts[1] >= counts[0] - 2 > len(sounds)
 
 
 def test_a_recognizer_whose_graph_is_put_together_needs_no_renewal(together, monkeypatch):
     monkeypatch.setattr("device.hear.vosk_recognizer.RENEW_AFTER_SAMPLES", 0)
+    monkeypatch.setattr("device.hear.vosk_glance._RENEW_AFTER_SAMPLES", 0)
     recognizer = VoskRecognizer(together)
     recognizer.start()
     assert not recognizer.tidy()
+    glance = recognizer.glance()
+    glance.begin(np.zeros(1600, np.float32))
+    first = glance._kaldi
+    glance.begin(np.zeros(1600, np.float32))
+    assert glance._kaldi is first
 
 
 # --- putting it together: with tools that only copy, since the real ones take half a minute -------------------------------
@@ -82,53 +99,91 @@ def tools(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("fstsymbols", "fstcompose", "fstrelabel", "fstconvert"):
-        tool = folder / name
-        lines = ["#!/bin/bash", f'echo {name} "$@" >> {tmp_path}/calls', 'cat "${@: -2:1}" > "${@: -1}"', f"echo {name} >> ${{@: -1}}"]
-        tool.write_text("\n".join(lines) + "\n")
-        tool.chmod(0o755)
+        lines = ["#!/bin/bash", f'echo {name} "$@" >> {tmp_path}/calls', f'{{ cat "${{@: -2:1}}"; echo {name}; }} > "${{@: -1}}"']
+        (folder / name).write_text("\n".join(lines) + "\n")
+        (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-    monkeypatch.setattr(static_graph, "_plugins", lambda: folder)
+    monkeypatch.setattr(static_graph, "_plugins", lambda: [folder])
     return folder
 
 
 def test_it_is_made_once_and_again_when_it_or_the_model_has_changed(model, tools, tmp_path):
     graph = static_path(model) / "graph" / "HCLG.fst"
-    assert put_together(model) and is_static(model)
+    assert put_together(model) is None and is_static(model)
     calls = (tmp_path / "calls").read_text().splitlines()
     assert [call.split()[0] for call in calls] == ["fstsymbols", "fstcompose", "fstrelabel", "fstconvert"]
-    assert graph.read_text().splitlines()[0] == "graph/Gr.fstfstsymbols"
+    assert graph.read_text().split("fst", 2)[0] == "graph/Gr."
     assert (static_path(model) / "am" / "final.mdl").read_text() == "am/final.mdl"
     assert (static_path(model) / "graph" / "phones" / "word_boundary.int").exists()
     settings = (static_path(model) / "conf" / "model.conf").read_text().split()
     assert settings == ["--min-active=200", "--max-active=7000", "--beam=13.0", "--lattice-beam=2.0"]
     assert sorted(path.name for path in graph.parent.iterdir()) == ["HCLG.fst", "phones"]
-    for change in (lambda: None, lambda: graph.write_text("broken"), lambda: (model / "graph" / "Gr.fst").write_text("new")):
+    same = graph.read_text()
+    changes = (
+        lambda: None,
+        lambda: graph.write_text(same.replace("fst", "tsf")),
+        lambda: (model / "graph" / "Gr.fst").write_text("new"),
+        lambda: (model / "conf" / "mfcc.conf").write_text("new"),
+    )
+    for change in changes:
         change()
-        assert put_together(model) and graph.read_text() != "broken"
-    assert len((tmp_path / "calls").read_text().splitlines()) == 12, "as it was, then twice anew"
+        assert put_together(model) is None and is_static(model)
+    assert len((tmp_path / "calls").read_text().splitlines()) == 16, "once, not again, then three times anew"
+    assert (static_path(model) / "conf" / "mfcc.conf").read_text() == "new"
 
 
-@pytest.mark.parametrize("lack", ["tool", "plugins", "a tool that works"])
-def test_without_tools_the_model_stays_as_it_is(model, tools, monkeypatch, lack):
-    if lack == "tool":
-        monkeypatch.setenv("PATH", "/nowhere")
-    elif lack == "plugins":
-        monkeypatch.setattr(static_graph, "_plugins", lambda: None)
-    else:
-        (tools / "fstrelabel").write_text("#!/bin/bash\nexit 1\n")
-    assert not put_together(model) and not is_static(model)
+def _no_tool(tools, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+
+
+def _no_plugins(tools, monkeypatch):
+    monkeypatch.setattr(static_graph, "_plugins", list)
+
+
+def _broken_tool(tools, monkeypatch):
+    (tools / "fstrelabel").write_text("#!/bin/bash\necho ERROR: no room >&2; exit 1\n")
+
+
+@pytest.mark.parametrize(
+    "lack, why",
+    [(_no_tool, "libfst-tools"), (_no_plugins, "libfst22"), (_broken_tool, "fstrelabel failed .ERROR: no room")],
+)
+@pytest.mark.parametrize("was_static", [False, True])
+def test_without_tools_the_model_is_used_as_it_is(model, tools, monkeypatch, lack, why, was_static):
+    """Also where it was put together before, and the model has changed since: what is stale is never used."""
+    if was_static:
+        assert put_together(model) is None
+        (model / "am" / "final.mdl").write_text("another")
+    lack(tools, monkeypatch)
+    assert re.search(why, put_together(model))
+    assert not is_static(model)
     assert sorted(path.name for path in model.iterdir()) == ["am", "conf", "graph", "ivector"]
+
+
+def test_an_older_plugin_left_behind_does_no_harm(model, tools, monkeypatch, tmp_path):
+    monkeypatch.setattr(static_graph, "_plugins", lambda: [tmp_path / "older", tools])
+    check = f'[[ $LD_LIBRARY_PATH == {tools}* ]] || exit 1\n'
+    (tools / "fstcompose").write_text((tools / "fstcompose").read_text().replace("bash\n", "bash\n" + check))
+    assert put_together(model) is None and is_static(model)
 
 
 def test_a_folder_that_cannot_be_written_is_named(model, tools):
     static_path(model).with_suffix(".partial").write_text("a file where a folder is to be")
-    with pytest.raises(ModelError, match="check the folder's permissions and space"):
-        put_together(model)
+    assert "can't be written" in put_together(model) and not is_static(model)
 
 
-def test_fetching_says_that_tools_are_lacking(vosk_folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(static_graph, "_plugins", lambda: None)
+def test_fetching_says_that_tools_are_lacking_and_goes_on(vosk_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(static_graph, "_plugins", list)
     for part in ("am", "conf", "graph", "ivector"):
         shutil.copytree(vosk_folder / part, tmp_path / "vosk-small-en" / part)
     ModelStore(tmp_path).fetch(["vosk-small-en"])
-    assert NO_TOOLS in capsys.readouterr().out
+    assert "its graph isn't put together, since OpenFst's tools aren't there" in capsys.readouterr().out
+
+
+def test_nod_check_tells_of_what_was_not_made(vosk_folder, monkeypatch):
+    assert {severity for severity, _ in check._models(Config())} == {"ok"}
+    monkeypatch.setattr(check, "is_static", lambda folder: False)
+    monkeypatch.setattr(check, "is_shortened", lambda folder: False)
+    told = [(severity, sentence) for severity, sentence in check._models(Config()) if severity != "ok"]
+    assert [severity for severity, _ in told] == ["fail", "warn"]
+    assert "run 'nod models fetch smart-turn'" in told[0][1] and "graph isn't put together" in told[1][1]

@@ -218,7 +218,7 @@ def test_the_second_look_and_a_fresh_recognizer_compute_beside_a_sound_server(mo
         return native
 
     monkeypatch.setattr("vosk.KaldiRecognizer", made)
-    glance, recognizer = VoskGlance(None), VoskRecognizer.__new__(VoskRecognizer)
+    glance, recognizer = VoskGlance(None, True), VoskRecognizer.__new__(VoskRecognizer)
     recognizer._model, recognizer._to_hear_again, recognizer._newest = None, None, np.zeros(0, np.int16)
     recognizer._grows = True
     recognizer._front, recognizer._spare = (SimpleNamespace(heard_ever=RENEW_AFTER_SAMPLES) for _ in "ab")

@@ -1,8 +1,9 @@
 """Does it sound finished?  Smart Turn v3.2 on the last 3 s, and a second opinion on what it heard, to a probability.
 
 Model: Daily's smart-turn v3.2 (BSD-2), a Whisper-tiny encoder with a classifier, its window shortened
-(`device.hear.shorten`).  What its encoder makes of the sound knows more than its classifier says.  A logistic regression over both is fitted to
-orders and questions cut at their words (`tests/bench/fit_prosody.py`), and stands in `prosody_weights.json`.
+(`device.hear.shorten`).  What its encoder makes of the sound knows more than its classifier says.  A logistic
+regression over both is fitted to orders and questions cut at their words (`tests/bench/fit_prosody.py`), and stands in
+`prosody_weights.json`.
 """
 
 import json
@@ -79,8 +80,8 @@ class Prosody:
     """The loaded model.  One thread at a time."""
 
     def __init__(self, folder: Path):
-        """Load the shortened `smart-turn-v3.2-cpu.onnx` from `folder`.  Raises ModelError."""
-        path = shortened_path(folder / "smart-turn-v3.2-cpu.onnx")
+        """Load the shortened Smart Turn from `folder`.  Raises ModelError."""
+        path = shortened_path(folder)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1

@@ -15,16 +15,24 @@ if TYPE_CHECKING:
     import onnx
 
 WINDOW_S = 3
+MODEL = "smart-turn-v3.2-cpu.onnx"  # as it is listed
+
+_VERSION = 1  # of what is made, in its name: another is never loaded
 _WHOLE_FRAMES, _FRAMES = 800, 100 * WINDOW_S  # of the spectrogram, one every 10 ms
 
 
-def shortened_path(model: Path) -> Path:
-    """Where the shortened model of `model` (…/NAME.onnx) is kept."""
-    return model.with_suffix(f".{WINDOW_S}s.onnx")
+def shortened_path(folder: Path) -> Path:
+    """Where the shortened one of the model in `folder` is kept."""
+    return folder / MODEL.replace(".onnx", f".{WINDOW_S}s-v{_VERSION}.onnx")
+
+
+def is_shortened(folder: Path) -> bool:
+    """Whether it is there."""
+    return shortened_path(folder).exists()
 
 
 def shorten(model: Path) -> None:
-    """Write the shortened model beside `model`, the listed one.  Takes a second; installation only.
+    """Write the shortened model beside `model`, the listed one, whatever is there.  Takes a second; installation only.
 
     Gives the verdict and the state it was made from (`device.hear.prosody.Heard`).  Raises ModelError when it can't be
     read or written, or isn't built as expected.
@@ -32,12 +40,15 @@ def shorten(model: Path) -> None:
     import onnx  # here and not above: it takes 100 MB and the daemon never needs it
     from google.protobuf.message import DecodeError
 
-    target = shortened_path(model)
+    target = shortened_path(model.parent)
     partial = target.with_suffix(".partial")
     try:
         whole = onnx.load(str(model))
         _shorten(whole, model)
-        partial.write_bytes(whole.SerializeToString())
+        with partial.open("wb") as out:
+            out.write(whole.SerializeToString())
+            out.flush()
+            os.fsync(out.fileno())
         os.replace(partial, target)
     except DecodeError as error:
         raise ModelError(f"{model}: not an ONNX file; fetch it again with `nod models fetch`.") from error

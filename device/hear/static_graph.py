@@ -3,24 +3,25 @@
 Such a model comes in two halves, sounds to words (HCLr.fst) and words to sentences (Gr.fst), and each decoder composes
 them as it walks: words that it never heard take it four times as long, and all of what it walked stays in its memory.
 Composed beforehand, by OpenFst's own tools, the graph is a file of 225 MB that is read in half a second, every decoder
-shares it, and there is time for a wider search.  Text and likelihoods are the same (docs/decisions/recognizer.md).
+shares it, and there is time for a wider search (docs/decisions/recognizer.md).
 """
 
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from device.errors import ModelError
-
 _VERSION = 1  # of what is made: a higher one makes it be made again
-_HALVES = ("graph/HCLr.fst", "graph/Gr.fst", "graph/disambig_tid.int")
+_SOURCES = (
+    "am/final.mdl", "conf/mfcc.conf", "conf/model.conf", "graph/HCLr.fst", "graph/Gr.fst", "graph/disambig_tid.int",
+)  # fmt: skip
 _TOOLS = ("fstsymbols", "fstcompose", "fstrelabel", "fstconvert")
-# Debian keeps what the tools know of rarer kinds of graphs in a folder of its own, which they don't look into.
+_NO_TOOLS = "OpenFst's tools aren't there (Debian: libfst-tools, and libfst22-plugins-base or a higher number)"
 _PLUGIN = "olabel_lookahead-fst.so"
 # The width of the search: twice the work at most, and of 52 recordings three are understood better.
 _SEARCH = {"beam": "13.0", "max-active": "7000"}
@@ -32,39 +33,59 @@ def static_path(folder: Path) -> Path:
 
 
 def is_static(folder: Path) -> bool:
-    """Whether it was put together."""
-    return _stamp(folder).get("version") == _VERSION
+    """Whether it was put together.  Doesn't read the graph."""
+    stamp, graph = _stamp(folder), _graph(folder)
+    return stamp.get("version") == _VERSION and graph.exists() and graph.stat().st_size == stamp.get("graph_bytes")
 
 
-def put_together(folder: Path) -> bool:
-    """Put the graph of the Vosk model in `folder` together.  Takes a minute and 800 MB of memory; installation only.
+def put_together(folder: Path) -> str | None:
+    """Put the graph of the Vosk model in `folder` together.  Half a minute or more, 800 MB of memory, and of disk for as
+    long; installation only.
 
-    Returns False where it stays as it is: OpenFst's tools aren't there, or fail at it.  Raises ModelError when it can't
-    be written.
+    Returns None when it is, else why not, as half a sentence: then the model is used as it is.
     """
     target = static_path(folder)
-    graph = target / "graph" / "HCLG.fst"
-    source = hashlib.sha256(b"".join((folder / half).read_bytes() for half in _HALVES)).hexdigest()
+    source = hashlib.sha256(b"".join((folder / file).read_bytes() for file in _SOURCES)).hexdigest()
     stamp = _stamp(folder)
-    if is_static(folder) and stamp.get("source_sha256") == source and stamp.get("graph_sha256") == _digest(graph):
-        return True
-    plugins = _plugins()
-    if plugins is None or not all(map(shutil.which, _TOOLS)):
-        return False
-    partial = target.with_suffix(".partial")
+    if is_static(folder) and stamp.get("source_sha256") == source and stamp.get("graph_sha256") == _digest(_graph(folder)):
+        return None
+    why = _NO_TOOLS
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        _make(folder, partial, plugins)
-        made = {"version": _VERSION, "source_sha256": source, "graph_sha256": _digest(partial / "graph" / "HCLG.fst")}
-        (partial / "made.json").write_text(json.dumps(made))
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(partial, target)
-    except subprocess.CalledProcessError:
-        shutil.rmtree(partial, ignore_errors=True)
-        return False
+        _remove(target)
+        if all(map(shutil.which, _TOOLS)):
+            for plugins in _plugins():
+                why = _try(folder, target, source, plugins)
+                if why is None:
+                    break
     except OSError as error:
-        raise ModelError(f"{target}: can't be written ({error}); check the folder's permissions and space.") from error
-    return True
+        why = f"{target} can't be written ({error})"
+    return why
+
+
+def _try(folder: Path, target: Path, source: str, plugins: Path) -> str | None:
+    partial = target.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        print(f"{folder.name}: putting its graph together, once, half a minute or more ...", flush=True)
+        _make(folder, partial, plugins)
+        graph = partial / "graph" / "HCLG.fst"
+        made = {"version": _VERSION, "source_sha256": source, "graph_sha256": _digest(graph)}
+        (partial / "made.json").write_text(json.dumps(made | {"graph_bytes": graph.stat().st_size}))
+        os.sync()  # a power cut may not leave the name of a folder whose files were never written
+        os.replace(partial, target)
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip().splitlines()
+        return f"{Path(error.cmd[0]).name} failed ({said[-1] if said else f'exit status {error.returncode}'})"
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return None
+
+
+def _remove(target: Path) -> None:
+    """The stamp first: what is left of the rest then counts for nothing."""
+    (target / "made.json").unlink(missing_ok=True)
+    if target.exists():
+        shutil.rmtree(target)
 
 
 def _make(folder: Path, target: Path, plugins: Path) -> None:
@@ -83,34 +104,38 @@ def _make(folder: Path, target: Path, plugins: Path) -> None:
     # Kaldi's disambiguation symbols have done their work when the halves are composed.
     silent = "".join(f"{symbol} 0\n" for symbol in (folder / "graph" / "disambig_tid.int").read_text().split())
     (graph / "silent.txt").write_text(silent)
-    half, composed = graph / "G.fst", graph / "composed.fst"
-    for command in _commands(folder / "graph", graph, half, composed):
-        library_path = os.pathsep.join(filter(None, (str(plugins), os.environ.get("LD_LIBRARY_PATH"))))
-        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "LD_LIBRARY_PATH": library_path})
-    for left in (half, composed, graph / "silent.txt"):
-        left.unlink()
+    # Debian keeps what the tools know of rarer kinds of graphs in a folder of its own, which they don't look into.
+    where = os.pathsep.join(filter(None, (str(plugins), os.environ.get("LD_LIBRARY_PATH"))))
+    for command, needed_no_more in _commands(folder / "graph", graph):
+        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "LD_LIBRARY_PATH": where})
+        if needed_no_more:
+            needed_no_more.unlink()
+    (graph / "silent.txt").unlink()
 
 
-def _commands(source: Path, graph: Path, half: Path, composed: Path) -> Iterator[list[str | Path]]:
-    words = f"--save_osymbols={graph / 'words.txt'}"
+def _commands(source: Path, graph: Path) -> Iterator[tuple[list[str | Path], Path | None]]:
+    """Each with the file it needed last."""
+    words, half, composed, relabelled = (graph / name for name in ("words.txt", "G.fst", "composed.fst", "relabelled.fst"))
     # Composed with its table of words, what is written can't be read again.
-    yield ["fstsymbols", words, "--clear_isymbols", "--clear_osymbols", source / "Gr.fst", half]
-    yield ["fstcompose", source / "HCLr.fst", half, composed]
-    yield ["fstrelabel", f"--relabel_ipairs={graph / 'silent.txt'}", composed, half]
-    yield ["fstconvert", "--fst_type=const", half, graph / "HCLG.fst"]
+    clear = ("--clear_isymbols", "--clear_osymbols")
+    yield ["fstsymbols", f"--save_osymbols={words}", *clear, source / "Gr.fst", half], None
+    yield ["fstcompose", source / "HCLr.fst", half, composed], half
+    yield ["fstrelabel", f"--relabel_ipairs={graph / 'silent.txt'}", composed, relabelled], composed
+    yield ["fstconvert", "--fst_type=const", relabelled, graph / "HCLG.fst"], relabelled
 
 
-def _plugins() -> Path | None:
-    """The folder of the plugins; None when they aren't there."""
-    for pattern in ("lib/*/fst/*", "lib/*/fst", "lib/fst", "local/lib/fst", "lib64/fst"):
-        for file in sorted(Path("/usr").glob(f"{pattern}/{_PLUGIN}")):
-            return file.parent
-    return None
+def _plugins() -> list[Path]:
+    """The folders of this machine's plugins, the newest first.  An older OpenFst may have left its own behind."""
+    patterns = (f"lib/{platform.machine()}-linux-gnu*/fst/*", "lib*/fst", "local/lib*/fst")
+    found = [file.parent for pattern in patterns for file in Path("/usr").glob(f"{pattern}/{_PLUGIN}")]
+    return sorted(found, key=lambda folder: int(folder.name) if folder.name.isdigit() else 0, reverse=True)
+
+
+def _graph(folder: Path) -> Path:
+    return static_path(folder) / "graph" / "HCLG.fst"
 
 
 def _digest(file: Path) -> str:
-    if not file.exists():
-        return ""
     with file.open("rb") as data:
         return hashlib.file_digest(data, "sha256").hexdigest()
 
@@ -118,5 +143,5 @@ def _digest(file: Path) -> str:
 def _stamp(folder: Path) -> dict[str, object]:
     try:
         return dict(json.loads((static_path(folder) / "made.json").read_text()))
-    except (FileNotFoundError, ValueError):
-        return {}
+    except (OSError, ValueError):
+        return {}  # none, or not ours: then it isn't put together

@@ -10,21 +10,21 @@ from device.realtime import computing
 
 READINGS = 8
 PIECE_SAMPLES = SAMPLE_RATE_HZ // 5  # 10 to 20 ms of work
-_RENEW_AFTER_SAMPLES = 60 * SAMPLE_RATE_HZ  # a decoder keeps every state of the graph it ever walked
+_RENEW_AFTER_SAMPLES = 60 * SAMPLE_RATE_HZ  # where a decoder keeps every state of the graph it ever walked
 
 
 class VoskGlance:
-    """See `Glance`.  A decoder of its own on the recognizer's model."""
+    """See `Glance`.  A decoder of its own on the recognizer's model.  grows: that decoder does (`VoskRecognizer`)."""
 
-    def __init__(self, model: vosk.Model):
-        self._model = model
-        self._heard = _RENEW_AFTER_SAMPLES
+    def __init__(self, model: vosk.Model, grows: bool):
+        self._model, self._grows = model, grows
+        self._heard: int | None = None  # samples by the decoder there is
 
     def knows(self, word: str) -> bool:
         return self._model.vosk_model_find_word(word) >= 0
 
     def begin(self, samples: np.ndarray) -> None:
-        if self._heard >= _RENEW_AFTER_SAMPLES:
+        if self._heard is None or (self._grows and self._heard >= _RENEW_AFTER_SAMPLES):
             with computing():  # 60 ms, and what the old one walked is given back
                 self._kaldi = vosk.KaldiRecognizer(self._model, SAMPLE_RATE_HZ)
             self._kaldi.SetMaxAlternatives(READINGS)

@@ -111,7 +111,7 @@ class VoskRecognizer:
         return True
 
     def glance(self) -> VoskGlance:
-        return VoskGlance(self._model)
+        return VoskGlance(self._model, self._grows)
 
     def partial(self) -> str:
         return self._joined(self._front.partial() if self._settled is None else self._settled[0].text)
