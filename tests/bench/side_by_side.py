@@ -28,6 +28,7 @@ from device.bench.gap import machine
 from device.bench.requests import OPEN, Placed, build_requests, place
 from device.config import Config
 from device.demo import USER_PITCH
+from device.hear.static_graph import is_static, static_path
 from device.models import ModelStore
 from device.reply.build import MODEL
 from device.reply.llm import EXAMPLES, REPETITION_PENALTY
@@ -120,10 +121,11 @@ def run_framework(python: Path, user: Path, out: Path, config: Config, store: Mo
     before = [{"role": "system", "content": config.llm.system_prompt}]
     for example in EXAMPLES:
         before += [{"role": "user", "content": example.user}, {"role": "assistant", "content": example.heard}]
+    vosk = store.path(RECOGNIZER)
     job = {
         "user": str(user),
         "out": str(out),
-        "vosk": str(store.path(RECOGNIZER)),
+        "vosk": str(static_path(vosk) if is_static(vosk) else vosk),
         "llm": str(next(store.path(MODEL).glob("*.gguf"))),
         "voice_dir": str(store.path(config.voice.model)),
         "voice": config.voice.model,
