@@ -52,7 +52,7 @@ SCRIPT = (
     Line(14.5, "What is the capital of France?", "an open question, for the language model"),
     Line(25.0, "Is everything working?", "a slow tool, masked by a filler"),
     Line(37.0, "What can you do?", "a long answer ...", interrupted=True),
-    Line(41.0, "What is the date today?", "... interrupted three seconds into it"),
+    Line(41.7, "What is the date today?", "... interrupted four seconds into it"),  # within a word, whoever draws the voice
     Line(56.0, "What time is it?", "after silence, without the wake word: no answer", answered=False),
 )
 

@@ -201,6 +201,20 @@ def test_over_an_echo_the_loop_lets_its_vad_be_asked_afresh(store, reading):
     assert asked[0][1] == vad_of(store).probability(reading[:FRAME_SAMPLES])
 
 
+def test_a_frame_of_which_the_vad_is_not_sure_sounds_like_speech_only_within_speech(store):
+    """Nod once began before the "s" of "minutes": the VAD gave 0.46 in the silence between."""
+    given = [0.4, 0.9, 0.9, 0.46, 0.3, 0.9, 0.2, 0.2, 0.46, 0.6]
+    main, hear = Mailbox("main", 10_000), Mailbox("hear", 10_000)
+    device, path = Memory(np.zeros(len(given) * FRAME_SAMPLES, np.float32)), EchoPath(NoCanceller, BLOCK_SAMPLES)
+    loop = AudioLoop(device, path, vad_of(store), Segmenter(0.5, 0.35), None, Playout(15), Mailbox("audio", 8), hear, main)
+    answers = iter(given)
+    loop.near_end.score = lambda *_: next(answers)
+    loop.run()
+    ticks = [tick for tick in (main.get(0) for _ in range(len(main))) if isinstance(tick, Tick)]
+    sounds = [next(tick.voice for tick in ticks if tick.t >= (at + 1) * FRAME_SAMPLES) for at in range(len(given) - 1)]
+    assert sounds == [False, True, True, True, False, True, False, False, False]
+
+
 def test_the_loop_hands_every_sample_on_once_and_reports_speech(store, reading):
     silence = np.zeros(16000, np.float32)
     sound = np.concatenate((silence, reading[19_200:64_000], silence))

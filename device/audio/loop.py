@@ -136,7 +136,8 @@ class AudioLoop:
         echo.near_end = near_end.is_speaking
         edge = self._segmenter.step(t, probability)
         segment = self._segmenter
-        self._voice = probability >= segment.threshold
+        # As in the segmenter: before the "s" of "minutes" the voice is gone for 100 ms, and the VAD isn't sure of it.
+        self._voice = probability >= (segment.release if segment.in_speech else segment.threshold)
         self._is_near_end = near_end.is_certain if echo.is_echoing else segment.in_speech
         if edge == "started":
             self._main.put(SpeechStarted(self._t, segment.start_t))
