@@ -203,7 +203,7 @@ def test_over_an_echo_the_loop_lets_its_vad_be_asked_afresh(store, reading):
 
 def test_a_frame_of_which_the_vad_is_not_sure_sounds_like_speech_only_within_speech(store):
     """Nod once began before the "s" of "minutes": the VAD gave 0.46 in the silence between."""
-    given = [0.4, 0.9, 0.9, 0.46, 0.3, 0.9, 0.2, 0.2, 0.46, 0.6]
+    given = [0.4, 0.9, 0.9, 0.46, 0.3, 0.9, 0.45, 0.45, 0.45, 0.45, 0.45, 0.2, 0.2, 0.46, 0.6]
     main, hear = Mailbox("main", 10_000), Mailbox("hear", 10_000)
     device, path = Memory(np.zeros(len(given) * FRAME_SAMPLES, np.float32)), EchoPath(NoCanceller, BLOCK_SAMPLES)
     loop = AudioLoop(device, path, vad_of(store), Segmenter(0.5, 0.35), None, Playout(15), Mailbox("audio", 8), hear, main)
@@ -212,7 +212,8 @@ def test_a_frame_of_which_the_vad_is_not_sure_sounds_like_speech_only_within_spe
     loop.run()
     ticks = [tick for tick in (main.get(0) for _ in range(len(main))) if isinstance(tick, Tick)]
     sounds = [next(tick.voice for tick in ticks if tick.t >= (at + 1) * FRAME_SAMPLES) for at in range(len(given) - 1)]
-    assert sounds == [False, True, True, True, False, True, False, False, False]
+    doubtful = [True, True, True, False, False]  # for 100 ms; noise may be like that for ever
+    assert sounds == [False, True, True, True, False, True, *doubtful, False, False, False]
 
 
 def test_the_loop_hands_every_sample_on_once_and_reports_speech(store, reading):

@@ -27,6 +27,7 @@ from device.events import (
 from device.mailbox import Mailbox
 
 _BLOCK_MS = milliseconds(BLOCK_SAMPLES)
+_MOST_DOUBTFUL_FRAMES = 3
 
 
 @dataclass
@@ -65,6 +66,7 @@ class AudioLoop:
         self._inbox, self._hear, self._main = inbox, hear, main
         self._t = self._echo_t = 0  # now, and when an echo was last to be expected
         self._voice = self._is_near_end = False
+        self._doubtful_frames = 0
         self._frame = np.empty(0, dtype=np.float32)
         self._step = np.empty(0, dtype=np.float32)
         self._own = np.empty(0, dtype=np.float32)  # half a step behind, so that no block has to bear both
@@ -136,8 +138,10 @@ class AudioLoop:
         echo.near_end = near_end.is_speaking
         edge = self._segmenter.step(t, probability)
         segment = self._segmenter
-        # As in the segmenter: before the "s" of "minutes" the voice is gone for 100 ms, and the VAD isn't sure of it.
-        self._voice = probability >= (segment.release if segment.in_speech else segment.threshold)
+        # Before the "s" of "minutes" the voice is gone for 100 ms, and the VAD isn't sure of it; longer doubts are noise.
+        is_doubtful = segment.in_speech and segment.release <= probability < segment.threshold
+        self._doubtful_frames = self._doubtful_frames + 1 if is_doubtful else 0
+        self._voice = probability >= segment.threshold or 0 < self._doubtful_frames <= _MOST_DOUBTFUL_FRAMES
         self._is_near_end = near_end.is_certain if echo.is_echoing else segment.in_speech
         if edge == "started":
             self._main.put(SpeechStarted(self._t, segment.start_t))
