@@ -65,16 +65,25 @@ def test_a_block_that_comes_20_ms_late_isn_t_heard(card):
         first, last = np.flatnonzero(loud)[[0, -1]]
         return loud[first : last + 1]
 
+    def is_whole() -> bool:
+        """Once of three times: a virtual machine itself may stand still for longer than what the card holds."""
+        for _ in range(3):
+            before = device.xruns
+            if play().all() and device.xruns == before:
+                return True
+        return False
+
     try:
         realtime.name_thread("audio")  # another process would make it later than meant
         for _ in range(50):
             device.exchange(np.zeros(BLOCK_SAMPLES, np.float32))
-        assert play().all() and device.xruns == 0
+        assert is_whole()
+        before = device.xruns
         time.sleep(0.3)
         for _ in range(50):
             device.exchange(np.zeros(BLOCK_SAMPLES, np.float32))
-        assert device.xruns == 1
-        assert play().all() and device.xruns == 1
+        assert device.xruns == before + 1
+        assert is_whole()
     finally:
         realtime.give_back()
         device.close()
