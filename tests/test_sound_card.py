@@ -20,12 +20,19 @@ from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ
 from device.speak.voice import Voice
 from tests.listening import recognize
 from tests.pulse import sound_card
+from tests.stalls import watched
 
 
 @pytest.fixture(scope="module")
 def card():
     with sound_card() as card:
         yield card
+
+
+@pytest.fixture
+def longest_stall_s():
+    with watched() as longest_stall_s:
+        yield longest_stall_s
 
 
 def test_the_stream_is_duplex_and_keeps_time(card):
@@ -47,7 +54,7 @@ def test_the_stream_is_duplex_and_keeps_time(card):
     assert np.abs(loudspeaker).max() == pytest.approx(0.5, rel=0.05)
 
 
-def test_a_block_that_comes_20_ms_late_isn_t_heard(card):
+def test_a_block_that_comes_20_ms_late_isn_t_heard(card, longest_stall_s):
     """Neither after the start nor after the card ran dry: what it holds is filled up again."""
     device = PyAudioDevice("", "", 40)
     tone = np.sin(2 * np.pi * 400 * np.arange(BLOCK_SAMPLES) / SAMPLE_RATE_HZ).astype(np.float32) / 2
@@ -66,12 +73,13 @@ def test_a_block_that_comes_20_ms_late_isn_t_heard(card):
         return loud[first : last + 1]
 
     def is_whole() -> bool:
-        """Once of three times: a virtual machine itself may stand still for longer than what the card holds."""
-        for _ in range(3):
+        """Tried again only where the machine stood still beside it: what the card holds is meant for one lateness."""
+        for _ in range(5):
             before = device.xruns
-            if play().all() and device.xruns == before:
-                return True
-        return False
+            whole = play().all() and device.xruns == before
+            if longest_stall_s() < 0.01 or whole:
+                break
+        return whole
 
     try:
         realtime.name_thread("audio")  # another process would make it later than meant
