@@ -11,6 +11,9 @@ from device.said_over import Verdict
 Phase = Literal["idle", "listening", "hearing", "pausing", "thinking", "speaking", "ducked"]
 
 
+RELEASE_LEAD = samples(20)  # the block being played and the one that is ready go before what is released
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The settings the table needs, in samples."""
@@ -51,7 +54,7 @@ class Rules:
     silent_limit: int = samples(2500)
     # Sound of which the recognizer makes no word for that long is no turn, however much it resembles speech.
     wordless_limit: int = samples(1500)
-    release_lead: int = samples(20)  # the block being played and the one that is ready go before what is released
+    release_lead: int = RELEASE_LEAD
     second_look: int = samples(2000)  # the recognizer's word on the wake word is awaited that long
     tail: int = samples(100)  # of a voice after its last speech sample
     pre_roll: int = samples(400)  # speech begins before the VAD is sure of it

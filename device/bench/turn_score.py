@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from device.conversation_state import RELEASE_LEAD
+from device.events import milliseconds
 from device.hear.level import Fade
 from device.hear.turn import Evidence, TurnModel, Verdict, heeds_second, wait_bounds_ms
 
 Row = dict[str, Any]
 
 NOTICED_MS = 32  # the conversation waits when one frame sounds like speech; `Resumed` takes one more
+# A turn is over so long before its wait is: what is released then is heard when it is.
+RELEASE_LEAD_MS = milliseconds(RELEASE_LEAD)
 SETTLE_MS = 20  # from the notice of a pause to its text
 DEAD_AIR_MS = 1500
 FUSED_MS = 200
@@ -36,7 +40,8 @@ def _evidence(asked: Row) -> Evidence:
 
 
 def waits_ms(pauses: Sequence[Row], model: TurnModel, bounds_ms: tuple[float, float], patience: float = 1.0) -> np.ndarray:
-    """Silence in ms after the last sound after which each turn would have been over, had the pause not ended.
+    """Silence in ms after the last sound after which each turn would have been over, had the pause not ended: what is
+    released then is heard RELEASE_LEAD_MS later.
 
     Each pause has `p`, one for each time it was asked; the newest counts.  bounds_ms: the settings' shortest and longest
     wait.
@@ -52,7 +57,7 @@ def waits_ms(pauses: Sequence[Row], model: TurnModel, bounds_ms: tuple[float, fl
     is_second = [[heeds_second(e) for e in pause["evidence"]] for pause in pauses]
     is_second = np.array([each + [False] * (asks - len(each)) for each in is_second])
     waited_ms = model.waits_ms(p, within[..., 0], within[..., 1], is_second, patience)
-    over_ms = np.maximum(known_ms[:, :asks], waited_ms)
+    over_ms = np.maximum(known_ms[:, :asks], waited_ms - RELEASE_LEAD_MS)
     first = np.argmax(over_ms < known_ms[:, 1:], axis=1)  # of the last ask it always is
     late_ms = np.array([pause.get("late_ms", 0.0) for pause in pauses])
     return over_ms[np.arange(len(pauses)), first] + late_ms
