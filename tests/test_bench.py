@@ -13,7 +13,7 @@ from device.bench import requests as bench_requests
 from device.bench import score as bench_score
 from device.bench import tools as bench_tools
 from device.bench.gap import FILES, find_recordings, read_bench, run_bench
-from device.bench.requests import LATENCIES_MS, Placed, build_requests, place
+from device.bench.requests import LATENCIES_MS, Placed, build_requests, every_order, place
 from device.config import Config
 from device.errors import BenchError
 from device.spans import find_sound
@@ -62,6 +62,26 @@ def test_peoples_recordings_take_the_place_of_orders(tmp_path):
     for request in orders:
         assert request.span == pytest.approx((bench_requests.LEAD_S, bench_requests.LEAD_S + 1), abs=0.02)
     assert find_recordings(tmp_path / "nowhere") == []
+
+
+def test_every_order_of_peoples_is_asked_once(speech_dir):
+    paths = find_recordings(speech_dir / "commands")[:4]
+    recording, placed = place(every_order(reversed(paths)), noise_db=-80.0)
+    assert [(request.kind, request.text, request.latency_ms) for request in placed] == [("order", p.name, None) for p in paths]
+    pause = recording[round((placed[0].until_s - 1) * RATE_HZ) : round(placed[0].until_s * RATE_HZ)]
+    assert 20 * np.log10(np.std(pause)) == pytest.approx(-80, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("people", "kinds", "who"),
+    [
+        (False, ("plain", "all"), "a synthesized voice"),
+        (True, ("plain", "tool 0 ms", "all"), "people's recordings and a synthesized voice"),
+        (True, ("order", "all"), "people's recordings"),
+    ],
+)
+def test_the_report_says_who_asked(people, kinds, who):
+    assert bench_score.voices({"people": people, "summary": dict.fromkeys(kinds)}) == who
 
 
 def test_requests_stand_where_they_are_said_to():

@@ -85,6 +85,18 @@ def test_the_page_of_the_budget_is_only_written_where_it_is(tmp_path):
     assert "docs/turn-budget.md: there is no page" in refused(tmp_path, "bench", "--write-docs")
 
 
+def test_a_bench_of_orders_wants_orders_and_keeps_off_the_page(tmp_path):
+    assert "--write-docs goes with the built-in requests" in refused(tmp_path, "bench", "--write-docs", "--orders")
+    assert "--write-docs goes with the built-in requests" in refused(tmp_path, "bench", "--write-docs", "--room-noise", "-80")
+    assert "nowhere: no recordings" in refused(tmp_path, "bench", "--orders", "--speech", "nowhere")
+
+
+@pytest.mark.parametrize("level", ["loud", "nan", "3", "-97"])
+def test_a_room_is_as_loud_as_a_room(tmp_path, level):
+    result = nod("bench", f"--room-noise={level}", cwd=tmp_path)
+    assert result.returncode == 2 and f"'{level}' is no level from -96 to -30 dBFS" in result.stderr
+
+
 def test_latency_before_the_first_turn(tmp_path):
     environment = {"NOD_STATE": str(tmp_path)}
     root = Path(__file__).parent.parent

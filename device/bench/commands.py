@@ -1,10 +1,12 @@
 """`nod bench` on the command line: what each bench is given."""
 
 import argparse
+import math
 from dataclasses import replace
 from pathlib import Path
 
 from device import config as config_file
+from device.errors import BenchError
 
 
 def add_bench(add) -> None:
@@ -28,6 +30,12 @@ def add_bench(add) -> None:
         "--write-docs", action="store_true", help="the figures into docs/turn-budget.md of this checkout"
     )
     bench.add_argument("--requests", type=int, metavar="N", help="only the first N requests")
+    bench.add_argument(
+        "--orders", action="store_true", help="instead every order in --speech, without a tool, 8 s each: false cut-ins need many"
+    )
+    bench.add_argument(
+        "--room-noise", type=_dbfs, default=-60.0, metavar="DB", help="white noise under all of it, -96 to -30 dBFS (default: -60)"
+    )
     kinds = bench.add_subparsers(title="other benches", metavar="BENCH")
     _add_duplex(kinds)
     _add_turns(kinds)
@@ -88,7 +96,19 @@ def _add_wake(kinds) -> None:
     wake.add_argument("--out", type=Path, default=Path("out/wake"), metavar="DIR", help="default: out/wake")
 
 
+def _dbfs(text: str) -> float:
+    try:
+        level_db = float(text)
+    except ValueError:
+        level_db = math.nan
+    if not -96 <= level_db <= -30:
+        raise argparse.ArgumentTypeError(f"{text!r} is no level from -96 to -30 dBFS")
+    return level_db
+
+
 def _bench(options: argparse.Namespace) -> int:
+    if options.write_docs and (options.orders or options.room_noise != -60.0):
+        raise BenchError("nod bench: --write-docs goes with the built-in requests and room; leave --orders and --room-noise away.")
     config = config_file.find(options.config)
     from device.bench.docs import check_docs, write_docs
     from device.bench.gap import run_bench
@@ -100,7 +120,9 @@ def _bench(options: argparse.Namespace) -> int:
     docs = Path("docs")
     if options.write_docs:
         check_docs(docs)
-    result = run_bench(config, store, options.out, options.speech, options.compare, options.requests)
+    result = run_bench(
+        config, store, options.out, options.speech, options.compare, options.requests, options.orders, options.room_noise
+    )
     if options.write_docs:
         write_docs(docs, result)
         print(f"Written: {docs / 'turn-budget.md'} and {docs / 'bench.json'}")

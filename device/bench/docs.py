@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from device.bench.gap import read_bench
-from device.bench.score import DEAD_AIR_MS, PERCENTILES, percent
+from device.bench.score import DEAD_AIR_MS, PERCENTILES, percent, voices
 from device.deadlines import STAGES
 from device.errors import BenchError, NodError
 
@@ -69,9 +69,8 @@ def render(result: Row) -> str:
 
 def _where(result: Row, total: Row) -> str:
     machine, equipment = result["machine"], result["equipment"]
-    voices = "people's recordings and a synthesized voice" if result["people"] else "a synthesized voice"
     return (
-        f"Measured on {machine['date']} with `nod bench`: {total['requests']} requests in {voices}, in real time, on "
+        f"Measured on {machine['date']} with `nod bench`: {total['requests']} requests in {voices(result)}, in real time, on "
         f"{machine['name']} ({machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
         f"Python {machine['python']}). Recognizer {equipment['recognizer']}, voice {equipment['voice']}, agent "
         f"{equipment['agent']}. Times in ms. The turn is measured on the two recordings, the stages are Nod's own records; "

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from device.bench.report import write_page
-from device.bench.requests import Placed, Request, build_requests, place
+from device.bench.requests import ROOM_NOISE_DB, Placed, Request, build_requests, every_order, place
 from device.bench.score import print_summary, score, summarize
 from device.bench.tools import equip
 from device.config import Config
@@ -38,20 +38,24 @@ def run_bench(
     speech_dir: Path,
     compare: Path | None,
     limit: int | None = None,
+    orders_only: bool = False,
+    noise_db: float = ROOM_NOISE_DB,
 ) -> dict[str, Any]:
     """Ask everything, print the table, write FILES to `out_dir`; takes about five minutes.
 
     Returns what `bench.json` holds.
 
     speech_dir: where people's recordings (FLAC or WAV) are, if there are any.  compare: `bench.json` of another run.
-    limit: only that many requests.  Raises ModelError, and BenchError when `compare` can't be read.
+    limit: only that many requests.  orders_only: every one of people's orders instead of the built-in set.  noise_db: see
+    `place`.  Raises ModelError, and BenchError when `compare` can't be read or there are no orders.
     """
     other = None if compare is None else read_bench(compare)
     out_dir.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (out_dir / name).unlink(missing_ok=True)
     recordings = find_recordings(speech_dir)
-    user, placed = place(_requests(config, store, recordings)[:limit])
+    requests = _orders(recordings, speech_dir) if orders_only else _requests(config, store, recordings)
+    user, placed = place(requests[:limit], noise_db)
     write_wave(out_dir / "user.wav", user)
     whose = f"people's recordings in {speech_dir}" if recordings else "all synthesized, for lack of people's recordings"
     print(f"{len(placed)} requests ({whose}), {user.size / SAMPLE_RATE_HZ:.0f} s, live:", flush=True)
@@ -64,7 +68,7 @@ def run_bench(
         on_line=_print_turn,
         prepare=lambda daemon: equip(daemon, placed),
     )
-    result = _result(config, out_dir, placed, bool(recordings))
+    result = _result(config, out_dir, placed, bool(recordings)) | {"room_noise_db": noise_db}
     (out_dir / "bench.json").write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
     page = write_page(out_dir, config.budget.turn, result, other)
     print()
@@ -82,6 +86,12 @@ def _requests(config: Config, store: ModelStore, recordings: Sequence[Path]) -> 
     """The voice that speaks them is gone when this returns: the daemon loads its own."""
     voice = Voice(store.path(config.voice.model), config.voice.model, pitch=USER_PITCH)
     return build_requests(lambda text: voice.say(text)[0], recordings)
+
+
+def _orders(recordings: Sequence[Path], speech_dir: Path) -> list[Request]:
+    if not recordings:
+        raise BenchError(f"{speech_dir}: no recordings (FLAC or WAV) that can be read here; name a folder with --speech.")
+    return every_order(recordings)
 
 
 def find_recordings(folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from device import timeline
-from device.bench.score import percent
+from device.bench.score import percent, voices
 from device.events import SAMPLE_RATE_HZ
 from device.report import STAGES, Run, fill, read_run
 
@@ -27,7 +27,7 @@ def write_page(out_dir: Path, budget_ms: int, result: Row, other: Row | None) ->
         fill(
             "bench/gap.html",
             budget_ms=budget_ms,
-            people="people's recordings and a synthesized voice" if result["people"] else "a synthesized voice",
+            people=voices(result),
             table=_table(result["summary"], other and other["summary"]),
             histograms=_histograms(result["requests"], budget_ms),
             turns="".join(_turn(row, run, budget_ms) for row in result["requests"]),

@@ -3,6 +3,8 @@
 plain     intents: Nod knows the answer at once
 open      questions for the language model
 tool      orders that a simulated tool carries out, in 0 to 4 s: people's recordings where they are there
+
+Or every one of people's orders, without a tool, each as long as it takes: false cut-ins need many.
 """
 
 import random
@@ -52,7 +54,7 @@ LEAD_S, TRAIL_S, FADE_S = 0.3, 1.0, 0.02
 BRIDGE_S = 0.6
 PLAIN_ROOM_S, OPEN_ROOM_S, ORDER_ROOM_S = 5.0, 10.0, 4.5
 LONG_ROOMS_S = {"What can you do?": 20.0, "How much time is left?": 8.0}  # these are answered at length
-ROOM_NOISE_DB = -60.0
+ROOM_NOISE_DB = -60.0  # a recorder in a quiet flat; behind most of people's recordings it is -80
 
 
 Say = Callable[[str], np.ndarray]
@@ -107,6 +109,11 @@ def build_requests(say: Say, recordings: Sequence[Path], seed: int = 0) -> list[
     return requests
 
 
+def every_order(recordings: Sequence[Path]) -> list[Request]:
+    """Each of people's orders once, for who answers."""
+    return [_recorded("order", path, None, ORDER_ROOM_S) for path in sorted(recordings)]
+
+
 def _room(text: str) -> float:
     return LONG_ROOMS_S.get(text, PLAIN_ROOM_S)
 
@@ -115,7 +122,7 @@ def _spoken(kind: str, text: str, say: Say, latency_ms: int | None, room_s: floa
     return _request(kind, text, say(text), latency_ms, room_s)
 
 
-def _recorded(kind: str, path: Path, latency_ms: int, room_s: float) -> Request:
+def _recorded(kind: str, path: Path, latency_ms: int | None, room_s: float) -> Request:
     """The speech of a FLAC or WAV file, with some of the room before and after it."""
     sound = read_recording(path)
     longest = max(find_sound(sound, SAMPLE_RATE_HZ, BRIDGE_S), key=lambda span: span.end_s - span.start_s)
@@ -147,10 +154,10 @@ def _request(kind: str, text: str, sound: np.ndarray, latency_ms: int | None, ro
     return Request(kind, text, sound, (spans[0].start_s, spans[-1].end_s), latency_ms, room_s)
 
 
-def place(requests: Sequence[Request]) -> tuple[np.ndarray, list[Placed]]:
+def place(requests: Sequence[Request], noise_db: float = ROOM_NOISE_DB) -> tuple[np.ndarray, list[Placed]]:
     """All requests one after the other as a recording (float32 [-1, 1], 16 kHz), and where each is.
 
-    A little noise lies under all of it, since no microphone hears digital silence.
+    noise_db: of the white noise under all of it, in dBFS, since no microphone hears digital silence.
     """
     at_s, placed, pieces = 1.0, [], []
     for number, request in enumerate(requests, 1):
@@ -160,7 +167,7 @@ def place(requests: Sequence[Request]) -> tuple[np.ndarray, list[Placed]]:
         placed.append(Placed(number, request.kind, request.text, start_s, end_s, at_s, request.latency_ms))
     size = round(at_s * SAMPLE_RATE_HZ)
     noise = np.random.default_rng(0).standard_normal(size, dtype=np.float32)
-    recording = noise * np.float32(10 ** (ROOM_NOISE_DB / 20))
+    recording = noise * np.float32(10 ** (noise_db / 20))
     for first, sound in pieces:
         recording[first : first + sound.size] += sound[: size - first]
     return np.clip(recording, -1, 1), placed

@@ -74,7 +74,14 @@ def summarize(rows: Sequence[Row]) -> dict[str, Row]:
 def _kind_order(kind: str) -> tuple[int, int]:
     if kind.startswith("tool"):
         return 2, int(kind.split()[1])
-    return ("plain", "open").index(kind), 0
+    return ("plain", "open", "order").index(kind), 0
+
+
+def voices(result: Row) -> str:
+    """Who asked, for a sentence."""
+    if not result["people"]:
+        return "a synthesized voice"
+    return "people's recordings" if result["summary"].keys() == {"order", "all"} else "people's recordings and a synthesized voice"
 
 
 def _figures(rows: Sequence[Row]) -> Row:
