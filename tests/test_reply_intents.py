@@ -23,6 +23,8 @@ UNDERSTOOD = [
     ("hey what time is it", "Time", {}),
     ("um what time is it now", "Time", {}),
     ("what um time is it", "Time", {}),
+    ("time is it", "Time", {}),
+    ("day is it today", "Date", {"what": "date"}),
     ("what what time is it", "Time", {}),
     ("okay nod what time is it please", "Time", {}),
     ("give me the time", "Time", {}),

@@ -19,7 +19,7 @@ from device.hear.sentence import SentenceModel
 
 Completeness = Literal["complete", "prefix", "none"]
 
-WEIGHTS_VERSION = 7
+WEIGHTS_VERSION = 8
 
 # Words a request doesn't end with when it is over.  A closed class of English, not the vocabulary of any one skill.
 _OPEN_WORDS = frozenset(
@@ -110,7 +110,7 @@ def features(evidence: Evidence, whole: float, is_second: bool) -> dict[str, flo
     whole: log-odds of the text being a whole sentence (`SentenceModel`).  is_second: take the second opinion on the
     voice.
     """
-    voice = [verdict.second if is_second else verdict.own for verdict in evidence.voice]
+    voice = [_logit(verdict.second if is_second else verdict.own, 4.0) for verdict in evidence.voice]
     words = evidence.text.split()
     last = words[-1] if words else ""
     # A sentence that the templates know is whole, whatever its words look like.
@@ -120,8 +120,9 @@ def features(evidence: Evidence, whole: float, is_second: bool) -> dict[str, flo
     return {
         "one": 1.0,
         "pause": math.log2(max(evidence.pause_ms, 30.0) / 100.0),
-        "voice": _logit(voice[0], 4.0) if voice else 0.0,
-        "voice_now": _logit(voice[-1], 4.0) if voice else 0.0,
+        "voice": voice[0] if voice else 0.0,
+        "voice_now": voice[-1] if voice else 0.0,
+        "voice_mean": sum(voice) / len(voice) if voice else 0.0,  # one verdict alone may be far off
         "whole": min(max(whole, known, -5.0), 5.0) / 2,
         "ending": _ending(evidence),
         "complete": float(evidence.completeness == "complete"),
