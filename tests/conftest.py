@@ -1,5 +1,6 @@
 """What all tests share: the real models, and the human recordings where they are."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import onnxruntime
@@ -9,6 +10,7 @@ from device.config import Paths
 from device.models import ModelStore
 from device.speak.voice import Voice
 from tests.bench.hear import as_fetched
+from tests.stalls import watched
 
 ROOT = Path(__file__).parent.parent
 
@@ -50,6 +52,13 @@ def speech_dir() -> Path:
             "repository; what can be tested with a synthesized voice is, in other tests."
         )
     return folder
+
+
+@pytest.fixture
+def longest_stall_s() -> Iterator[Callable[[], float]]:
+    """For how long the machine itself stood still since this was called last; see `tests.stalls`."""
+    with watched() as longest_stall_s:
+        yield longest_stall_s
 
 
 @pytest.fixture(scope="module")

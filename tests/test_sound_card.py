@@ -20,19 +20,12 @@ from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ
 from device.speak.voice import Voice
 from tests.listening import recognize
 from tests.pulse import sound_card
-from tests.stalls import watched
 
 
 @pytest.fixture(scope="module")
 def card():
     with sound_card() as card:
         yield card
-
-
-@pytest.fixture
-def longest_stall_s():
-    with watched() as longest_stall_s:
-        yield longest_stall_s
 
 
 def test_the_stream_is_duplex_and_keeps_time(card):
