@@ -88,7 +88,11 @@ def test_the_page_of_the_budget_is_only_written_where_it_is(tmp_path):
 def test_a_bench_of_orders_wants_orders_and_keeps_off_the_page(tmp_path):
     assert "--write-docs goes with the built-in requests" in refused(tmp_path, "bench", "--write-docs", "--orders")
     assert "--write-docs goes with the built-in requests" in refused(tmp_path, "bench", "--write-docs", "--room-noise", "-80")
+    earlier = tmp_path / "out" / "bench" / "bench.json"
+    earlier.parent.mkdir(parents=True)
+    earlier.write_text("an earlier run's")
     assert "nowhere: no recordings" in refused(tmp_path, "bench", "--orders", "--speech", "nowhere")
+    assert earlier.read_text() == "an earlier run's"
 
 
 @pytest.mark.parametrize("level", ["loud", "nan", "3", "-97"])

@@ -50,11 +50,11 @@ def run_bench(
     `place`.  Raises ModelError, and BenchError when `compare` can't be read or there are no orders.
     """
     other = None if compare is None else read_bench(compare)
+    recordings = find_recordings(speech_dir)
+    requests = _orders(recordings, speech_dir) if orders_only else _requests(config, store, recordings)
     out_dir.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (out_dir / name).unlink(missing_ok=True)
-    recordings = find_recordings(speech_dir)
-    requests = _orders(recordings, speech_dir) if orders_only else _requests(config, store, recordings)
     user, placed = place(requests[:limit], noise_db)
     write_wave(out_dir / "user.wav", user)
     whose = f"people's recordings in {speech_dir}" if recordings else "all synthesized, for lack of people's recordings"
