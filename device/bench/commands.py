@@ -34,7 +34,7 @@ def add_bench(add) -> None:
         "--orders", action="store_true", help="instead every order in --speech, without a tool, 8 s each: false cut-ins need many"
     )
     bench.add_argument(
-        "--room-noise", type=_dbfs, default=-60.0, metavar="DB", help="white noise under all of it, -96 to -30 dBFS (default: -60)"
+        "--room-noise", type=_dbfs, metavar="DB", help="white noise under all of it, -96 to -30 dBFS (default: -60)"
     )
     kinds = bench.add_subparsers(title="other benches", metavar="BENCH")
     _add_duplex(kinds)
@@ -107,11 +107,12 @@ def _dbfs(text: str) -> float:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    if options.write_docs and (options.orders or options.room_noise != -60.0):
+    if options.write_docs and (options.orders or options.room_noise is not None):
         raise BenchError("nod bench: --write-docs goes with the built-in requests and room; leave --orders and --room-noise away.")
     config = config_file.find(options.config)
     from device.bench.docs import check_docs, write_docs
     from device.bench.gap import run_bench
+    from device.bench.requests import ROOM_NOISE_DB
     from device.models import ModelStore
 
     # Like the demo, always from the same start.
@@ -120,8 +121,9 @@ def _bench(options: argparse.Namespace) -> int:
     docs = Path("docs")
     if options.write_docs:
         check_docs(docs)
+    noise_db = ROOM_NOISE_DB if options.room_noise is None else options.room_noise
     result = run_bench(
-        config, store, options.out, options.speech, options.compare, options.requests, options.orders, options.room_noise
+        config, store, options.out, options.speech, options.compare, options.requests, options.orders, noise_db
     )
     if options.write_docs:
         write_docs(docs, result)

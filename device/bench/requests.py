@@ -54,7 +54,7 @@ LEAD_S, TRAIL_S, FADE_S = 0.3, 1.0, 0.02
 BRIDGE_S = 0.6
 PLAIN_ROOM_S, OPEN_ROOM_S, ORDER_ROOM_S = 5.0, 10.0, 4.5
 LONG_ROOMS_S = {"What can you do?": 20.0, "How much time is left?": 8.0}  # these are answered at length
-ROOM_NOISE_DB = -60.0  # a recorder in a quiet flat; behind most of people's recordings it is -80
+ROOM_NOISE_DB = -60.0  # behind most of people's recordings, as they are, -82 or less
 
 
 Say = Callable[[str], np.ndarray]

@@ -168,8 +168,7 @@ def fit(examples: Examples, pauses: list[dict], known: dict[str, float]) -> Turn
                 offset.append(pause["offset"][i] @ [known[name] for name in FIXED])
                 weight.append(share / len(asked) * (1.0 if pause.get("source", "people") == "people" else SPOKEN_SHARE))
         table = np.array(x)
-        unheard = (["voice"], ["voice_now", "voice_mean"], [])
-        unheard = [name for names in unheard[verdicts:] for name in names] + ["ending"] * (not by_ending)
+        unheard = ["ending"] * (not by_ending) + ["voice"] * (verdicts < 1) + ["voice_now", "voice_mean"] * (verdicts < 2)
         if heard == "text":  # asked once, as soon as there is a pause: it has no length to speak of
             unheard.append("pause")
         table[:, [examples.names.index(name) for name in unheard]] = 0
