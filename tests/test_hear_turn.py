@@ -125,6 +125,12 @@ def test_the_second_opinion_counts_on_orders_and_smart_turns_own_on_the_rest(tex
     assert p_end(0.9, 0.1) != p_end(0.1, 0.9)
 
 
+@pytest.mark.parametrize("text", ["give me a large tea", "who wrote hamlet"])
+def test_the_verdicts_between_the_first_and_the_last_count(text):
+    sure, unsure = (MODEL.p_end(Evidence(250, text, 1500, voice=voice(0.8, between, 0.8))) for between in (0.95, 0.05))
+    assert sure > unsure
+
+
 @pytest.mark.parametrize("text", ["set a timer for", "turn on the", "what is the", "call me at um", "remind me to"])
 def test_an_open_sentence_gets_patience(text):
     p = MODEL.p_end(Evidence(100, text, 1000, "prefix", voice(0.3)))
