@@ -13,9 +13,10 @@ WINDOW_S = 0.02
 HOP_S = 0.005
 EDGE_S = 0.0025
 ABOVE_FLOOR_DB = 10
-# A floor is never taken lower than this (digital silence has none) nor nearer to the loudest window than 35 dB (a
-# recording without pauses).
+# A floor is never taken lower than this (nobody hears what is 55 dB under full scale) nor nearer to the loudest window
+# than 35 dB (a recording without pauses).
 LOWEST_FLOOR_DB = -65
+DIGITAL_SILENCE_DB = -100  # 16 bits dithered have -96; a quiet room is above that, and is a floor
 FLOOR_BELOW_PEAK_DB = 35
 SHORTEST_S = 0.04
 
@@ -70,7 +71,7 @@ def _level_db(samples: np.ndarray, window: int, hop: int) -> np.ndarray:
 
 def _floor_db(level_db: np.ndarray) -> float:
     """The recording's own noise: 10th percentile of the windows that aren't digital silence, within the limits."""
-    live = level_db[level_db > LOWEST_FLOOR_DB - ABOVE_FLOOR_DB]
+    live = level_db[level_db > DIGITAL_SILENCE_DB]
     if live.size == 0:
         return LOWEST_FLOOR_DB
     own = min(float(np.percentile(live, 10)), float(live.max()) - FLOOR_BELOW_PEAK_DB)

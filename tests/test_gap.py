@@ -89,6 +89,14 @@ def test_silence_and_clicks_are_no_sound():
     assert gap.find_sound(click, RATE_HZ, 0.6) == []
 
 
+@pytest.mark.parametrize("noise_db", [-68, -78, -90])
+def test_a_last_consonant_is_heard_in_a_quiet_room_too(noise_db):
+    """The "k" of "milk", 30 dB under the voice: a quiet room isn't digital silence, and the voice is no floor."""
+    samples = recording([(0.5, 2.5)], 3.5, noise_db=noise_db) + recording([(2.56, 2.6)], 3.5, level_db=-50)
+    (found,) = gap.find_sound(samples, RATE_HZ, 0.6)
+    assert found.end_s == pytest.approx(2.6, abs=0.01)
+
+
 def test_a_room_between_stretches_of_digital_silence_is_not_speech():
     """A recording with its own noise, padded with zeros: the floor is the room's and not the padding's."""
     clip = recording([(1, 2)], 3, noise_db=-48)
