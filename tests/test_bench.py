@@ -70,6 +70,10 @@ def test_every_order_of_peoples_is_asked_once(speech_dir):
     assert [(request.kind, request.text, request.latency_ms) for request in placed] == [("order", p.name, None) for p in paths]
     pause = recording[round((placed[0].until_s - 1) * RATE_HZ) : round(placed[0].until_s * RATE_HZ)]
     assert 20 * np.log10(np.std(pause)) == pytest.approx(-80, abs=0.2)
+    _, slow = place(every_order(paths, 4000))
+    assert {(request.kind, request.latency_ms) for request in slow} == {("tool 4000 ms", 4000)}
+    rooms_s = [request.until_s - request.end_s for request in slow]
+    assert min(rooms_s) > 4 + max(request.until_s - request.end_s for request in placed)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +82,7 @@ def test_every_order_of_peoples_is_asked_once(speech_dir):
         (False, ("plain", "all"), "a synthesized voice"),
         (True, ("plain", "tool 0 ms", "all"), "people's recordings and a synthesized voice"),
         (True, ("order", "all"), "people's recordings"),
+        (True, ("tool 4000 ms", "all"), "people's recordings"),
     ],
 )
 def test_the_report_says_who_asked(people, kinds, who):

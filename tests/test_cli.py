@@ -85,6 +85,13 @@ def test_the_page_of_the_budget_is_only_written_where_it_is(tmp_path):
     assert "docs/turn-budget.md: there is no page" in refused(tmp_path, "bench", "--write-docs")
 
 
+@pytest.mark.parametrize("wrong", ["slow", "-1", "10001", "²", ""])
+def test_a_simulated_tool_takes_whole_milliseconds(wrong, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", "--orders", f"--tool-ms={wrong}"])
+    assert ended.value.code == 2 and f"--tool-ms: {wrong!r} is no whole number of milliseconds" in capsys.readouterr().err
+
+
 def test_a_bench_of_orders_wants_orders_and_keeps_off_the_page(tmp_path):
     assert "--write-docs goes with the built-in requests" in refused(tmp_path, "bench", "--write-docs", "--orders")
     assert "--write-docs goes with the built-in requests" in refused(tmp_path, "bench", "--write-docs", "--room-noise", "-80")
@@ -92,6 +99,7 @@ def test_a_bench_of_orders_wants_orders_and_keeps_off_the_page(tmp_path):
     earlier.parent.mkdir(parents=True)
     earlier.write_text("an earlier run's")
     assert "nowhere: no recordings" in refused(tmp_path, "bench", "--orders", "--speech", "nowhere")
+    assert "--tool-ms is for people's orders; add --orders" in refused(tmp_path, "bench", "--tool-ms", "4000")
     assert earlier.read_text() == "an earlier run's"
 
 

@@ -31,7 +31,10 @@ def add_bench(add) -> None:
     )
     bench.add_argument("--requests", type=int, metavar="N", help="only the first N requests")
     bench.add_argument(
-        "--orders", action="store_true", help="instead every order in --speech, without a tool, 8 s each: false cut-ins need many"
+        "--orders", action="store_true", help="instead every order in --speech, 8 s each: false cut-ins need many"
+    )
+    bench.add_argument(
+        "--tool-ms", type=_latency_ms, metavar="MS", help="with --orders: to a simulated tool that takes so long, 0 to 10000"
     )
     bench.add_argument(
         "--room-noise", type=_dbfs, metavar="DB", help="white noise under all of it, -96 to -30 dBFS (default: -60)"
@@ -106,7 +109,15 @@ def _dbfs(text: str) -> float:
     return level_db
 
 
+def _latency_ms(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 10_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of milliseconds from 0 to 10000")
+    return int(text)
+
+
 def _bench(options: argparse.Namespace) -> int:
+    if options.tool_ms is not None and not options.orders:
+        raise BenchError("nod bench: --tool-ms is for people's orders; add --orders.")
     if options.write_docs and (options.orders or options.room_noise is not None):
         raise BenchError("nod bench: --write-docs goes with the built-in requests and room; leave --orders and --room-noise away.")
     config = config_file.find(options.config)
@@ -123,7 +134,7 @@ def _bench(options: argparse.Namespace) -> int:
         check_docs(docs)
     noise_db = ROOM_NOISE_DB if options.room_noise is None else options.room_noise
     result = run_bench(
-        config, store, options.out, options.speech, options.compare, options.requests, options.orders, noise_db
+        config, store, options.out, options.speech, options.compare, options.requests, options.orders, noise_db, options.tool_ms
     )
     if options.write_docs:
         write_docs(docs, result)

@@ -40,6 +40,7 @@ def run_bench(
     limit: int | None = None,
     orders_only: bool = False,
     noise_db: float = ROOM_NOISE_DB,
+    tool_ms: int | None = None,
 ) -> dict[str, Any]:
     """Ask everything, print the table, write FILES to `out_dir`; takes about five minutes.
 
@@ -47,11 +48,11 @@ def run_bench(
 
     speech_dir: where people's recordings (FLAC or WAV) are, if there are any.  compare: `bench.json` of another run.
     limit: only that many requests.  orders_only: every one of people's orders instead of the built-in set.  noise_db: see
-    `place`.  Raises ModelError, and BenchError when `compare` can't be read or there are no orders.
+    `place`.  tool_ms: the orders go to a simulated tool that takes so long.  Raises ModelError, and BenchError when `compare` can't be read or there are no orders.
     """
     other = None if compare is None else read_bench(compare)
     recordings = find_recordings(speech_dir)
-    requests = _orders(recordings, speech_dir) if orders_only else _requests(config, store, recordings)
+    requests = _orders(recordings, speech_dir, tool_ms) if orders_only else _requests(config, store, recordings)
     out_dir.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (out_dir / name).unlink(missing_ok=True)
@@ -88,10 +89,10 @@ def _requests(config: Config, store: ModelStore, recordings: Sequence[Path]) -> 
     return build_requests(lambda text: voice.say(text)[0], recordings)
 
 
-def _orders(recordings: Sequence[Path], speech_dir: Path) -> list[Request]:
+def _orders(recordings: Sequence[Path], speech_dir: Path, tool_ms: int | None) -> list[Request]:
     if not recordings:
         raise BenchError(f"{speech_dir}: no recordings (FLAC or WAV) that can be read here; name a folder with --speech.")
-    return every_order(recordings)
+    return every_order(recordings, tool_ms)
 
 
 def find_recordings(folder: Path) -> list[Path]:

@@ -67,10 +67,11 @@ def _values(figures: Row) -> list[str]:
 
 
 def _histograms(rows: Sequence[Row], budget_ms: float) -> str:
-    groups = {"plain": "plain commands", "open": "open questions", "tool": "orders to a tool"}
+    groups = {"plain": "plain commands", "open": "open questions", "tool": "orders to a tool", "order": "orders"}
     return "".join(
         _histogram(title, [row["first_sound_ms"] for row in rows if row["kind"].startswith(kind)], budget_ms)
         for kind, title in groups.items()
+        if any(row["kind"].startswith(kind) for row in rows)
     )
 
 

@@ -4,7 +4,7 @@ plain     intents: Nod knows the answer at once
 open      questions for the language model
 tool      orders that a simulated tool carries out, in 0 to 4 s: people's recordings where they are there
 
-Or every one of people's orders, without a tool, each as long as it takes: false cut-ins need many.
+Or every one of people's orders, without a tool or to one of them: false cut-ins and 95th percentiles need many.
 """
 
 import random
@@ -100,7 +100,7 @@ def build_requests(say: Say, recordings: Sequence[Path], seed: int = 0) -> list[
     chosen = random.Random(seed).sample(sorted(recordings), min(len(recordings), ORDERS_EACH * len(LATENCIES_MS)))
     for index in range(ORDERS_EACH * len(LATENCIES_MS)):
         latency_ms = LATENCIES_MS[index % len(LATENCIES_MS)]
-        kind, room_s = f"tool {latency_ms} ms", ORDER_ROOM_S + 1.6 * latency_ms / 1000
+        kind, room_s = f"tool {latency_ms} ms", _order_room(latency_ms)
         if index < len(chosen):
             requests.append(_recorded(kind, chosen[index], latency_ms, room_s))
         else:
@@ -109,13 +109,18 @@ def build_requests(say: Say, recordings: Sequence[Path], seed: int = 0) -> list[
     return requests
 
 
-def every_order(recordings: Sequence[Path]) -> list[Request]:
-    """Each of people's orders once, for who answers."""
-    return [_recorded("order", path, None, ORDER_ROOM_S) for path in sorted(recordings)]
+def every_order(recordings: Sequence[Path], latency_ms: int | None = None) -> list[Request]:
+    """Each of people's orders once: for who answers, or for a simulated tool that takes latency_ms."""
+    kind = "order" if latency_ms is None else f"tool {latency_ms} ms"
+    return [_recorded(kind, path, latency_ms, _order_room(latency_ms or 0)) for path in sorted(recordings)]
 
 
 def _room(text: str) -> float:
     return LONG_ROOMS_S.get(text, PLAIN_ROOM_S)
+
+
+def _order_room(latency_ms: int) -> float:
+    return ORDER_ROOM_S + 1.6 * latency_ms / 1000
 
 
 def _spoken(kind: str, text: str, say: Say, latency_ms: int | None, room_s: float) -> Request:

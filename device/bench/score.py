@@ -81,7 +81,8 @@ def voices(result: Row) -> str:
     """Who asked, for a sentence."""
     if not result["people"]:
         return "a synthesized voice"
-    return "people's recordings" if result["summary"].keys() == {"order", "all"} else "people's recordings and a synthesized voice"
+    is_mixed = result["summary"].keys() & {"plain", "open"}
+    return "people's recordings and a synthesized voice" if is_mixed else "people's recordings"
 
 
 def _figures(rows: Sequence[Row]) -> Row:
