@@ -14,8 +14,11 @@ from device.audio.loop import AudioLoop
 from device.audio.playout import Playout
 from device.audio.vad import Segmenter, SileroVad
 from device.audio.wake import STEP_SAMPLES, WakeDetector
+from device.bench.requests import read_recording
 from device.events import BLOCK_SAMPLES, FRAME_SAMPLES, Frame, SpeechStarted, SpeechStopped, Tick, samples
 from device.mailbox import Mailbox
+from device.room.level import active_dbfs, repeated, rms_dbfs, room_noise, scaled
+from device.spans import find_sound
 from device.wave_file import read_wave
 
 
@@ -37,6 +40,58 @@ def test_vad_tells_speech_from_noise(store, reading):
     quiet = [vad.probability(noise[i : i + FRAME_SAMPLES]) for i in range(0, noise.size - FRAME_SAMPLES, FRAME_SAMPLES)]
     assert np.mean(np.array(speech) > 0.5) > 0.5
     assert np.mean(np.array(quiet) > 0.5) < 0.02
+
+
+def onset_ms(store, noise, voices):
+    """How late the VAD begins after the first sound of each voice, each after the voice before it and then 12 s and
+    more of a noise 15 dB under it."""
+    late = []
+    for number, voice in enumerate(voices):
+        sound = repeated(scaled(noise, rms_dbfs(noise), active_dbfs(voice) - 15), 25 * 16_000).copy()
+        sound[: voices[number - 1].size] += voices[number - 1]
+        first_t = voices[number - 1].size + 12 * 16_000 + 37 * number
+        sound[first_t : first_t + voice.size] += voice[: sound.size - first_t]
+        vad, segmenter = vad_of(store), Segmenter()
+        for t in range(0, sound.size - FRAME_SAMPLES, FRAME_SAMPLES):
+            began = segmenter.step(t, vad.probability(sound[t : t + FRAME_SAMPLES])) == "started"
+            if began and segmenter.start_t > first_t - 16_000:
+                break
+        late.append((segmenter.start_t - first_t) / 16)
+    return np.array(late)
+
+
+def without_silence(sound):
+    span = max(find_sound(sound, 16_000, 0.6), key=lambda span: span.end_s - span.start_s)
+    return sound[round(span.start_s * 16_000) : round(span.end_s * 16_000)]
+
+
+@pytest.mark.parametrize("before_s", [0, 4, 8])
+def test_a_vad_forgets_three_seconds_without_speech_and_nothing_less(store, reading, before_s):
+    """From then on it says what one does that was never asked before."""
+    noise = np.random.default_rng(1).normal(0, 0.001, FRAME_SAMPLES).astype(np.float32)
+    voice = reading[2 * 16_000 : 3 * 16_000 - 128].reshape(-1, FRAME_SAMPLES)
+
+    def heard_after(quiet_frames):
+        vad = vad_of(store)
+        for frame in reading[: before_s * 16_000].reshape(-1, FRAME_SAMPLES):
+            vad.probability(frame)
+        in_a_row = 0
+        while in_a_row < quiet_frames:
+            in_a_row = in_a_row + 1 if vad.probability(noise) < 0.35 else 0
+        return [vad.probability(frame) for frame in voice]
+
+    fresh = vad_of(store)
+    fresh._input[0, -64:] = noise[-64:]  # what was just before belongs to the frame
+    expected = [fresh.probability(frame) for frame in voice]
+    assert heard_after(94) == expected
+    assert heard_after(93) != expected
+
+
+def test_peoples_first_words_are_noticed_in_a_kitchen(store, speech_dir):
+    kitchen = read_recording(speech_dir / "noise" / "kitchen.flac")[: 15 * 16_000]
+    orders = sorted((speech_dir / "commands").glob("*.flac"))[:20]
+    late = onset_ms(store, kitchen, [without_silence(read_recording(order)) for order in orders])
+    assert np.median(late) < 50 and late.max() < 300, late
 
 
 def test_a_vad_asked_afresh_goes_on_as_before_unless_it_is_believed(store, reading):

@@ -9,6 +9,9 @@ import onnxruntime
 from device.events import FRAME_SAMPLES, SAMPLE_RATE_HZ
 
 _CONTEXT_SAMPLES = 64  # Silero v5 wants the last 64 samples of the frame before in front of each frame
+# After 3 s without speech it begins without a memory: with one of ten seconds of a room it overhears the first words.
+_FORGETS_AFTER_FRAMES = 94
+_QUIET = 0.35
 
 
 def quiet_session(path: Path) -> onnxruntime.InferenceSession:
@@ -26,23 +29,29 @@ class SileroVad:
 
     path: `silero_vad.onnx` (v5 or later: inputs `input`, `state`, `sr`).
 
-    What it has heard for long colours what it hears next: behind an echo canceller it was seen to take plain voices for
-    nothing, for a minute on end.  So it can be asked `afresh` about the newest frame, without what it heard before.
+    What it has heard for long colours what it hears next: after ten seconds of a quiet kitchen it noticed half of the
+    voices 0.3 to 1.2 s late, and behind an echo canceller it took plain ones for nothing, for a minute on end.  So it
+    forgets what it heard whenever that was no speech for 3 s (docs/decisions/vad.md), and can be asked `afresh` about
+    the newest frame, without what it heard before.
     """
 
     def __init__(self, path: Path):
         self._session = quiet_session(path)
         self._rate = np.array(SAMPLE_RATE_HZ, dtype=np.int64)
         self._state = np.zeros((2, 1, 128), dtype=np.float32)
+        self._quiet_frames = 0
         self._fresh: np.ndarray | None = None
         self._input = np.zeros((1, _CONTEXT_SAMPLES + FRAME_SAMPLES), dtype=np.float32)
 
     def probability(self, frame: np.ndarray) -> float:
-        """Probability 0..1 that `frame` (float32 [-1, 1], FRAME_SAMPLES) holds speech, given all frames before it."""
+        """Probability 0..1 that `frame` (float32 [-1, 1], FRAME_SAMPLES) holds speech, given the frames before it."""
         # Only now: `afresh` may have asked for the frame before.
         self._input[0, :_CONTEXT_SAMPLES] = self._input[0, -_CONTEXT_SAMPLES:]
         self._input[0, _CONTEXT_SAMPLES:] = frame
+        if self._quiet_frames == _FORGETS_AFTER_FRAMES:
+            self._state, self._quiet_frames = np.zeros_like(self._state), 0
         found, self._state = self._hear(self._state)
+        self._quiet_frames = self._quiet_frames + 1 if found < _QUIET else 0
         return found
 
     def afresh(self) -> float:
