@@ -97,6 +97,21 @@ def test_requests_stand_where_they_are_said_to():
     assert all(a.until_s <= b.start_s + 0.01 for a, b in zip(placed, placed[1:], strict=False))
 
 
+@pytest.mark.parametrize(
+    ("under_db", "noise_db", "is_heard"), [(26, -60.0, True), (34, -80.0, True), (34, -56.0, False)]
+)
+def test_a_request_ends_where_it_falls_under_the_noise(tmp_path, under_db, noise_db, is_heard):
+    """The "k" of "milk": 1 s of voice at -18 dBFS, 100 ms of nothing, and 40 ms that are `under_db` under the voice."""
+    sound = np.random.default_rng(0).standard_normal(4 * RATE_HZ) * 1e-4
+    sound[RATE_HZ : 2 * RATE_HZ] += tone(1)[:RATE_HZ]
+    sound[round(2.1 * RATE_HZ) : round(2.14 * RATE_HZ)] += 10 ** (-under_db / 20) * tone(1)[: round(0.04 * RATE_HZ)]
+    soundfile.write(tmp_path / "milk.wav", sound, RATE_HZ)
+    recording, (request,) = place(every_order([tmp_path / "milk.wav"]), noise_db)
+    assert request.end_s - request.start_s == pytest.approx(1.14 if is_heard else 1.0, abs=0.01)
+    (found,) = find_sound(recording, RATE_HZ, bench_requests.BRIDGE_S)
+    assert (found.start_s, found.end_s) == pytest.approx((request.start_s, request.end_s), abs=0.01)
+
+
 def agent_wave(spans, seconds=40.0) -> np.ndarray:
     samples = np.zeros(int(seconds * RATE_HZ), np.float32)
     for start_s, end_s in spans:

@@ -162,17 +162,28 @@ def _request(kind: str, text: str, sound: np.ndarray, latency_ms: int | None, ro
 def place(requests: Sequence[Request], noise_db: float = ROOM_NOISE_DB) -> tuple[np.ndarray, list[Placed]]:
     """All requests one after the other as a recording (float32 [-1, 1], 16 kHz), and where each is.
 
-    noise_db: of the white noise under all of it, in dBFS, since no microphone hears digital silence.
+    noise_db: of the white noise under all of it, in dBFS, since no microphone hears digital silence.  What it covers of
+    a request's first and last sounds nobody hears: they don't count.
     """
-    at_s, placed, pieces = 1.0, [], []
-    for number, request in enumerate(requests, 1):
-        start_s, end_s = (at_s + moment for moment in request.span)
-        pieces.append((round(at_s * SAMPLE_RATE_HZ), request.sound))
-        at_s = end_s + request.room_s
-        placed.append(Placed(number, request.kind, request.text, start_s, end_s, at_s, request.latency_ms))
-    size = round(at_s * SAMPLE_RATE_HZ)
-    noise = np.random.default_rng(0).standard_normal(size, dtype=np.float32)
+    begins_s = [1.0]
+    for request in requests:
+        begins_s.append(begins_s[-1] + request.span[1] + request.room_s)
+    first_t = [round(begin_s * SAMPLE_RATE_HZ) for begin_s in begins_s]
+    noise = np.random.default_rng(0).standard_normal(first_t[-1], dtype=np.float32)
     recording = noise * np.float32(10 ** (noise_db / 20))
-    for first, sound in pieces:
-        recording[first : first + sound.size] += sound[: size - first]
-    return np.clip(recording, -1, 1), placed
+    for first, request in zip(first_t, requests, strict=False):
+        recording[first : first + request.sound.size] += request.sound[: first_t[-1] - first]
+    recording, placed = np.clip(recording, -1, 1), []
+    for index, request in enumerate(requests):
+        heard = _heard(recording[first_t[index] : first_t[index + 1]], request.span)
+        start_s, end_s = (begins_s[index] + moment for moment in heard)
+        placed.append(
+            Placed(index + 1, request.kind, request.text, start_s, end_s, begins_s[index + 1], request.latency_ms)
+        )
+    return recording, placed
+
+
+def _heard(sound: np.ndarray, span: tuple[float, float]) -> tuple[float, float]:
+    """What can be heard of `span` in `sound`, in s; all of it where nothing can."""
+    found = [s for s in find_sound(sound, SAMPLE_RATE_HZ, BRIDGE_S) if s.start_s < span[1] and s.end_s > span[0]]
+    return (found[0].start_s, found[-1].end_s) if found else span
