@@ -1,11 +1,14 @@
 """The hear thread's mind on real frames: pauses, texts and ends of turns."""
 
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
 import numpy as np
 import onnxruntime
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from device.config import Turn
 from device.events import (
@@ -21,6 +24,7 @@ from device.events import (
     milliseconds,
     samples,
 )
+from device.hear.level import Level
 from device.hear.loop import Listener, run
 from device.hear.prosody import Prosody
 from device.hear.recognizer import load_recognizer
@@ -84,6 +88,48 @@ def test_a_turn_may_begin_in_the_past(listener, question, vad_folder):
     start_t = every[late].t - samples(900)
     events = feed(listener, [*every[:late], Listen(1, start_t), *every[late:]])
     assert kinds(events, Pause)[-1].text.startswith("what time is it")
+
+
+@pytest.mark.parametrize("late_ms", [200, 600])
+def test_first_words_that_the_vad_overheard_are_heard(listener, question, vad_folder, late_ms):
+    """In a room that echoes it may be that late; the level says since when there has been a voice."""
+    every = list(frames(question, vad_folder))
+    from_t = next(f.t for f in every if f.in_speech) + samples(late_ms)
+    dull = [f if f.t >= from_t else replace(f, in_speech=False, speech_probability=0.1) for f in every]
+    assert kinds(feed(listener, [Listen(1, 0), *dull]), Pause)[-1].text.startswith("what time is it")
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    before_ms=st.integers(300, 4000),
+    first_ms=st.integers(60, 900),
+    gap_ms=st.sampled_from([0, 50, 150, 260, 500]),
+    second_ms=st.integers(60, 500),
+    longest_ms=st.integers(100, 2000),
+    noise_db=st.floats(-90, -50),
+)
+def test_a_voice_begins_where_it_was_quiet_before(before_ms, first_ms, gap_ms, second_ms, longest_ms, noise_db):
+    rng = np.random.default_rng(0)
+    parts = [(before_ms, 0), (first_ms, 0.1), (gap_ms, 0), (second_ms, 0.1)]
+    sound = np.concatenate([rng.normal(0, 1, samples(ms)) * loud for ms, loud in parts])
+    sound = (sound + rng.normal(0, 10 ** (noise_db / 20), len(sound))).astype(np.float32)
+    level = Level()
+    level.add(0, sound)
+    begun_t = level.voice_begin(len(sound), samples(longest_ms))
+    true_ms = before_ms if gap_ms < 200 else before_ms + first_ms + gap_ms
+    earliest_ms = len(sound) / 16 - longest_ms
+    # A hop is as loud as the 20 ms from it on: a limit within a gap is only met at the gap's other side.
+    if true_ms < earliest_ms < before_ms + first_ms + gap_ms:
+        assert earliest_ms - 25 <= begun_t / 16 <= max(earliest_ms, before_ms + first_ms + gap_ms) + 25
+    else:
+        assert begun_t / 16 == pytest.approx(max(true_ms, earliest_ms), abs=25)
+
+
+def test_where_nothing_is_heard_no_voice_begins():
+    level = Level()
+    assert level.voice_begin(0, 16_000) == 0
+    level.add(0, np.zeros(16_000, np.float32))
+    assert level.voice_begin(16_000, 8_000) == 16_000
 
 
 def test_the_wake_word_is_not_part_of_the_text(listener, voice, vad_folder):

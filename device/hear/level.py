@@ -17,6 +17,7 @@ _LOWEST_BIN = 150 * WINDOW_SAMPLES // SAMPLE_RATE_HZ  # below 150 Hz: hum, wind,
 _ABOVE_FLOOR_DB = 10.0
 # What is so far below the voice isn't heard after it.  In a quiet room the last sound dies away for 100 ms more.
 _INAUDIBLE_DB = 40.0
+_BRIDGED_HOPS = 20  # 200 ms: a stop within a word, or a breath between two
 _FADE_HOPS = 300  # 3 s, from which the voice's usual loudness is read
 _HANN = np.hanning(WINDOW_SAMPLES)
 
@@ -81,6 +82,23 @@ class Level:
             return None
         hop = first + int(runs[-1]) + 2
         return self._rest_t - (len(levels) - hop) * HOP_SAMPLES + WINDOW_SAMPLES
+
+    def voice_begin(self, before_t: int, longest: int) -> int:
+        """The first sample of the voice that is under way at `before_t`, at most `longest` samples before it.
+
+        Quiet for _BRIDGED_HOPS is no voice; what is quiet: as in `voice_end`.
+        """
+        levels = np.array(self._levels_db)
+        last = len(levels) - max(0, self._rest_t - before_t) // HOP_SAMPLES
+        first = max(0, last - longest // HOP_SAMPLES)
+        if last <= first:
+            return before_t
+        usual_db = np.percentile(levels[-_FADE_HOPS:], 90)
+        loud = np.flatnonzero(levels > max(np.percentile(levels, 10) + _ABOVE_FLOOR_DB, usual_db - _INAUDIBLE_DB))
+        loud = loud[(loud >= first) & (loud < last)]
+        gaps = np.flatnonzero(np.diff([*loud, last]) > _BRIDGED_HOPS)
+        begun = loud[gaps[-1] + 1 :] if len(gaps) else loud
+        return min(before_t, self._rest_t - (len(levels) - int(begun[0])) * HOP_SAMPLES) if len(begun) else before_t
 
     def fade(self, end_t: int) -> Fade | None:
         """How the voice faded towards `end_t`; None when less than 400 ms before it are remembered."""

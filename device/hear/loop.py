@@ -42,7 +42,8 @@ from device.hear.wake_text import without_wake_word
 from device.mailbox import Mailbox
 
 RING_FRAMES = 1000  # 32 s: a turn may be asked for after it began
-LEAD_SAMPLES = samples(300)  # heard before the first speech frame: the VAD is late, the recognizer wants a run-up
+LEAD_SAMPLES = samples(300)  # heard before the first sound of a voice: the recognizer wants a run-up
+LATEST_SAMPLES = samples(1000)  # of a voice the VAD may overhear, in a room that echoes
 SHORTEST_SPEECH_MS = 90.0  # shorter is a click
 SHORT_NOISE_MS = 300.0  # shorter speech that adds no word was a breath or a click
 WAKE_WORD_MS = 700.0  # a usual "hey jarvis"
@@ -138,7 +139,8 @@ class Listener:
 
     def _begin(self, frame: Frame) -> None:
         turn = self._turn
-        turn.speech_t = max(turn.from_t, frame.t - FRAME_SAMPLES)
+        begun_t = self._level.voice_begin(frame.t - FRAME_SAMPLES, LATEST_SAMPLES)
+        turn.speech_t = max(turn.from_t, turn.noise_t, begun_t)
         turn.first_t = turn.speech_t + (samples(WAKE_WORD_MS) if turn.wake_word else 0)
         turn.start_t = max(turn.from_t, turn.speech_t - LEAD_SAMPLES)
         heard = [f for f in self._ring if turn.start_t < f.t + FRAME_SAMPLES and f.t <= frame.t]
@@ -248,6 +250,7 @@ class Listener:
     def _forget_noise(self) -> None:
         """Noise or the wake word alone: the utterance begins with the next speech."""
         self._recognizer.start()
+        self._turn.noise_t = self._silence.end_t
         self._turn.start_t = self._silence = None
         self._turn.wake_word = None
 

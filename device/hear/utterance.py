@@ -16,6 +16,7 @@ class Utterance:
     from_t: int
     wake_word: str | None
     start_t: int | None = None  # from where the recognizer has heard
+    noise_t: int = 0  # where the noise or the wake word ends that was heard and forgotten
     first_t: int = 0  # first speech of the utterance
     speech_t: int = 0  # first frame of the run of speech now or last
     partial: str = ""

@@ -21,6 +21,10 @@ each, and one turn in five hesitates once.
 That the intent templates know a sentence for whole can't be fitted to recordings of orders for coffee, of which they
 know none; its weight comes from the built-in commands written below, cut between any two words.  Nor does anybody say "um" in a way the recognizer writes down: that it keeps the floor is
 from Clark and Fox Tree, "Using uh and um in spontaneous speaking" (2002), and how much is a guess.
+
+That "for" and "the" leave a sentence open is grammar: of orders the second opinion knows it without the word, so that the fit
+gave the word little (0.7 in log-odds) and a "set a timer for" that sounded finished was over after 0.3 s.  It has the weight of
+the text alone (2.2 to 2.7) with every witness; that changes no figure of the orders.
 """
 
 import argparse
@@ -51,7 +55,7 @@ POINTS = [
     )
     if high / (1 - high) > STEEPEST * middle / (1 - middle)
 ]
-FIXED = ("complete", "filler")
+FIXED = ("complete", "filler", "open_word")
 
 COMMANDS = (
     "what time is it",
@@ -95,7 +99,7 @@ def known_weights() -> dict[str, float]:
     ends = [complete(command) == "complete" for command in COMMANDS]
     cuts = [complete(" ".join(c.split()[:i])) == "complete" for c in COMMANDS for i in range(1, len(c.split()))]
     odds = (sum(ends) + 1) / (len(ends) + 3) / ((sum(cuts) + 1) / (len(cuts) + 3))
-    return {"complete": round(math.log(odds), 3), "filler": -3.0}
+    return {"complete": round(math.log(odds), 3), "filler": -3.0, "open_word": -2.5}
 
 
 class Examples:
