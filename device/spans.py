@@ -16,7 +16,7 @@ ABOVE_FLOOR_DB = 10
 # A floor is never taken lower than this (nobody hears what is 55 dB under full scale) nor nearer to the loudest window
 # than 35 dB (a recording without pauses).
 LOWEST_FLOOR_DB = -65
-DIGITAL_SILENCE_DB = -100  # 16 bits dithered have -96; a quiet room is above that, and is a floor
+DIGITAL_SILENCE_DB = -94  # 16 bits dithered have -96; the quietest rooms are above that, and are a floor
 FLOOR_BELOW_PEAK_DB = 35
 SHORTEST_S = 0.04
 

@@ -55,8 +55,10 @@ def onset_ms(store, noise, voices):
         for t in range(0, sound.size - FRAME_SAMPLES, FRAME_SAMPLES):
             began = segmenter.step(t, vad.probability(sound[t : t + FRAME_SAMPLES])) == "started"
             if began and segmenter.start_t > first_t - 16_000:
+                late.append((segmenter.start_t - first_t) / 16)
                 break
-        late.append((segmenter.start_t - first_t) / 16)
+        else:
+            late.append(np.inf)
     return np.array(late)
 
 

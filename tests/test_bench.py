@@ -112,6 +112,15 @@ def test_a_request_ends_where_it_falls_under_the_noise(tmp_path, under_db, noise
     assert (found.start_s, found.end_s) == pytest.approx((request.start_s, request.end_s), abs=0.01)
 
 
+@pytest.mark.parametrize("own_db", [-90, -62, -50])
+def test_a_recordings_own_noise_is_none_of_its_speech(tmp_path, own_db):
+    sound = np.random.default_rng(0).standard_normal(5 * RATE_HZ) * 10 ** (own_db / 20)
+    sound[2 * RATE_HZ : 4 * RATE_HZ] += tone(2)[: 2 * RATE_HZ]
+    soundfile.write(tmp_path / "noisy.wav", sound, RATE_HZ)
+    _, (request,) = place(every_order([tmp_path / "noisy.wav"]), -60.0)
+    assert request.end_s - request.start_s == pytest.approx(2, abs=0.01)
+
+
 def agent_wave(spans, seconds=40.0) -> np.ndarray:
     samples = np.zeros(int(seconds * RATE_HZ), np.float32)
     for start_s, end_s in spans:

@@ -97,10 +97,13 @@ def test_a_last_consonant_is_heard_in_a_quiet_room_too(noise_db):
     assert found.end_s == pytest.approx(2.6, abs=0.01)
 
 
-def test_a_room_between_stretches_of_digital_silence_is_not_speech():
+@pytest.mark.parametrize("dither", [0, 10 ** (-96 / 20)])
+def test_a_room_between_stretches_of_digital_silence_is_not_speech(dither):
     """A recording with its own noise, padded with zeros: the floor is the room's and not the padding's."""
     clip = recording([(1, 2)], 3, noise_db=-48)
-    padded = np.concatenate((np.zeros(3 * RATE_HZ), clip, np.zeros(3 * RATE_HZ)))
+    rng = np.random.default_rng(0)
+    before, after = (dither * rng.standard_normal(3 * RATE_HZ) for _ in range(2))
+    padded = np.concatenate((before, clip, after))
     (found,) = gap.find_sound(padded, RATE_HZ, 0.6)
     assert found.start_s == pytest.approx(4, abs=0.01) and found.end_s == pytest.approx(5, abs=0.01)
 

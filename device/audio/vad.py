@@ -29,7 +29,7 @@ class SileroVad:
 
     path: `silero_vad.onnx` (v5 or later: inputs `input`, `state`, `sr`).
 
-    What it has heard for long colours what it hears next: after ten seconds of a quiet kitchen it noticed half of the
+    What it has heard for long colours what it hears next: after ten seconds of a kitchen it noticed a third of the
     voices 0.3 to 1.2 s late, and behind an echo canceller it took plain ones for nothing, for a minute on end.  So it
     forgets what it heard whenever that was no speech for 3 s (docs/decisions/vad.md), and can be asked `afresh` about
     the newest frame, without what it heard before.
@@ -64,7 +64,7 @@ class SileroVad:
     def end_afresh(self, believed: bool) -> None:
         """The next `afresh` begins anew.  believed: what was heard before it is forgotten for good."""
         if believed and self._fresh is not None:
-            self._state = self._fresh
+            self._state, self._quiet_frames = self._fresh, 0
         self._fresh = None
 
     def _hear(self, state: np.ndarray) -> tuple[float, np.ndarray]:

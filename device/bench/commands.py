@@ -31,7 +31,7 @@ def add_bench(add) -> None:
     )
     bench.add_argument("--requests", type=int, metavar="N", help="only the first N requests")
     bench.add_argument(
-        "--orders", action="store_true", help="instead every order in --speech, 8 s each: false cut-ins need many"
+        "--orders", action="store_true", help="instead every order in --speech, 8 s each and more: false cut-ins need many"
     )
     bench.add_argument(
         "--tool-ms", type=_latency_ms, metavar="MS", help="with --orders: to a simulated tool that takes so long, 0 to 10000"

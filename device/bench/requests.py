@@ -52,6 +52,7 @@ ORDERS_EACH = 3
 # Around the clips that are used of a recording: its own room, so that nothing begins or ends abruptly.
 LEAD_S, TRAIL_S, FADE_S = 0.3, 1.0, 0.02
 BRIDGE_S = 0.6
+QUIET_S, QUIET_DB = 0.5, -80.0  # around and under a synthesized voice, which has no room: where it can be heard at all
 PLAIN_ROOM_S, OPEN_ROOM_S, ORDER_ROOM_S = 5.0, 10.0, 4.5
 LONG_ROOMS_S = {"What can you do?": 20.0, "How much time is left?": 8.0}  # these are answered at length
 ROOM_NOISE_DB = -60.0  # behind most of people's recordings, as they are, -82 or less
@@ -155,8 +156,10 @@ def read_recording(path: Path) -> np.ndarray:
 
 
 def _request(kind: str, text: str, sound: np.ndarray, latency_ms: int | None, room_s: float) -> Request:
-    spans = find_sound(sound, SAMPLE_RATE_HZ, BRIDGE_S)
-    return Request(kind, text, sound, (spans[0].start_s, spans[-1].end_s), latency_ms, room_s)
+    padded = np.pad(sound, round(QUIET_S * SAMPLE_RATE_HZ))
+    noise = np.random.default_rng(0).standard_normal(padded.size, dtype=np.float32) * np.float32(10 ** (QUIET_DB / 20))
+    spans = find_sound(padded + noise, SAMPLE_RATE_HZ, BRIDGE_S)
+    return Request(kind, text, sound, (spans[0].start_s - QUIET_S, spans[-1].end_s - QUIET_S), latency_ms, room_s)
 
 
 def place(requests: Sequence[Request], noise_db: float = ROOM_NOISE_DB) -> tuple[np.ndarray, list[Placed]]:
@@ -186,4 +189,4 @@ def place(requests: Sequence[Request], noise_db: float = ROOM_NOISE_DB) -> tuple
 def _heard(sound: np.ndarray, span: tuple[float, float]) -> tuple[float, float]:
     """What can be heard of `span` in `sound`, in s; all of it where nothing can."""
     found = [s for s in find_sound(sound, SAMPLE_RATE_HZ, BRIDGE_S) if s.start_s < span[1] and s.end_s > span[0]]
-    return (found[0].start_s, found[-1].end_s) if found else span
+    return (max(found[0].start_s, span[0]), min(found[-1].end_s, span[1])) if found else span

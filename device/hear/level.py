@@ -1,4 +1,4 @@
-"""How loud it is, every 10 ms, and where in that the user's voice ended.
+"""How loud it is, every 10 ms, and where in that the user's voice began and ended.
 
 The VAD knows that it was speech, to 32 ms and a little late; the level knows when it ended, to 10 ms.
 """
@@ -74,9 +74,7 @@ class Level:
         last = len(levels) - max(0, self._rest_t - high_t) // HOP_SAMPLES
         if last - first < 3:
             return None
-        usual_db = np.percentile(levels[-_FADE_HOPS:], 90)
-        limit_db = max(np.percentile(levels, 10) + _ABOVE_FLOOR_DB, usual_db - below_db)
-        loud = levels > limit_db
+        loud = self._loud(levels, below_db)
         runs = np.flatnonzero(loud[first : last - 2] & loud[first + 1 : last - 1] & loud[first + 2 : last])
         if not len(runs):
             return None
@@ -86,19 +84,23 @@ class Level:
     def voice_begin(self, before_t: int, longest: int) -> int:
         """The first sample of the voice that is under way at `before_t`, at most `longest` samples before it.
 
-        Quiet for _BRIDGED_HOPS is no voice; what is quiet: as in `voice_end`.
+        Loud: as in `voice_end`, three hops in a row.  Where nothing is for _BRIDGED_HOPS there is no voice.
         """
         levels = np.array(self._levels_db)
         last = len(levels) - max(0, self._rest_t - before_t) // HOP_SAMPLES
         first = max(0, last - longest // HOP_SAMPLES)
-        if last <= first:
+        if last - first < 3:
             return before_t
-        usual_db = np.percentile(levels[-_FADE_HOPS:], 90)
-        loud = np.flatnonzero(levels > max(np.percentile(levels, 10) + _ABOVE_FLOOR_DB, usual_db - _INAUDIBLE_DB))
-        loud = loud[(loud >= first) & (loud < last)]
-        gaps = np.flatnonzero(np.diff([*loud, last]) > _BRIDGED_HOPS)
-        begun = loud[gaps[-1] + 1 :] if len(gaps) else loud
+        loud = self._loud(levels)
+        runs = first + np.flatnonzero(loud[first : last - 2] & loud[first + 1 : last - 1] & loud[first + 2 : last])
+        gaps = np.flatnonzero(np.diff([*runs, last - 3]) > _BRIDGED_HOPS)
+        begun = runs[gaps[-1] + 1 :] if len(gaps) else runs
         return min(before_t, self._rest_t - (len(levels) - int(begun[0])) * HOP_SAMPLES) if len(begun) else before_t
+
+    @staticmethod
+    def _loud(levels: np.ndarray, below_db: float = _INAUDIBLE_DB) -> np.ndarray:
+        usual_db = np.percentile(levels[-_FADE_HOPS:], 90)
+        return levels > max(np.percentile(levels, 10) + _ABOVE_FLOOR_DB, usual_db - below_db)
 
     def fade(self, end_t: int) -> Fade | None:
         """How the voice faded towards `end_t`; None when less than 400 ms before it are remembered."""

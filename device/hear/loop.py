@@ -44,6 +44,7 @@ from device.mailbox import Mailbox
 RING_FRAMES = 1000  # 32 s: a turn may be asked for after it began
 LEAD_SAMPLES = samples(300)  # heard before the first sound of a voice: the recognizer wants a run-up
 LATEST_SAMPLES = samples(1000)  # of a voice the VAD may overhear, in a room that echoes
+OWN_TAIL_SAMPLES = samples(200)  # of a reply that has ended: what is on its way to the loudspeaker, and its echo
 SHORTEST_SPEECH_MS = 90.0  # shorter is a click
 SHORT_NOISE_MS = 300.0  # shorter speech that adds no word was a breath or a click
 WAKE_WORD_MS = 700.0  # a usual "hey jarvis"
@@ -114,7 +115,9 @@ class Listener:
 
     def _listen(self, message: Listen) -> list[object]:
         self._recognizer.start()
-        self._turn = Utterance(message.turn, message.from_t, message.wake_word)
+        # Until now, and a moment longer, Nod itself may have been heard.
+        others_t = self._now_t() + OWN_TAIL_SAMPLES if self._ring else 0
+        self._turn = Utterance(message.turn, message.from_t, message.wake_word, others_t)
         self._silence = None
         events: list[object] = []
         for frame in [f for f in self._ring if f.t + FRAME_SAMPLES > message.from_t]:
@@ -139,10 +142,13 @@ class Listener:
 
     def _begin(self, frame: Frame) -> None:
         turn = self._turn
-        begun_t = self._level.voice_begin(frame.t - FRAME_SAMPLES, LATEST_SAMPLES)
-        turn.speech_t = max(turn.from_t, turn.noise_t, begun_t)
-        turn.first_t = turn.speech_t + (samples(WAKE_WORD_MS) if turn.wake_word else 0)
-        turn.start_t = max(turn.from_t, turn.speech_t - LEAD_SAMPLES)
+        turn.speech_t = max(turn.from_t, frame.t - FRAME_SAMPLES)
+        # What the VAD overheard of the first words; nothing of what was there before.
+        overheard_t = max(turn.others_t, self._level.voice_begin(turn.speech_t, LATEST_SAMPLES))
+        begun_t = min(turn.speech_t, max(turn.from_t, overheard_t))
+        turn.first_t = begun_t + (samples(WAKE_WORD_MS) if turn.wake_word else 0)
+        lead_t = min(turn.speech_t - LEAD_SAMPLES, max(turn.others_t, begun_t - LEAD_SAMPLES))
+        turn.start_t = max(turn.from_t, lead_t)
         heard = [f for f in self._ring if turn.start_t < f.t + FRAME_SAMPLES and f.t <= frame.t]
         self._recognizer.accept(np.concatenate([f.samples for f in heard])[max(0, turn.start_t - heard[0].t) :])
 
@@ -250,7 +256,7 @@ class Listener:
     def _forget_noise(self) -> None:
         """Noise or the wake word alone: the utterance begins with the next speech."""
         self._recognizer.start()
-        self._turn.noise_t = self._silence.end_t
+        self._turn.others_t = self._silence.end_t
         self._turn.start_t = self._silence = None
         self._turn.wake_word = None
 

@@ -15,8 +15,8 @@ class Utterance:
     number: int
     from_t: int
     wake_word: str | None
+    others_t: int  # what sounds before it isn't the user's first words: Nod, or a noise that was forgotten
     start_t: int | None = None  # from where the recognizer has heard
-    noise_t: int = 0  # where the noise or the wake word ends that was heard and forgotten
     first_t: int = 0  # first speech of the utterance
     speech_t: int = 0  # first frame of the run of speech now or last
     partial: str = ""

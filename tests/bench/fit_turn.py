@@ -23,8 +23,8 @@ know none; its weight comes from the built-in commands written below, cut betwee
 from Clark and Fox Tree, "Using uh and um in spontaneous speaking" (2002), and how much is a guess.
 
 That "for" and "the" leave a sentence open is grammar: of orders the second opinion knows it without the word, so that the fit
-gave the word little (0.7 in log-odds) and a "set a timer for" that sounded finished was over after 0.3 s.  It has the weight of
-the text alone (2.2 to 2.7) with every witness; that changes no figure of the orders.
+gave the word little (0.7 in log-odds beside that opinion) and a "set a timer for" that sounded finished was over after 0.3 s.  It
+has about the weight of the text alone with every witness; the figures of the orders hardly change.
 """
 
 import argparse
