@@ -116,6 +116,20 @@ def test_a_vad_asked_afresh_goes_on_as_before_unless_it_is_believed(store, readi
     assert following != [alone.probability(frame) for frame in frames[31:36]]
 
 
+def test_a_memory_that_was_just_believed_is_kept(store, reading):
+    """It replaces one that was about to be forgotten."""
+    noise = np.random.default_rng(1).normal(0, 0.001, FRAME_SAMPLES).astype(np.float32)
+    voice = reading[2 * 16_000 : 3 * 16_000 - 128].reshape(-1, FRAME_SAMPLES)
+    vad, other = vad_of(store), vad_of(store)
+    for _ in range(94):
+        assert vad.probability(noise) < 0.35
+    other.probability(noise)
+    other._state[:] = 0
+    assert vad.afresh() == other.probability(noise)
+    vad.end_afresh(believed=True)
+    assert [vad.probability(frame) for frame in voice] == [other.probability(frame) for frame in voice]
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=80))
 def test_segments_alternate_and_lie_in_the_past(probabilities):
