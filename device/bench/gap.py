@@ -48,7 +48,8 @@ def run_bench(
 
     speech_dir: where people's recordings (FLAC or WAV) are, if there are any.  compare: `bench.json` of another run.
     limit: only that many requests.  orders_only: every one of people's orders instead of the built-in set.  noise_db: see
-    `place`.  tool_ms: the orders go to a simulated tool that takes so long.  Raises ModelError, and BenchError when `compare` can't be read or there are no orders.
+    `place`.  tool_ms: the orders go to a simulated tool that takes so long.  Raises ModelError, and BenchError when
+    `compare` can't be read or there are no orders.
     """
     other = None if compare is None else read_bench(compare)
     recordings = find_recordings(speech_dir)

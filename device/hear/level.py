@@ -72,13 +72,10 @@ class Level:
         levels = np.array(self._levels_db)
         first = max(0, len(levels) - (self._rest_t - low_t) // HOP_SAMPLES)
         last = len(levels) - max(0, self._rest_t - high_t) // HOP_SAMPLES
-        if last - first < 3:
-            return None
-        loud = self._loud(levels, below_db)
-        runs = np.flatnonzero(loud[first : last - 2] & loud[first + 1 : last - 1] & loud[first + 2 : last])
+        runs = _runs(levels, first, last, below_db)
         if not len(runs):
             return None
-        hop = first + int(runs[-1]) + 2
+        hop = int(runs[-1]) + 2
         return self._rest_t - (len(levels) - hop) * HOP_SAMPLES + WINDOW_SAMPLES
 
     def voice_begin(self, before_t: int, longest: int) -> int:
@@ -89,18 +86,10 @@ class Level:
         levels = np.array(self._levels_db)
         last = len(levels) - max(0, self._rest_t - before_t) // HOP_SAMPLES
         first = max(0, last - longest // HOP_SAMPLES)
-        if last - first < 3:
-            return before_t
-        loud = self._loud(levels)
-        runs = first + np.flatnonzero(loud[first : last - 2] & loud[first + 1 : last - 1] & loud[first + 2 : last])
+        runs = _runs(levels, first, last, _INAUDIBLE_DB)
         gaps = np.flatnonzero(np.diff([*runs, last - 3]) > _BRIDGED_HOPS)
         begun = runs[gaps[-1] + 1 :] if len(gaps) else runs
         return min(before_t, self._rest_t - (len(levels) - int(begun[0])) * HOP_SAMPLES) if len(begun) else before_t
-
-    @staticmethod
-    def _loud(levels: np.ndarray, below_db: float = _INAUDIBLE_DB) -> np.ndarray:
-        usual_db = np.percentile(levels[-_FADE_HOPS:], 90)
-        return levels > max(np.percentile(levels, 10) + _ABOVE_FLOOR_DB, usual_db - below_db)
 
     def fade(self, end_t: int) -> Fade | None:
         """How the voice faded towards `end_t`; None when less than 400 ms before it are remembered."""
@@ -115,6 +104,15 @@ class Level:
             slope_db=10 * _slope(levels[-30:]),
             fall_db=10 * _slope(levels[-10:]),
         )
+
+
+def _runs(levels: np.ndarray, first: int, last: int, below_db: float) -> np.ndarray:
+    """Where three loud hops in a row begin, of those from `first` to `last`; see `Level.voice_end`."""
+    if last - first < 3:
+        return np.zeros(0, int)
+    usual_db = np.percentile(levels[-_FADE_HOPS:], 90)
+    loud = levels > max(np.percentile(levels, 10) + _ABOVE_FLOOR_DB, usual_db - below_db)
+    return first + np.flatnonzero(loud[first : last - 2] & loud[first + 1 : last - 1] & loud[first + 2 : last])
 
 
 def _since(hits: np.ndarray) -> int:

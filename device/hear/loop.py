@@ -147,6 +147,7 @@ class Listener:
         overheard_t = max(turn.others_t, self._level.voice_begin(turn.speech_t, LATEST_SAMPLES))
         begun_t = min(turn.speech_t, max(turn.from_t, overheard_t))
         turn.first_t = begun_t + (samples(WAKE_WORD_MS) if turn.wake_word else 0)
+        # Before the VAD's first frame the run-up may reach into what others said; further back it may not.
         lead_t = min(turn.speech_t - LEAD_SAMPLES, max(turn.others_t, begun_t - LEAD_SAMPLES))
         turn.start_t = max(turn.from_t, lead_t)
         heard = [f for f in self._ring if turn.start_t < f.t + FRAME_SAMPLES and f.t <= frame.t]
