@@ -135,6 +135,43 @@ def test_what_was_heard_before_somebody_listens_is_nobodys_first_words(listener,
     assert not kinds(events, Pause)[-1].text.startswith("what time")
 
 
+@pytest.mark.parametrize(
+    ("noise_ms", "listen_ms", "voice_ms", "vad_ms", "begin_ms"),
+    [
+        ((0, 0), 0, 3008, 3616, 2708),  # 300 ms before the voice
+        ((2000, 2900), 2880, 3008, 3424, 3080),  # a reply's end, until 200 ms after the turn was given away
+        ((2016, 2496), 0, 2656, 2976, 2496),  # a noise that had no words, and was forgotten
+    ],
+)
+def test_the_recognizer_hears_from_where_it_is_the_user(
+    listener, recognizer, monkeypatch, noise_ms, listen_ms, voice_ms, vad_ms, begin_ms
+):
+    rng = np.random.default_rng(0)
+    sound = rng.normal(0, 1e-4, samples(5000))
+    for first_ms, last_ms in (noise_ms, (voice_ms, 5000)):
+        sound[samples(first_ms) : samples(last_ms)] += rng.normal(0, 0.05, samples(last_ms) - samples(first_ms))
+    begun = []
+    accept = recognizer.accept
+
+    def heard(samples_heard):
+        if len(samples_heard) > 512:
+            begun.append(milliseconds(frame.t + 512 - len(samples_heard)))
+        accept(samples_heard)
+
+    monkeypatch.setattr(recognizer, "accept", heard)
+    for t in range(0, len(sound) - 512, 512):
+        is_forgotten = listen_ms == 0 and samples(noise_ms[0]) <= t < samples(noise_ms[1])
+        in_speech = is_forgotten or t >= samples(vad_ms)
+        if t == samples(listen_ms):
+            listener.receive(Listen(1, max(0, t - samples(400))))
+        end_t = samples(noise_ms[1]) if t >= samples(noise_ms[1]) else t
+        frame = Frame(t, sound[t : t + 512].astype(np.float32), 1.0 if in_speech else 0.1, in_speech, end_t)
+        feed(listener, [frame])
+    assert begun[-1] == pytest.approx(begin_ms, abs=25)
+    first_ms = milliseconds(listener._turn.first_t)
+    assert first_ms == pytest.approx(voice_ms if noise_ms == (0, 0) else begin_ms, abs=25)
+
+
 def test_clicks_before_a_voice_are_none_of_it():
     rng = np.random.default_rng(0)
     sound = rng.normal(0, 1e-4, samples(6000))

@@ -42,9 +42,7 @@ def run_bench(
     noise_db: float = ROOM_NOISE_DB,
     tool_ms: int | None = None,
 ) -> dict[str, Any]:
-    """Ask everything, print the table, write FILES to `out_dir`; takes about five minutes.
-
-    Returns what `bench.json` holds.
+    """Ask everything, print the table, write FILES to `out_dir`; takes about five minutes.  Returns what `bench.json` holds.
 
     speech_dir: where people's recordings (FLAC or WAV) are, if there are any.  compare: `bench.json` of another run.
     limit: only that many requests.  orders_only: every one of people's orders instead of the built-in set.  noise_db: see
