@@ -2,8 +2,8 @@
 
 Each recording is heard to its end, to the pauses its speaker made, and cut after its words and at the deepest dips of its
 level.  Cuts go over into the room's noise at once, so some of the ends do too: nothing but the voice tells them apart.
-Each is heard again from a later word on, so that how long a turn has lasted doesn't tell them apart either; and where the
-voice ended is known as late as the daemon knows it.  Seeded.
+Each is heard again from a later word on, so that how long a turn has lasted doesn't tell them apart either; and the voice
+has ended where the daemon takes it for over, up to 0.2 s before it has died away.  Seeded.
 
     python -m tests.bench.prosody_data out/turns/people.npz --people ../shared/speech/commands
     python -m tests.bench.prosody_data out/turns/spoken.npz
@@ -24,6 +24,7 @@ from device.bench.hesitate import dips, joined, last_sound, room_noise
 from device.bench.offline import word_spans
 from device.config import Paths
 from device.events import SAMPLE_RATE_HZ, samples
+from device.hear.level import Level
 from device.hear.prosody import Prosody
 from device.models import ModelStore
 from device.spans import find_sound
@@ -31,11 +32,11 @@ from tests.bench.spoken import spoken
 from tests.bench.turn_data import people
 
 SEED = 6
-PAUSES_MS = (50, 120, 200, 400)
+PAUSES_MS = (50, 120, 200)
 LEAD_MS = 300  # heard before the first word
 SPLICED_MS = (0, 15, 30)  # after the last sound
 SHORTEST_PAUSE_S = 0.14  # shorter may be a stop within a word
-LATEST_MS = 50  # the daemon hears a voice fade for so much longer
+NOTICED_MS = 32  # the daemon asks at the next frame
 DIPS = 4
 EDGE_MS = 300  # a cut nearer to the beginning leaves no word
 SHORTEST_MS = 500  # of what is heard from a later word on
@@ -82,10 +83,13 @@ def from_later(
 
 
 def asked(prosody: Prosody, heard: np.ndarray, end_t: int, rng: np.random.Generator) -> Iterator[tuple[int, float, np.ndarray]]:
-    """After each of PAUSES_MS: that, and what is heard then."""
+    """After each of PAUSES_MS: that, and what is heard then.  end_t: of the last sound."""
+    level = Level()
+    level.add(0, heard[: end_t + samples(400)])
+    over_t = level.voice_end(end_t - samples(300), end_t + samples(100)) or end_t
     for pause_ms in PAUSES_MS:
-        known_ms = max(0.0, pause_ms - rng.uniform(0, LATEST_MS))
-        yield pause_ms, *prosody.hear(heard[: end_t + samples(pause_ms)], samples(known_ms))
+        pause = samples(pause_ms + rng.uniform(0, NOTICED_MS))
+        yield pause_ms, *prosody.hear(heard[: over_t + pause], pause)
 
 
 def main() -> None:

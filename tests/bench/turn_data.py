@@ -31,7 +31,7 @@ from device.speak.voice import Voice
 from tests.bench.spoken import spoken
 
 SEED = 4
-PLACES = 4
+PLACES = 2
 
 
 def people(folder: Path, store: ModelStore) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
