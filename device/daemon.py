@@ -91,7 +91,7 @@ class Models:
                 pass
             self.recognizer.settle()
         self.recognizer.start()
-        self.prosody.verdict(speech, 0)
+        self.prosody.verdict(speech)
 
 
 def fillers_dir(store: ModelStore) -> Path:

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 
 from device.config import Turn
-from device.events import FRAME_SAMPLES, EndEvidence, Ending, Fault, Listen, Pause, milliseconds
+from device.events import EndEvidence, Ending, Fault, Listen, Pause
 from device.hear import judge
 from device.hear.judge import Ask, Judged
 from device.hear.loop import JUDGED_MS, Listener
@@ -59,9 +59,7 @@ def test_the_voice_is_judged_while_the_text_is_settled(store, prosody, said):
     listener, box, events = until_the_first_question(store, prosody, said)
     before = [event for event in events if isinstance(event, EndEvidence)]
     asked = box.get(0)
-    assert isinstance(asked, Ask) and 0 < asked.samples.size <= 3 * 16_000
-    heard_until_t = asked.silence.end_t + asked.pause
-    assert heard_until_t % FRAME_SAMPLES == 0 and 50 <= milliseconds(asked.pause) < 100
+    assert isinstance(asked, Ask) and 0 < asked.samples.size <= 8 * 16_000
     after = listener.receive(Judged(asked.silence, Verdict(0.99, 0.99)))
     assert [event.end_t for event in after] == [before[-1].end_t]
     assert after[0].p_end > before[-1].p_end
@@ -102,8 +100,8 @@ def test_the_thread_answers_each_question_and_survives_a_fault(prosody):
     thread = Thread(target=judge.run, args=(inbox, hear, main, prosody, STOP))
     thread.start()
     first, second = object(), object()
-    inbox.put(Ask(first, "not a sound", 0))
-    inbox.put(Ask(second, np.zeros(16_000, np.float32), 0))
+    inbox.put(Ask(first, "not a sound"))
+    inbox.put(Ask(second, np.zeros(16_000, np.float32)))
     inbox.put(STOP)
     thread.join(20)
     assert isinstance(main.get(0), Fault)
@@ -130,7 +128,7 @@ def test_nobody_is_asked_about_the_voice_of_a_turn_that_is_over(store, prosody, 
 def test_nobody_is_asked_again_who_has_not_answered(store, prosody, said):
     """What it heard first would be known later for it."""
     shipped, patient = TurnModel.load(), [[0.9, 0.0], [0.9999, 1.0]]  # the text alone doesn't end the turn
-    model = TurnModel(shipped.weights, patient, shipped.sentence)
+    model = TurnModel(shipped.weights, {"own": patient, "second": patient}, shipped.sentence)
     listener, box, events = until_the_first_question(store, prosody, said, model=model)
     first = box.get(0)
     waited = [event.wait_ms for event in events if isinstance(event, EndEvidence)][-1]
@@ -155,14 +153,17 @@ def test_nobody_is_asked_whose_answer_would_come_too_late(store, prosody, said):
     assert box.get(0) is None
 
 
-def test_an_order_waits_as_its_probability_has_it(store, prosody):
+def test_an_order_waits_as_the_second_opinion_has_it(store, prosody):
     onnxruntime.set_seed(9)
     user = Voice(store.path("en_US-joe-medium"), "en_US-joe-medium")  # of its own: `voice` draws on from test to test
     quiet = np.random.default_rng(2).normal(0, 1e-4, 16_000).astype(np.float32)
     sound = np.concatenate([quiet, user.say("Bring me a large cup of green tea.")[0], quiet, quiet])
     order = list(frames(sound, store.path("silero-vad")))
-    listener, box, _ = until_the_first_question(store, prosody, order)
+    shipped, limits = TurnModel.load(), (180.0, Turn().max_wait_ms)
+    points = {"own": [[0.01, 0.0], [0.9, 1.0]], "second": [[0.01, 0.0], [0.99, 1.0]]}  # the shipped ones may be the same
+    model = TurnModel(shipped.weights, points, shipped.sentence)
+    listener, box, _ = until_the_first_question(store, prosody, order, model=model)
     (evidence,) = listener.receive(Judged(box.get(0).silence, Verdict(0.4, 0.4)))
-    limits = (180.0, Turn().max_wait_ms)
-    assert evidence.wait_ms == pytest.approx(TurnModel.load().wait_ms(evidence.p_end, *limits))
-    assert limits[0] < evidence.wait_ms < limits[1]
+    assert 0.01 < evidence.p_end < 0.99, "where the two differ"
+    assert evidence.wait_ms == pytest.approx(model.wait_ms(evidence.p_end, *limits, is_second=True))
+    assert evidence.wait_ms != pytest.approx(model.wait_ms(evidence.p_end, *limits, is_second=False))

@@ -195,12 +195,12 @@ def test_smart_turn_and_the_recognizer_compute_beside_a_sound_server():
     found: list[int] = []
     prosody, decoder = Prosody.__new__(Prosody), _Decoder.__new__(_Decoder)
     prosody._session = decoder._kaldi = _Native(found)
-    prosody.head = Head(0.0, 0.0, np.zeros(768))
+    prosody.head = Head(0.0, 0.0, np.zeros(1))
     decoder.heard_ever = 0
     decoder.go_on()
 
     def work():
-        prosody.verdict(np.zeros(16000, np.float32), 0)
+        prosody.verdict(np.zeros(16000, np.float32))
         decoder.hear(np.zeros(160, np.int16))
         decoder.finish()
 

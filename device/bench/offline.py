@@ -135,7 +135,7 @@ class Ear:
                 if isinstance(event, Resumed) and pauses:
                     pauses[-1]["length_ms"] = milliseconds(event.t - self._t - pauses[-1]["end_t"])
             while (ask := self._asks.get(timeout_s=0)) is not None:
-                verdict = Judged(ask.silence, self.prosody.verdict(ask.samples, ask.pause))
+                verdict = Judged(ask.silence, self.prosody.verdict(ask.samples))
                 late.append((frame.t + VERDICT_LATE_SAMPLES, verdict))
             if self._witness.asked and pauses:
                 pauses[-1]["asked"] += [asdict(evidence) for evidence in self._witness.asked]

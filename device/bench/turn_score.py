@@ -12,7 +12,7 @@ import numpy as np
 from device.conversation_state import RELEASE_LEAD
 from device.events import milliseconds
 from device.hear.level import Fade
-from device.hear.turn import Evidence, TurnModel, Verdict, wait_bounds_ms
+from device.hear.turn import Evidence, TurnModel, Verdict, heeds_second, wait_bounds_ms
 
 Row = dict[str, Any]
 
@@ -54,7 +54,9 @@ def waits_ms(pauses: Sequence[Row], model: TurnModel, bounds_ms: tuple[float, fl
     p = np.array([[*pause["p"], *[0.5] * (asks - len(pause["p"]))] for pause in pauses])
     within = [[wait_bounds_ms(e, *bounds_ms) for e in pause["evidence"]] for pause in pauses]
     within = np.array([each + [bounds_ms] * (asks - len(each)) for each in within], dtype=float)
-    waited_ms = model.waits_ms(p, within[..., 0], within[..., 1], patience)
+    is_second = [[heeds_second(e) for e in pause["evidence"]] for pause in pauses]
+    is_second = np.array([each + [False] * (asks - len(each)) for each in is_second])
+    waited_ms = model.waits_ms(p, within[..., 0], within[..., 1], is_second, patience)
     over_ms = np.maximum(known_ms[:, :asks], waited_ms - RELEASE_LEAD_MS)
     first = np.argmax(over_ms < known_ms[:, 1:], axis=1)  # of the last ask it always is
     late_ms = np.array([pause.get("late_ms", 0.0) for pause in pauses])
@@ -101,11 +103,6 @@ SOURCES: dict[str, Callable[[Row], float]] = {
 }
 
 
-def turn_of(pause: Row) -> tuple[str, int]:
-    """Which fluent turn a pause belongs to: of what recording, and from which place of the VAD's frames it was heard."""
-    return pause["clip"], pause.get("place", 0)
-
-
 def _fused(pause: Row) -> float:
     """With every witness heard in the first FUSED_MS of silence."""
     asked = [(e, p) for e, p in zip(pause["evidence"], pause["p"], strict=True) if e.voice]
@@ -119,15 +116,13 @@ def _faded(fade: Fade | None) -> float:
 def figures(pauses: Sequence[Row]) -> Row:
     """Everything at one operating point.  Each pause has `p` (of each ask), `text_log_odds` and `waited_ms`.
 
-    False cut-ins are counted a fluent turn (a recording may be heard from several places of the VAD's frames),
-    hesitations a pause; waits in ms from the last sound.
+    False cut-ins are counted a recording, hesitations a pause; waits in ms from the last sound.
     """
     heard = [pause for pause in pauses if any(e.voice for e in pause["evidence"])]
     ends = [pause for pause in pauses if pause["is_end"]]
     cuts = [pause for pause in pauses if pause["kind"] != "fluent"]
     clips = {pause["clip"] for pause in pauses}
-    turns = {turn_of(pause) for pause in pauses if pause["kind"] == "fluent"}
-    cut_in = {turn_of(p) for p in pauses if p["kind"] == "fluent" and not p["is_end"] and is_cut_in(p, p["waited_ms"])}
+    cut_in = {p["clip"] for p in pauses if p["kind"] == "fluent" and not p["is_end"] and is_cut_in(p, p["waited_ms"])}
     is_end = np.array([pause["is_end"] for pause in heard])
     judged_here = [pause["is_end"] or pause["kind"] != "fluent" for pause in heard]
     waits = np.array([pause["waited_ms"] for pause in ends])
@@ -140,7 +135,7 @@ def figures(pauses: Sequence[Row]) -> Row:
             name: round(roc_area(np.array([score(p) for p in heard])[judged_here], is_end[judged_here]), 4)
             for name, score in SOURCES.items()
         },
-        "false_cut_ins": round(len(cut_in) / max(1, len(turns)), 4),
+        "false_cut_ins": round(len(cut_in) / max(1, len(clips)), 4),
         "hesitations_cut": {f"{ms}": round(_share([p["waited_ms"] < ms for p in cuts]), 4) for ms in HESITATIONS_MS},
         "wait_ms": {f"p{q}": round(float(np.percentile(waits, q))) for q in (50, 90, 99)} if len(waits) else {},
         "mean_wait_ms": round(float(waits.mean())) if len(waits) else None,

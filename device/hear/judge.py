@@ -14,12 +14,11 @@ from device.mailbox import Mailbox
 class Ask:
     """To the judge: does this sound finished?  silence: what the answer is about, compared by identity only.
 
-    samples: float32 mono 16 kHz, the turn up to now, at most its last 3 s.  pause: how many of them are silence at its end.
+    samples: float32 mono 16 kHz, the turn up to now, at most its last 3 s.
     """
 
     silence: object
     samples: np.ndarray
-    pause: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +36,6 @@ def run(mailbox: Mailbox, hear: Mailbox, main: Mailbox, prosody: Prosody, stop: 
     """
     while (asked := mailbox.get()) is not stop:
         try:
-            hear.put(Judged(asked.silence, prosody.verdict(asked.samples, asked.pause)))
+            hear.put(Judged(asked.silence, prosody.verdict(asked.samples)))
         except Exception as error:  # anything onnxruntime throws
             main.put(Fault("judge", f"{type(error).__name__}: {error}"))

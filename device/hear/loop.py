@@ -36,7 +36,7 @@ from device.hear.plain_text import without_noise
 from device.hear.prosody import WINDOW_SAMPLES, Prosody
 from device.hear.recognizer import Recognizer, understood
 from device.hear.second_look import SecondLook
-from device.hear.turn import Completeness, Evidence, TurnModel, wait_bounds_ms
+from device.hear.turn import Completeness, Evidence, TurnModel, heeds_second, wait_bounds_ms
 from device.hear.utterance import Silence, Utterance
 from device.hear.wake_text import without_wake_word
 from device.mailbox import Mailbox
@@ -279,11 +279,11 @@ class Listener:
 
     def _judge_voice(self) -> list[object]:
         silence = self._silence
-        silence.stage, pause = self._stage(), self._now_t() - silence.end_t
+        silence.stage = self._stage()
         if self._judge is None:
-            return self._judged(Judged(silence, self._prosody.verdict(self._recent(), pause)))
+            return self._judged(Judged(silence, self._prosody.verdict(self._recent())))
         silence.asked += 1
-        self._judge.put(Ask(silence, self._recent(), pause))
+        self._judge.put(Ask(silence, self._recent()))
         return []
 
     def _judged(self, answer: Judged) -> list[object]:
@@ -316,7 +316,7 @@ class Listener:
         p_end = self._model.p_end(evidence)
         least_ms, most_ms = wait_bounds_ms(evidence, self._settings.min_wait_ms, self._settings.max_wait_ms)
         patience = self._settings.patience
-        silence.wait_ms = self._model.wait_ms(p_end, least_ms, most_ms, patience)
+        silence.wait_ms = self._model.wait_ms(p_end, least_ms, most_ms, patience, heeds_second(evidence))
         return EndEvidence(self._now_t(), self._turn.number, silence.end_t, p_end, silence.wait_ms)
 
 

@@ -1,9 +1,9 @@
 """Does it sound finished?  Smart Turn v3.2 on the last 3 s, and a second opinion on what it heard, to a probability.
 
 Model: Daily's smart-turn v3.2 (BSD-2), a Whisper-tiny encoder with a classifier, its window shortened
-(`device.hear.shorten`).  What its encoder makes of the last moments of the voice knows more than its classifier says: melody and
-loudness after the first layer, what they mean after the last.  A logistic regression over all three is fitted to orders
-and questions, their pauses and cuts at their words (`tests/bench/fit_prosody.py`), and stands in `prosody_weights.json`.
+(`device.hear.shorten`).  What its encoder makes of the sound knows more than its classifier says.  A logistic
+regression over both is fitted to orders and questions cut at their words (`tests/bench/fit_prosody.py`), and stands in
+`prosody_weights.json`.
 """
 
 import json
@@ -24,17 +24,15 @@ from device.hear.turn import Verdict
 from device.realtime import computing
 
 WINDOW_SAMPLES = WINDOW_S * SAMPLE_RATE_HZ
-HEAD_VERSION = 3
+HEAD_VERSION = 2
 
 _PADDED_SAMPLES = 8 * SAMPLE_RATE_HZ  # what it was trained on, silence in front; how loud it is counts over all of that
 _MOST_LOG_ODDS = 6.0
-_FRAME_SAMPLES = 2 * HOP_SAMPLES  # of the encoder
-_MELODY_FRAMES, _END_FRAMES = 20, 5  # 400 and 100 ms before the voice's end
 
 
 class Heard(NamedTuple):
-    """log_odds: of the turn being over, as Smart Turn's classifier has it, -6..6.  state: float32 (768,), means of the
-    encoder's frames before the voice's end: 384 after its first layer, over 400 ms, and 384 after its last, over 100."""
+    """log_odds: of the turn being over, as Smart Turn's classifier has it, -6..6.  state: what it has them from,
+    float32 (384,)."""
 
     log_odds: float
     state: np.ndarray
@@ -44,7 +42,7 @@ class Heard(NamedTuple):
 class Head:
     """The fitted regression.  Immutable; any thread.
 
-    own: weight of Smart Turn's log-odds.  state: weights of its state, (768,).
+    own: weight of Smart Turn's log-odds.  state: weights of its state, (384,).
     """
 
     bias: float
@@ -88,31 +86,25 @@ class Prosody:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Without it the sums of its 8-bit products overflow on x86 processors that lack VNNI, and it knows less (ROC area of
-        # people's orders 0.85 instead of 0.91).  Costs 4 ms of 28 there, and nothing elsewhere.
-        options.add_session_config_entry("session.x64quantprecision", "1")
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises a family of its own types
             raise ModelError(f"{path}: can't be loaded ({error}); run `nod models fetch`.") from error
         self.head = Head.load()
 
-    def hear(self, samples: np.ndarray, pause: int) -> Heard:
-        """What Smart Turn makes of `samples` (float32, mono 16 kHz, the turn up to now, its last 3 s count), of which the
-        last `pause` are silence.
+    def hear(self, samples: np.ndarray) -> Heard:
+        """What Smart Turn makes of `samples` (float32, mono 16 kHz, the turn up to now, its last 3 s count).
 
         Blocks 10 to 20 ms on one core; releases the GIL.
         """
         padded = log_mel_end(samples[-WINDOW_SAMPLES:], _PADDED_SAMPLES)
         features = np.ascontiguousarray(padded[None, :, -WINDOW_SAMPLES // HOP_SAMPLES :])
         with computing():
-            verdict, early, late = self._session.run(None, {"input_features": features})
+            verdict, state = self._session.run(None, {"input_features": features})
         p = min(max(float(verdict.reshape(-1)[0]), 1e-6), 1 - 1e-6)
-        end = max(_MELODY_FRAMES, early.shape[1] - round(pause / _FRAME_SAMPLES))
-        state = np.concatenate([early[0, end - _MELODY_FRAMES : end].mean(axis=0), late[0, end - _END_FRAMES : end].mean(axis=0)])
-        return Heard(min(max(math.log(p / (1 - p)), -_MOST_LOG_ODDS), _MOST_LOG_ODDS), state)
+        return Heard(min(max(math.log(p / (1 - p)), -_MOST_LOG_ODDS), _MOST_LOG_ODDS), state.reshape(-1))
 
-    def verdict(self, samples: np.ndarray, pause: int) -> Verdict:
+    def verdict(self, samples: np.ndarray) -> Verdict:
         """How finished `samples` sounds; otherwise as `hear`."""
-        heard = self.hear(samples, pause)
+        heard = self.hear(samples)
         return Verdict(1 / (1 + math.exp(-heard.log_odds)), self.head.probability(heard))

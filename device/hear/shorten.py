@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 WINDOW_S = 3
 MODEL = "smart-turn-v3.2-cpu.onnx"  # as it is listed
 
-_VERSION = 2  # of what is made, in its name: another is never loaded
+_VERSION = 1  # of what is made, in its name: another is never loaded
 _WHOLE_FRAMES, _FRAMES = 800, 100 * WINDOW_S  # of the spectrogram, one every 10 ms
-# Which of its normalizations give the frames after the encoder's first layer, and after its last; two stand in each of four
-# layers, one after them, one in the classifier.
-_NORMS, _FIRST_LAYER, _LAST_LAYER = 10, 2, 8
 
 
 def shortened_path(folder: Path) -> Path:
@@ -37,8 +34,8 @@ def is_shortened(folder: Path) -> bool:
 def shorten(model: Path) -> None:
     """Write the shortened model beside `model`, the listed one, whatever is there.  Takes a second; installation only.
 
-    Gives the verdict, and the frames (1, 50 a second, 384) after the encoder's first layer and after its last.  Raises
-    ModelError when it can't be read or written, or isn't built as expected.
+    Gives the verdict and the state it was made from (`device.hear.prosody.Heard`).  Raises ModelError when it can't be
+    read or written, or isn't built as expected.
     """
     import onnx  # here and not above: it takes 100 MB and the daemon never needs it
     from google.protobuf.message import DecodeError
@@ -72,10 +69,9 @@ def _shorten(whole: "onnx.ModelProto", model: Path) -> None:
             tensor.CopyFrom(numpy_helper.from_array(size.reshape(1), tensor.name))
             shapes += 1
     features = graph.input[0].type.tensor_type.shape.dim[-1]
-    norms = [node.output[0] for node in graph.node if node.op_type == "LayerNormalization"]
-    if shapes != 2 or features.dim_value != _WHOLE_FRAMES or len(norms) != _NORMS:
+    sums = [node.output[0] for node in graph.node if node.op_type == "ReduceSum"]  # the frames, weighted and added up
+    if shapes != 2 or features.dim_value != _WHOLE_FRAMES or len(sums) != 1:
         raise ModelError(f"{model}: not built like Smart Turn v3.2; fetch it again with `nod models fetch`.")
     features.dim_value = _FRAMES
     del graph.value_info[:]  # what it says of shapes isn't true any more
-    for norm in (_FIRST_LAYER, _LAST_LAYER):
-        graph.output.append(helper.make_tensor_value_info(norms[norm], 1, None))
+    graph.output.append(helper.make_tensor_value_info(sums[0], 1, None))

@@ -1,7 +1,6 @@
 """What the hear thread gets to know at pauses: the data its fusion is fitted to.
 
-Each recording is heard fluently, with its own pauses and its end, and in hesitant beginnings (`device.bench.hesitate`).  Where
-in a fluent turn the VAD's frames fall decides a close call, so it is heard from several places on.
+Each recording is heard fluently, with its own pauses and its end, and in hesitant beginnings (`device.bench.hesitate`).
 Everything goes through the real `Listener` with the real models; kept is what `TurnModel.p_end` was asked, and what was
 true.  Seeded.
 
@@ -14,16 +13,14 @@ true.  Seeded.
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from device.bench.hesitate import Take, joined, room_noise, takes
+from device.bench.hesitate import takes
 from device.bench.offline import Ear
 from device.config import Paths
-from device.events import FRAME_SAMPLES
 from device.hear.prosody import Head
 from device.models import ModelStore
 from device.reply.intents import Reader
@@ -31,7 +28,6 @@ from device.speak.voice import Voice
 from tests.bench.spoken import spoken
 
 SEED = 4
-PLACES = 2
 
 
 def people(folder: Path, store: ModelStore) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -40,14 +36,6 @@ def people(folder: Path, store: ModelStore) -> Iterator[tuple[str, np.ndarray, n
         sound, rate_hz = soundfile.read(file, dtype="float32")
         assert rate_hz == 16_000, f"{file}: {rate_hz} Hz"
         yield file.stem, sound, um
-
-
-def from_places(take: Take, sound: np.ndarray, rng: np.random.Generator) -> Iterator[Take]:
-    """A fluent take with the VAD's frames in PLACES places, evenly apart; any other in the first."""
-    for place in range(PLACES if take.kind == "fluent" else 1):
-        lead = room_noise(sound, FRAME_SAMPLES + place * FRAME_SAMPLES // PLACES, rng)
-        whole = joined([lead, take.sound])
-        yield replace(take, sound=whole, end_t=take.end_t + len(whole) - len(take.sound))
 
 
 def main() -> None:
@@ -65,10 +53,8 @@ def main() -> None:
     for number, (name, sound, um) in enumerate(clips):
         if number % args.every == 0:
             ear.prosody.head = heads[name]
-            for take in takes(sound, ear.word_spans(sound), um, rng):
-                for place, placed in enumerate(from_places(take, sound, rng)):
-                    found = ear.rows(name, "people" if args.people else "spoken", [placed])
-                    rows += [row | {"place": place} for row in found]
+            made = takes(sound, ear.word_spans(sound), um, rng)
+            rows += ear.rows(name, "people" if args.people else "spoken", made)
             args.out.write_text(json.dumps(rows))
             print(number, name, len(rows), flush=True)
 
