@@ -52,9 +52,9 @@ def ends_and_cuts(store) -> list[tuple[bool, np.ndarray]]:
 
 
 def test_on_three_seconds_smart_turn_tells_ends_from_cuts_as_well_as_on_eight(store, judge, ends_and_cuts):
-    exact = onnxruntime.SessionOptions()
-    exact.add_session_config_entry("session.x64quantprecision", "1")
-    whole = onnxruntime.InferenceSession(str(store.path("smart-turn") / MODEL), exact)
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")  # as the shortened one is run
+    whole = onnxruntime.InferenceSession(str(store.path("smart-turn") / MODEL), options)
     is_end = np.array([end for end, _ in ends_and_cuts])
     on_eight, on_three = [], []
     for _, sound in ends_and_cuts:
