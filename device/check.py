@@ -10,7 +10,7 @@ from device.audio.portaudio import find_device, open_portaudio
 from device.audio.profiles import SoundCard, sound_card
 from device.config import Config, find
 from device.errors import NodError
-from device.hear.shorten import is_shortened
+from device.hear.first_layer import has_first_layer
 from device.hear.static_graph import is_static
 from device.models import ModelStore
 from device.speak.filler import read_own
@@ -78,7 +78,7 @@ def _model(store: ModelStore, name: str, role: str) -> Finding:
         folder = store.path(name)
     except NodError as error:
         return "fail", f"The model for the {role} can't be used: {error}"
-    if name == "smart-turn" and not is_shortened(folder):
+    if name == "smart-turn" and not has_first_layer(folder):
         return "fail", f"The model for the {role} isn't ready to be used; run 'nod models fetch {name}'."
     return "ok", f"The model for the {role}, {name}, is there, and every file of it is the right one."
 

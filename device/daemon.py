@@ -3,7 +3,6 @@
 thread   runs                     mailbox it reads
 audio    device.audio.loop        audio   (sounds, release, duck, cut)
 hear     device.hear.loop         hear    (frames, listen)
-judge    device.hear.judge        judge   (ask)
 reply    device.reply.loop        reply   (prepare, anticipate)
 speak    device.speak.loop        speak   (words to say)
 main     Daemon.run               main    (events)
@@ -29,7 +28,6 @@ from device.conversation import start, step
 from device.conversation_state import State, rules_from
 from device.errors import NodError
 from device.floor import Floor
-from device.hear import judge as hear_judge
 from device.hear import loop as hear_loop
 from device.hear.loop import Listener
 from device.hear.prosody import Prosody
@@ -91,7 +89,7 @@ class Models:
                 pass
             self.recognizer.settle()
         self.recognizer.start()
-        self.prosody.verdict(speech)
+        self.prosody.verdict(speech, 0)
 
 
 def fillers_dir(store: ModelStore) -> Path:
@@ -128,7 +126,6 @@ class Daemon:
             "main": Mailbox("main", 2048),  # a second of ticks is more than it may ever be behind
             "audio": Mailbox("audio", 512),
             "hear": Mailbox("hear", 1200, drops="oldest"),
-            "judge": Mailbox("judge", 2, drops="oldest"),
             "reply": Mailbox("reply", 16, drops="oldest"),
             "speak": Mailbox("speak", 1024),
         }
@@ -194,17 +191,16 @@ class Daemon:
         self.state, commands = start(self.rules, self.history.latest(self.config.conversation.history_turns))
         self._carry_out(commands)
 
-    def listener(self, judge: Mailbox | None = None) -> Listener:
-        """The hear thread's mind, on the loaded models.  judge: see `Listener`."""
+    def listener(self) -> Listener:
+        """The hear thread's mind, on the loaded models."""
         models = self.models
-        return Listener(models.recognizer, models.prosody, models.agent.completeness, self.config.turn, judge=judge)
+        return Listener(models.recognizer, models.prosody, models.agent.completeness, self.config.turn)
 
     def _parts(self) -> list[tuple[str, Callable[[], None]]]:
         box, models, floor, settings = self.boxes, self.models, self.floor, self.config.voice
-        main, listener = box["main"], self.listener(box["judge"])
+        main, listener = box["main"], self.listener()
         return [
             ("hear", lambda: hear_loop.run(box["hear"], main, listener, STOP)),
-            ("judge", lambda: hear_judge.run(box["judge"], box["hear"], main, models.prosody, STOP)),
             ("reply", lambda: reply_loop.run(box["reply"], box["hear"], box["speak"], main, floor, models.agent, STOP)),
             ("speak", lambda: speak_loop.run(box["speak"], box["audio"], main, floor, models.phrases, settings, STOP)),
             ("audio", self._run_audio),
@@ -235,7 +231,7 @@ class Daemon:
         service.notify("STOPPING=1")
         self.floor.advance(self.state.draft + 1)
         self.audio.stop()
-        for name in ("hear", "judge", "reply", "speak"):
+        for name in ("hear", "reply", "speak"):
             self.boxes[name].put(STOP)
         for thread in threads:
             thread.join(timeout=_JOIN_S)

@@ -207,8 +207,8 @@ class ModelStore:
 
     def _derive(self, models: Iterable[Model]) -> None:
         """What is made of fetched models, so that turns end sooner: voices that begin before a phrase is rendered whole, an
-        end-of-turn model that hears less, a recognizer whose graph is put together."""
-        from device.hear.shorten import shorten  # it and the splitting import onnx, which only this needs
+        end-of-turn model of one layer, a recognizer whose graph is put together."""
+        from device.hear.first_layer import take_first_layer  # it and the splitting import onnx, which only this needs
         from device.hear.static_graph import put_together
         from device.speak.split import split_voice
 
@@ -220,7 +220,7 @@ class ModelStore:
                     split_voice(graph)
             elif model.role == "end of turn" and self.has(model.name):
                 self.path(model.name)
-                shorten(*graphs)
+                take_first_layer(*graphs)
             elif model.role == "recognizer" and any(file.path.endswith("/Gr.fst") for file in model.files):
                 if self.state(model.name) == "ok" and (why_not := put_together(self.folder / model.name)):
                     print(f"{model.name}: its graph isn't put together, since {why_not}. Without that Nod understands a "

@@ -18,10 +18,10 @@ from collections.abc import Iterator
 # user waits for comes first: hearing, then sound for words that are there, then further words.  A sound server that has a
 # realtime priority runs at 20 or below.
 # "ending" is no thread: the reply thread while the end of the turn waits for it.
-PRIORITY = {"audio": 60, "main": 50, "hear": 46, "judge": 45, "ending": 44, "speak": 43, "reply": 42, "tool": 30}
+PRIORITY = {"audio": 60, "main": 50, "hear": 46, "ending": 44, "speak": 43, "reply": 42, "tool": 30}
 
 # The same order among those that compute at normal priority (`leave_room`), close to that of a sound server.
-_NICE = {"hear": -3, "judge": -1, "ending": -1, "speak": 0, "reply": 5}
+_NICE = {"hear": -3, "ending": -1, "speak": 0, "reply": 5}
 
 _SWITCH_INTERVAL_S = 0.0005
 # mlockall(2).  Without ONFAULT every page of every mapped library and thread stack would be read in: 700 MB more.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import device  # noqa: F401 - before anything imports numpy: see there
 import onnxruntime
 import pytest
 

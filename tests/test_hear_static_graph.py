@@ -184,7 +184,7 @@ def test_fetching_says_that_tools_are_lacking_and_goes_on(vosk_folder, tmp_path,
 def test_nod_check_tells_of_what_was_not_made(vosk_folder, monkeypatch):
     assert {severity for severity, _ in check._models(Config())} == {"ok"}
     monkeypatch.setattr(check, "is_static", lambda folder: False)
-    monkeypatch.setattr(check, "is_shortened", lambda folder: False)
+    monkeypatch.setattr(check, "has_first_layer", lambda folder: False)
     told = [(severity, sentence) for severity, sentence in check._models(Config()) if severity != "ok"]
     assert [severity for severity, _ in told] == ["fail", "warn"]
     assert "run 'nod models fetch smart-turn'" in told[0][1] and "graph isn't put together" in told[1][1]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from device.hear.level import Fade
 from device.hear.sentence import SentenceModel, traits
-from device.hear.turn import WITNESSES, Evidence, TurnModel, Verdict, features, heeds_second, wait_bounds_ms, witnesses
+from device.hear.turn import WITNESSES, Evidence, TurnModel, features, wait_bounds_ms, witnesses
 
 probabilities = st.floats(0, 1)
 settings = st.tuples(st.floats(60, 1000), st.floats(1000, 10_000))
@@ -18,7 +18,7 @@ evidence = st.builds(
     text=texts,
     spoken_ms=st.floats(0, 60_000),
     completeness=st.sampled_from(["complete", "prefix", "none"]),
-    voice=st.lists(st.builds(Verdict, probabilities, probabilities), max_size=4).map(tuple),
+    voice=st.lists(probabilities, max_size=4).map(tuple),
     fade=st.none() | st.builds(Fade, *[st.floats(0, 3000)] * 2, *[st.floats(-100, 100)] * 2),
     ending=st.none() | st.floats(-14, 14),
 )
@@ -29,24 +29,19 @@ SENTENCE = SentenceModel.load()
 patience = st.floats(0.1, 10)
 
 
-def voice(*probabilities: float) -> tuple[Verdict, ...]:
-    """Verdicts on which both opinions agree."""
-    return tuple(Verdict(p, p) for p in probabilities)
+def wait_ms(p_end, low_ms=100, high_ms=1800, patience=1.0):
+    return MODEL.wait_ms(p_end, low_ms, high_ms, patience)
 
 
-def wait_ms(p_end, low_ms=100, high_ms=1800, patience=1.0, is_second=False):
-    return MODEL.wait_ms(p_end, low_ms, high_ms, patience, is_second)
+@given(probabilities, settings)
+def test_the_wait_stays_within_its_bounds(p, bounds):
+    assert bounds[0] - 1e-6 <= wait_ms(p, *bounds) <= bounds[1] + 1e-6
 
 
-@given(probabilities, settings, st.booleans())
-def test_the_wait_stays_within_its_bounds(p, bounds, is_second):
-    assert bounds[0] - 1e-6 <= wait_ms(p, *bounds, is_second=is_second) <= bounds[1] + 1e-6
-
-
-@given(probabilities, probabilities, settings, st.booleans())
-def test_the_surer_the_shorter(p, q, bounds, is_second):
+@given(probabilities, probabilities, settings)
+def test_the_surer_the_shorter(p, q, bounds):
     low, high = sorted((p, q))
-    assert wait_ms(low, *bounds, is_second=is_second) >= wait_ms(high, *bounds, is_second=is_second) - 1e-9
+    assert wait_ms(low, *bounds) >= wait_ms(high, *bounds) - 1e-9
 
 
 @given(probabilities, patience, patience)
@@ -55,15 +50,13 @@ def test_more_patience_waits_longer(p, one, other):
     assert wait_ms(p, patience=more) >= wait_ms(p, patience=less) - 1e-9
 
 
-@pytest.mark.parametrize(("is_second", "kind"), [(False, "own"), (True, "second")])
-def test_each_opinion_has_its_own_wait(is_second, kind):
-    for p, share in MODEL.points[kind]:
-        assert wait_ms(p, 100, 1800, is_second=is_second) == pytest.approx(1800 * (100 / 1800) ** share)
+def test_the_wait_goes_through_its_points():
+    for p, share in MODEL.points:
+        assert wait_ms(p, 100, 1800) == pytest.approx(1800 * (100 / 1800) ** share)
 
 
-@pytest.mark.parametrize("is_second", [False, True])
-def test_there_is_no_cliff(is_second):
-    waits = np.array([wait_ms(p, 100, 1800, is_second=is_second) for p in np.linspace(0, 1, 20_001)])
+def test_there_is_no_cliff():
+    waits = np.array([wait_ms(p, 100, 1800) for p in np.linspace(0, 1, 20_001)])
     assert np.abs(np.diff(waits)).max() < 5, "a change of 0.00005 in P(end) moves the wait by more than 5 ms"
     assert waits[0] == pytest.approx(1800) and waits[-1] == pytest.approx(100)
 
@@ -76,7 +69,7 @@ def test_any_evidence_gives_a_probability(seen):
 def test_the_weights_fit_the_features():
     assert set(MODEL.weights) == set(WITNESSES)
     for weights in MODEL.weights.values():
-        assert set(weights) == set(features(Evidence(100, "what time is it", 900), 0.0, False))
+        assert set(weights) == set(features(Evidence(100, "what time is it", 900), 0.0))
 
 
 @given(evidence)
@@ -93,63 +86,62 @@ def test_a_whole_command_is_not_waited_for_long(seen, bounds):
     if seen.completeness == "complete":
         assert most <= max(220, bounds[0])
     else:
-        order_ms = 180 if heeds_second(seen) else 160
-        assert least >= (order_ms if seen.voice else 200), "people pause that long inside an order that sounded finished"
+        assert least >= (160 if seen.voice else 200), "people pause that long inside an order that sounded finished"
+
+
+@pytest.mark.parametrize(("text", "least_ms"), [("can i have a tea", 180), ("give me a tea", 180), ("who wrote hamlet", 160)])
+def test_nobody_is_known_to_go_on_after_a_whole_question(text, least_ms):
+    assert wait_bounds_ms(Evidence(200, text, 1500, voice=(0.99,)), 100, 1700) == (least_ms, 1700)
 
 
 @pytest.mark.parametrize("text", ["i would like a large", "give me a tea with", "what is the tallest mountain in"])
 def test_who_answers_is_believed(text):
     def p_end(ending):
-        return MODEL.p_end(Evidence(150, text, 1500, "none", voice(0.6), None, ending))
+        return MODEL.p_end(Evidence(150, text, 1500, "none", (0.6,), None, ending))
 
     assert p_end(-8) < p_end(-3) < p_end(0) < p_end(3)
 
 
 @pytest.mark.parametrize("pause_ms", [70, 200, 400])
 def test_a_finished_command_is_answered_at_once_when_it_sounds_finished(pause_ms):
-    p = MODEL.p_end(Evidence(pause_ms, "set a timer for five minutes", 1500, "complete", voice(0.97)))
+    p = MODEL.p_end(Evidence(pause_ms, "set a timer for five minutes", 1500, "complete", (0.97,)))
     assert wait_ms(p, 100, 1800) <= 130
 
 
 @pytest.mark.parametrize("completeness", ["none", "prefix", "complete"])
-@pytest.mark.parametrize(
-    ("text", "is_order"), [("give me a large tea", True), ("why is the sky blue", False), ("tell me a joke", False), ("can i have a tea", True)]
-)
-def test_the_second_opinion_counts_on_orders_and_smart_turns_own_on_the_rest(text, is_order, completeness):
-    def p_end(own, second):
-        return MODEL.p_end(Evidence(150, text, 1500, completeness, (Verdict(own, second),) * 2))
+@pytest.mark.parametrize("text", ["give me a large tea", "why is the sky blue", "tell me a joke", "can i have a tea"])
+def test_how_it_sounds_counts_whatever_is_said(text, completeness):
+    def p_end(voice):
+        return MODEL.p_end(Evidence(150, text, 1500, completeness, (voice,) * 2))
 
-    is_second = is_order and completeness != "complete"
-    assert (p_end(0.5, 0.9) > p_end(0.5, 0.1)) == is_second
-    assert (p_end(0.9, 0.5) > p_end(0.1, 0.5)) != is_second
-    assert p_end(0.9, 0.1) != p_end(0.1, 0.9)
+    assert p_end(0.9) > p_end(0.1)
 
 
 @pytest.mark.parametrize("text", ["give me a large tea", "who wrote hamlet"])
 def test_the_verdicts_between_the_first_and_the_last_count(text):
-    sure, unsure = (MODEL.p_end(Evidence(250, text, 1500, voice=voice(0.8, between, 0.8))) for between in (0.95, 0.05))
+    sure, unsure = (MODEL.p_end(Evidence(250, text, 1500, voice=(0.8, between, 0.8))) for between in (0.95, 0.05))
     assert sure > unsure
 
 
 @pytest.mark.parametrize("text", ["set a timer for", "turn on the", "what is the", "call me at um", "remind me to"])
 def test_an_open_sentence_gets_patience(text):
-    p = MODEL.p_end(Evidence(100, text, 1000, "prefix", voice(0.3)))
+    p = MODEL.p_end(Evidence(100, text, 1000, "prefix", (0.3,)))
     assert wait_ms(p, 100, 1800) > 800
 
 
 @pytest.mark.parametrize("text", ["why is the sky blue", "tell me a joke", "who was the first person on the moon"])
 def test_an_open_question_that_sounds_finished_is_answered_soon(text):
     usual_end = Fade(loud_ms=180, faint_ms=100, slope_db=-9, fall_db=-18)
-    p = MODEL.p_end(Evidence(90, text, 1200, "none", voice(0.97), usual_end))
+    p = MODEL.p_end(Evidence(90, text, 1200, "none", (0.97,), usual_end))
     assert wait_ms(p, 100, 1800) <= 160
 
 
 def test_more_of_each_evidence_makes_an_end_likelier():
     model = MODEL
     said = "tell me a story about a dragon"
-    assert model.p_end(Evidence(100, said, 1500, voice=voice(0.9))) > model.p_end(Evidence(100, said, 1500, voice=voice(0.1)))
-    assert model.p_end(Evidence(800, said, 1500, voice=voice(0.5, 0.5))) > model.p_end(Evidence(130, said, 1500, voice=voice(0.5, 0.5)))
-    assert model.p_end(Evidence(800, said, 1500, voice=voice(0.5))) > model.p_end(Evidence(100, said, 1500, voice=voice(0.5)))
+    assert model.p_end(Evidence(100, said, 1500, voice=(0.9,))) > model.p_end(Evidence(100, said, 1500, voice=(0.1,)))
+    assert model.p_end(Evidence(800, said, 1500, voice=(0.5, 0.5))) > model.p_end(Evidence(130, said, 1500, voice=(0.5, 0.5)))
+    assert model.p_end(Evidence(800, said, 1500, voice=(0.5,))) > model.p_end(Evidence(100, said, 1500, voice=(0.5,)))
     assert model.p_end(Evidence(100, said, 1500, "complete")) > model.p_end(Evidence(100, said, 1500, "prefix"))
     assert model.p_end(Evidence(100, said, 1500)) > model.p_end(Evidence(100, said + " and", 1500))
 

@@ -77,7 +77,7 @@ def test_waiting_for_a_commit_ends_with_it_or_with_the_draft():
 
 
 def test_priorities_put_hearing_and_sound_before_thinking():
-    order = ["audio", "main", "hear", "judge", "ending", "speak", "reply", "tool"]
+    order = ["audio", "main", "hear", "ending", "speak", "reply", "tool"]
     assert sorted(realtime.PRIORITY, key=realtime.PRIORITY.get, reverse=True) == order
 
 
@@ -107,7 +107,7 @@ def test_native_work_leaves_a_core_where_a_sound_server_needs_one(leaves_room):
         return os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK
 
     def work():
-        own = os.SCHED_FIFO if realtime.name_thread("judge") is None else os.SCHED_OTHER
+        own = os.SCHED_FIFO if realtime.name_thread("hear") is None else os.SCHED_OTHER
         with contextlib.suppress(ValueError), realtime.computing():
             found.append(policy() == (os.SCHED_OTHER if leaves_room else own))
             raise ValueError
@@ -186,26 +186,26 @@ class _Native:
     def __getattr__(self, name):
         def call(*args):
             self._found.append(os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK)
-            return [np.zeros(1)] * 2 if name == "run" else '{"alternatives": []}'
+            return [np.zeros((1, 75, 384))] if name == "run" else '{"alternatives": []}'
 
         return call
 
 
-def test_smart_turn_and_the_recognizer_compute_beside_a_sound_server():
+def test_the_voices_model_and_the_recognizer_compute_beside_a_sound_server():
     found: list[int] = []
     prosody, decoder = Prosody.__new__(Prosody), _Decoder.__new__(_Decoder)
     prosody._session = decoder._kaldi = _Native(found)
-    prosody.head = Head(0.0, 0.0, np.zeros(1))
+    prosody.head = Head(0.0, np.zeros(768))
     decoder.heard_ever = 0
     decoder.go_on()
 
     def work():
-        prosody.verdict(np.zeros(16000, np.float32))
+        prosody.verdict(np.zeros(16000, np.float32), 0)
         decoder.hear(np.zeros(160, np.int16))
         decoder.finish()
 
     beside_a_sound_server("hear", work)
-    assert found == [os.SCHED_OTHER] * 4  # Smart Turn; a piece, its result, and the end of the recognizer's
+    assert found == [os.SCHED_OTHER] * 4  # of the voice; a piece, its result, and the end of the recognizer's
 
 
 def test_the_second_look_and_a_fresh_recognizer_compute_beside_a_sound_server(monkeypatch):

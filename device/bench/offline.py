@@ -27,19 +27,15 @@ from device.events import (
     StopListening,
     milliseconds,
 )
-from device.hear.judge import Judged
 from device.hear.loop import Listener
 from device.hear.prosody import Prosody
 from device.hear.recognizer import load_recognizer
 from device.hear.turn import Evidence, TurnModel
-from device.mailbox import Mailbox
 from device.models import ModelStore
 from device.reply.build import load_model
 
 # From a pause to what who answers thinks of it: the text takes 20 ms in the daemon, and it 36 more (medians).
 ENDING_LATE_SAMPLES = 2 * FRAME_SAMPLES
-# From the question about a voice to the verdict: 15 to 30 ms in the daemon.
-VERDICT_LATE_SAMPLES = FRAME_SAMPLES
 
 Row = dict[str, Any]
 
@@ -102,8 +98,8 @@ class Ear:
         recognizer = load_recognizer("vosk", store)
         recognizer.idle = lambda: False  # nobody waits here: decode again after a pause instead of everything twice
         self._witness = Witness()
-        self.prosody, self._asks = Prosody(store.path("smart-turn")), Mailbox("judge", 8)
-        self._listener = Listener(recognizer, self.prosody, completeness, Turn(), self._witness, self._asks)
+        self.prosody = Prosody(store.path("smart-turn"))
+        self._listener = Listener(recognizer, self.prosody, completeness, Turn(), self._witness)
         self._words = vosk.Model(str(store.path("vosk-small-en")))
         self._t = 0
 
@@ -119,7 +115,7 @@ class Ear:
         """
         self._t += 1 << 21
         pauses: list[Row] = []
-        late: list[tuple[int, Ending | Judged]] = []  # with the frame from which it is told
+        late: list[tuple[int, Ending]] = []  # with the frame from which it is told
         feed(self._listener, [Listen(self._t, self._t)])
         for frame in frames(take.sound, self._vad, self._t):
             self._witness.asked.clear()
@@ -134,9 +130,6 @@ class Ear:
                         late.append((frame.t + ENDING_LATE_SAMPLES, Ending(self._t, event.text, log_odds)))
                 if isinstance(event, Resumed) and pauses:
                     pauses[-1]["length_ms"] = milliseconds(event.t - self._t - pauses[-1]["end_t"])
-            while (ask := self._asks.get(timeout_s=0)) is not None:
-                verdict = Judged(ask.silence, self.prosody.verdict(ask.samples))
-                late.append((frame.t + VERDICT_LATE_SAMPLES, verdict))
             if self._witness.asked and pauses:
                 pauses[-1]["asked"] += [asdict(evidence) for evidence in self._witness.asked]
         feed(self._listener, [StopListening(self._t)])

@@ -12,14 +12,14 @@ import numpy as np
 from device.conversation_state import RELEASE_LEAD
 from device.events import milliseconds
 from device.hear.level import Fade
-from device.hear.turn import Evidence, TurnModel, Verdict, heeds_second, wait_bounds_ms
+from device.hear.turn import Evidence, TurnModel, wait_bounds_ms
 
 Row = dict[str, Any]
 
 NOTICED_MS = 32  # the conversation waits when one frame sounds like speech; `Resumed` takes one more
 # A turn is over so long before its wait is: what is released then is heard when it is.
 RELEASE_LEAD_MS = milliseconds(RELEASE_LEAD)
-SETTLE_MS = 20  # from the notice of a pause to its text
+SETTLE_MS = 25  # from the notice of a pause to its text and how the voice sounds
 DEAD_AIR_MS = 1500
 FUSED_MS = 200
 HESITATIONS_MS = (300, 500, 800, 1200)
@@ -36,7 +36,7 @@ def judged(rows: Sequence[Row]) -> list[Row]:
 
 def _evidence(asked: Row) -> Evidence:
     fade = Fade(**asked["fade"]) if asked["fade"] else None
-    return Evidence(**(asked | {"voice": tuple(Verdict(*verdict) for verdict in asked["voice"]), "fade": fade}))
+    return Evidence(**(asked | {"voice": tuple(asked["voice"]), "fade": fade}))
 
 
 def waits_ms(pauses: Sequence[Row], model: TurnModel, bounds_ms: tuple[float, float], patience: float = 1.0) -> np.ndarray:
@@ -50,13 +50,11 @@ def waits_ms(pauses: Sequence[Row], model: TurnModel, bounds_ms: tuple[float, fl
     known_ms, over_ms = np.full((len(pauses), asks + 1), np.inf), np.full((len(pauses), asks), np.inf)
     for row, pause in enumerate(pauses):
         for at, ask in enumerate(pause["evidence"]):
-            known_ms[row, at] = ask.pause_ms + (0 if ask.voice else SETTLE_MS)
+            known_ms[row, at] = ask.pause_ms + (SETTLE_MS if len(ask.voice) < 2 else 0)
     p = np.array([[*pause["p"], *[0.5] * (asks - len(pause["p"]))] for pause in pauses])
     within = [[wait_bounds_ms(e, *bounds_ms) for e in pause["evidence"]] for pause in pauses]
     within = np.array([each + [bounds_ms] * (asks - len(each)) for each in within], dtype=float)
-    is_second = [[heeds_second(e) for e in pause["evidence"]] for pause in pauses]
-    is_second = np.array([each + [False] * (asks - len(each)) for each in is_second])
-    waited_ms = model.waits_ms(p, within[..., 0], within[..., 1], is_second, patience)
+    waited_ms = model.waits_ms(p, within[..., 0], within[..., 1], patience)
     over_ms = np.maximum(known_ms[:, :asks], waited_ms - RELEASE_LEAD_MS)
     first = np.argmax(over_ms < known_ms[:, 1:], axis=1)  # of the last ask it always is
     late_ms = np.array([pause.get("late_ms", 0.0) for pause in pauses])
@@ -93,14 +91,18 @@ def calibration(p: np.ndarray, is_end: np.ndarray, weight: np.ndarray, bins: int
 
 
 SOURCES: dict[str, Callable[[Row], float]] = {
-    "voice": lambda pause: next(e.voice[0].own for e in pause["evidence"] if e.voice),
-    "voice, second opinion": lambda pause: next(e.voice[0].second for e in pause["evidence"] if e.voice),
+    "voice": lambda pause: next(e.voice[0] for e in pause["evidence"] if e.voice),
     "text": lambda pause: pause["text_log_odds"],
     "ending": lambda pause: next((e.ending for e in pause["evidence"] if e.ending is not None), 0.0),
     "fade": lambda pause: _faded(pause["evidence"][0].fade),
     "fused, before the voice": lambda pause: pause["p"][0],
     "fused": lambda pause: _fused(pause),
 }
+
+
+def turn_of(pause: Row) -> tuple[str, int]:
+    """Which fluent turn a pause belongs to: of what recording, and from which place of the VAD's frames it was heard."""
+    return pause["clip"], pause.get("place", 0)
 
 
 def _fused(pause: Row) -> float:
@@ -116,13 +118,15 @@ def _faded(fade: Fade | None) -> float:
 def figures(pauses: Sequence[Row]) -> Row:
     """Everything at one operating point.  Each pause has `p` (of each ask), `text_log_odds` and `waited_ms`.
 
-    False cut-ins are counted a recording, hesitations a pause; waits in ms from the last sound.
+    False cut-ins are counted a fluent turn (a recording may be heard from several places of the VAD's frames),
+    hesitations a pause; waits in ms from the last sound.
     """
     heard = [pause for pause in pauses if any(e.voice for e in pause["evidence"])]
     ends = [pause for pause in pauses if pause["is_end"]]
     cuts = [pause for pause in pauses if pause["kind"] != "fluent"]
     clips = {pause["clip"] for pause in pauses}
-    cut_in = {p["clip"] for p in pauses if p["kind"] == "fluent" and not p["is_end"] and is_cut_in(p, p["waited_ms"])}
+    turns = {turn_of(pause) for pause in pauses if pause["kind"] == "fluent"}
+    cut_in = {turn_of(p) for p in pauses if p["kind"] == "fluent" and not p["is_end"] and is_cut_in(p, p["waited_ms"])}
     is_end = np.array([pause["is_end"] for pause in heard])
     judged_here = [pause["is_end"] or pause["kind"] != "fluent" for pause in heard]
     waits = np.array([pause["waited_ms"] for pause in ends])
@@ -135,7 +139,7 @@ def figures(pauses: Sequence[Row]) -> Row:
             name: round(roc_area(np.array([score(p) for p in heard])[judged_here], is_end[judged_here]), 4)
             for name, score in SOURCES.items()
         },
-        "false_cut_ins": round(len(cut_in) / max(1, len(clips)), 4),
+        "false_cut_ins": round(len(cut_in) / max(1, len(turns)), 4),
         "hesitations_cut": {f"{ms}": round(_share([p["waited_ms"] < ms for p in cuts]), 4) for ms in HESITATIONS_MS},
         "wait_ms": {f"p{q}": round(float(np.percentile(waits, q))) for q in (50, 90, 99)} if len(waits) else {},
         "mean_wait_ms": round(float(waits.mean())) if len(waits) else None,

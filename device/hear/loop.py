@@ -29,14 +29,13 @@ from device.events import (
     milliseconds,
     samples,
 )
-from device.hear.judge import Ask, Judged
 from device.hear.level import Level
 from device.hear.pause import FULL_VOICE, is_voice, paused_since
 from device.hear.plain_text import without_noise
-from device.hear.prosody import WINDOW_SAMPLES, Prosody
+from device.hear.prosody import HEARD_SAMPLES, Prosody
 from device.hear.recognizer import Recognizer, understood
 from device.hear.second_look import SecondLook
-from device.hear.turn import Completeness, Evidence, TurnModel, heeds_second, wait_bounds_ms
+from device.hear.turn import Completeness, Evidence, TurnModel, wait_bounds_ms
 from device.hear.utterance import Silence, Utterance
 from device.hear.wake_text import without_wake_word
 from device.mailbox import Mailbox
@@ -53,7 +52,6 @@ LONG_SILENCE_SAMPLES = samples(600)  # of a longer pause the recognizer only hea
 PARTIAL_EVERY_SAMPLES = samples(100)
 REPLY_IS_MADE_MS = 300.0  # of silence: until then the other threads are busy with what the user waits for
 QUIET_LISTENING_MS = 3000.0  # who was about to answer has begun by then
-JUDGED_MS = 50.0  # until a judge's answer counts: it takes 15 to 30, and a turn is over up to 20 before its wait is
 ASK_AT_MS = (50.0, 110.0, 170.0, 240.0, 400.0, 800.0)  # of silence: what the voice says changes with the pause
 
 
@@ -67,12 +65,9 @@ class Listener:
         completeness: Callable[[str], Completeness],
         settings: TurnSettings,
         model: TurnModel | None = None,
-        judge: Mailbox | None = None,
     ):
         """completeness: what the agent's intent templates say of a text ("complete", "prefix", "none"), always the same;
-        called up to four times a pause.  judge: where somebody else takes `Ask` and gives `Judged` back; without it
-        `prosody` is asked here."""
-        self._judge = judge
+        called up to four times a pause."""
         self._recognizer = recognizer
         self._prosody = prosody
         self._completeness = lru_cache(maxsize=32)(completeness)
@@ -100,8 +95,6 @@ class Listener:
                 return self._second_look.take(message)
             case StopListening() if self._turn and self._turn.number == message.turn:
                 self.give_up()
-            case Judged():
-                return self._judged(message)
             case Ending() if self._turn and self._turn.number == message.turn:
                 return self._ends(message)
             case Peek() if self._turn and self._turn.number == message.turn:
@@ -178,7 +171,7 @@ class Listener:
             if self._second_look.is_due(self._ring):
                 return self._second_look.work(self._ring)
             return [] if self._nobody_speaks() and self._recognizer.tidy() else None
-        if self._silence and self._may_ask() and self._stage() > self._silence.stage:
+        if self._silence and self._silence.text and self._stage() > self._silence.stage:
             return self._judge_voice()  # before the recognizer catches up: the user waits for this, not for that
         if self._turn.peek and self._silence is None:
             return self._peek()
@@ -268,32 +261,13 @@ class Listener:
         paused_ms = milliseconds(self._now_t() - self._silence.end_t)
         return sum(paused_ms >= at for at in ASK_AT_MS)
 
-    def _may_ask(self) -> bool:
-        """Alone, once the text is there.  A judge at once, unless it hasn't answered yet or the turn is over before it
-        would: it takes a core, and the reply needs that then."""
-        if self._judge is None:
-            return bool(self._silence.text)
-        silence = self._silence
-        has_answered = len(silence.voice) >= silence.asked
-        return has_answered and milliseconds(self._now_t() - silence.end_t) + JUDGED_MS < silence.wait_ms
-
     def _judge_voice(self) -> list[object]:
         silence = self._silence
         silence.stage = self._stage()
-        if self._judge is None:
-            return self._judged(Judged(silence, self._prosody.verdict(self._recent())))
-        silence.asked += 1
-        self._judge.put(Ask(silence, self._recent()))
-        return []
-
-    def _judged(self, answer: Judged) -> list[object]:
-        silence = self._silence
-        if silence is None or answer.silence is not silence:
-            return []
-        silence.voice += (answer.verdict,)
-        if len(silence.voice) == 1 and silence.text:
-            self._hear_it_fade()  # to its end, which the first text didn't wait for
-        return [self._evidence()] if silence.text else []
+        silence.voice += (self._prosody.verdict(self._recent(), self._now_t() - silence.end_t),)
+        if len(silence.voice) == 2:
+            self._hear_it_fade()  # to its end, which the first verdict didn't wait for
+        return [self._evidence()]
 
     def _ends(self, told: Ending) -> list[object]:
         self._turn.ending = (told.text, told.log_odds)  # kept: the same text after another pause isn't asked about again
@@ -301,7 +275,7 @@ class Listener:
 
     def _recent(self) -> np.ndarray:
         """The turn's sound, as much of it as is judged."""
-        from_t = max(self._turn.start_t, self._now_t() - WINDOW_SAMPLES)
+        from_t = max(self._turn.start_t, self._now_t() - HEARD_SAMPLES)
         count = math.ceil((self._now_t() - from_t) / FRAME_SAMPLES)
         frames = list(self._ring)[-count:]
         return np.concatenate([f.samples for f in frames])[-(self._now_t() - from_t) :]
@@ -316,7 +290,7 @@ class Listener:
         p_end = self._model.p_end(evidence)
         least_ms, most_ms = wait_bounds_ms(evidence, self._settings.min_wait_ms, self._settings.max_wait_ms)
         patience = self._settings.patience
-        silence.wait_ms = self._model.wait_ms(p_end, least_ms, most_ms, patience, heeds_second(evidence))
+        silence.wait_ms = self._model.wait_ms(p_end, least_ms, most_ms, patience)
         return EndEvidence(self._now_t(), self._turn.number, silence.end_t, p_end, silence.wait_ms)
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from device.hear.sentence import SentenceModel
 
 Completeness = Literal["complete", "prefix", "none"]
 
-WEIGHTS_VERSION = 8
+WEIGHTS_VERSION = 9
 
 # Words a request doesn't end with when it is over.  A closed class of English, not the vocabulary of any one skill.
 _OPEN_WORDS = frozenset(
@@ -59,13 +59,6 @@ _USUAL_ENDING = 1.5  # who answers expects an end this much less than there is o
 _KNOWN_LOG_ODDS = 2.0  # of a usual whole sentence, as the text model has it
 
 
-class Verdict(NamedTuple):
-    """Probabilities 0..1 that the voice sounds finished: Smart Turn's own, and the second opinion."""
-
-    own: float
-    second: float
-
-
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What is known at a moment of a pause.
@@ -80,7 +73,7 @@ class Evidence:
     text: str
     spoken_ms: float
     completeness: Completeness = "none"
-    voice: tuple[Verdict, ...] = ()
+    voice: tuple[float, ...] = ()
     fade: Fade | None = None
     ending: float | None = None
 
@@ -88,29 +81,19 @@ class Evidence:
 def wait_bounds_ms(evidence: Evidence, min_wait_ms: float, max_wait_ms: float) -> tuple[float, float]:
     """The shortest and the longest wait while this is what is known, within the settings'."""
     is_known = evidence.completeness == "complete"
-    unknown_ms = _ORDER_LEAST_MS if heeds_second(evidence) else _QUESTION_LEAST_MS
+    unknown_ms = _QUESTION_LEAST_MS if _asks(evidence.text.split()) else _ORDER_LEAST_MS
     due_ms = 0.0 if is_known else unknown_ms if evidence.voice else _VOICE_DUE_MS
     least_ms = max(due_ms, min_wait_ms)
     most_ms = min(_COMPLETE_WAIT_MS, max_wait_ms) if is_known else max_wait_ms
     return least_ms, max(least_ms, most_ms)
 
 
-def heeds_second(evidence: Evidence) -> bool:
-    """Whether the second opinion on the voice counts, and not Smart Turn's own.
-
-    It is fitted to people's orders; of questions it knows a synthesized voice's only, and takes short ones for unfinished.
-    So it counts where the text begins with no question word ("can i have a coffee" is an order) and isn't known whole.
-    """
-    return evidence.completeness != "complete" and not _asks(evidence.text.split())
-
-
-def features(evidence: Evidence, whole: float, is_second: bool) -> dict[str, float]:
+def features(evidence: Evidence, whole: float) -> dict[str, float]:
     """The numbers the regression weighs, each about -3..3.  Order and names are part of the weights file.
 
-    whole: log-odds of the text being a whole sentence (`SentenceModel`).  is_second: take the second opinion on the
-    voice.
+    whole: log-odds of the text being a whole sentence (`SentenceModel`).
     """
-    voice = [_logit(verdict.second if is_second else verdict.own, 4.0) for verdict in evidence.voice]
+    voice = [_logit(p, 4.0) for p in evidence.voice]
     words = evidence.text.split()
     last = words[-1] if words else ""
     # A sentence that the templates know is whole, whatever its words look like.
@@ -177,33 +160,29 @@ def _logit(probability: float, limit: float) -> float:
     return min(max(math.log(clipped / (1 - clipped)), -limit), limit)
 
 
-# "voices": more than one verdict on the voice.  The first is on 50 ms of silence, and later ones are worth more.  "second":
-# the second opinion on it (`heeds_second`).
-_VOICES = ("", "+voice", "+voices", "+second", "+seconds")
+# "voices": more than one verdict on the voice.  The first is on 50 ms of silence, and later ones are worth more.
+_VOICES = ("", "+voice", "+voices")
 WITNESSES = tuple(f"text{voice}{ending}" for ending in ("", "+ending") for voice in _VOICES)
 
 
 def witnesses(evidence: Evidence) -> str:
     """Which have spoken: one of WITNESSES.  Who answers isn't asked about a sentence that the templates know."""
     asks = evidence.ending is not None and evidence.completeness != "complete"
-    verdicts = min(len(evidence.voice), 2)
-    voice = _VOICES[verdicts + 2 * (verdicts > 0 and heeds_second(evidence))]
-    return "text" + voice + "+ending" * asks
+    return "text" + _VOICES[min(len(evidence.voice), 2)] + "+ending" * asks
 
 
 class TurnModel:
     """The fitted fusion.  Immutable; any thread.
 
     weights: of each feature, by which witnesses have spoken in this pause (`witnesses`).
-    points: (probability, share) of the wait, both rising, shares from 0 (the longest wait) to 1 (the shortest): where
-    Smart Turn's own verdict counts ("own") and where the second opinion does ("second").
+    points: (probability, share) of the wait, both rising, shares from 0 (the longest wait) to 1 (the shortest).
     sentence: what knows whole sentences.
     """
 
     def __init__(
         self,
         weights: Mapping[str, dict[str, float]],
-        points: Mapping[str, Sequence[Sequence[float]]],
+        points: Sequence[Sequence[float]],
         sentence: SentenceModel,
     ):
         self.weights = weights
@@ -221,33 +200,25 @@ class TurnModel:
     def p_end(self, evidence: Evidence) -> float:
         """Calibrated probability 0..1 that the turn is over, given what is known so far."""
         weights = self.weights[witnesses(evidence)]
-        known = features(evidence, self.sentence.log_odds(evidence.text), heeds_second(evidence))
+        known = features(evidence, self.sentence.log_odds(evidence.text))
         score = sum(weights[name] * value for name, value in known.items())
         return 1 / (1 + math.exp(-min(max(score, -30.0), 30.0)))
 
-    def wait_ms(
-        self, p_end: float, min_wait_ms: float, max_wait_ms: float, patience: float = 1.0, is_second: bool = False
-    ) -> float:
+    def wait_ms(self, p_end: float, min_wait_ms: float, max_wait_ms: float, patience: float = 1.0) -> float:
         """Silence in ms after the last speech sample after which the turn counts as over.
 
         Continuous and monotone (falling) in `p_end`, from `max_wait_ms` to `min_wait_ms`; no cliff: linear between the
         fitted points in log-odds and in the logarithm of the wait, since what counts is how many times likelier an end
         becomes and how many times longer one waits.  patience: how many times worse than usual it is to cut in.
-        is_second: whether the second opinion on the voice counts (`heeds_second`).
         """
-        every = [np.array(value) for value in (p_end, min_wait_ms, max_wait_ms, is_second)]
-        return float(self.waits_ms(*every, patience))
+        return float(self.waits_ms(*(np.array(value) for value in (p_end, min_wait_ms, max_wait_ms)), patience))
 
     def waits_ms(
-        self, p_end: np.ndarray, min_wait_ms: np.ndarray, max_wait_ms: np.ndarray, is_second: np.ndarray, patience: float
+        self, p_end: np.ndarray, min_wait_ms: np.ndarray, max_wait_ms: np.ndarray, patience: float
     ) -> np.ndarray:
         """The same for many."""
         low, high = 1e-13, 1 - 1e-13
         clipped = np.clip(p_end, low, high)
         x = np.log(clipped / (1 - clipped)) - math.log(patience)
-
-        def share(points: Sequence[Sequence[float]]) -> np.ndarray:
-            return np.interp(x, [math.log(p / (1 - p)) for p, _ in points], [share for _, share in points])
-
-        shares = np.where(is_second, share(self.points["second"]), share(self.points["own"]))
+        shares = np.interp(x, [math.log(p / (1 - p)) for p, _ in self.points], [share for _, share in self.points])
         return max_wait_ms * (min_wait_ms / max_wait_ms) ** shares

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from device.events import Frame
 from device.hear.level import Fade
-from device.hear.turn import Verdict
 
 
 @dataclass
@@ -35,7 +34,6 @@ class Silence:
     frames: list[Frame] = field(default_factory=list)  # what the recognizer hasn't heard yet
     text: str | None = None  # None until settled
     fade: Fade | None = None
-    asked: int = 0  # how often a judge was
-    voice: tuple[Verdict, ...] = ()  # what it answered
+    voice: tuple[float, ...] = ()  # how finished it sounded, each time it was asked
     wait_ms: float = math.inf  # after which the turn is over, as far as is known
-    stage: int = 0  # how many of ASK_AT_MS were reached when it was asked last
+    stage: int = 0  # how many of ASK_AT_MS were reached when the voice was judged last

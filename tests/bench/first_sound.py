@@ -110,7 +110,7 @@ class Bench:
         sound = np.zeros(4 * SAMPLE_RATE_HZ, dtype=np.float32)
         while self.ask_prosody.wait():
             self.ask_prosody.clear()
-            self.prosody.verdict(sound)
+            self.prosody.verdict(sound, 0)
 
     def ask(self, draft: int, question: str, heard: str) -> dict[str, float | str]:
         """Speak a question, as far as the reply thread is concerned; what came of it."""

@@ -27,7 +27,7 @@ from device.models import ModelStore
 from device.room.device import Scene, device_in
 from device.room.room import Room
 from device.speak.voice import Voice
-from tests.bench.spoken import TEXTS
+from tests.bench.speakers import TEXTS
 
 UNITS = 16
 RIDGE = 1e-4

@@ -3,7 +3,7 @@
     python -m tests.bench.fit_sentence out/sentences --write
 
 The head of `tests/bench/sentences.py` says how to get the sentences.  A tenth of them is kept apart for testing, and
-none that is spoken by `tests/bench/spoken.py` or asked by `nod bench` is learned from.
+none that is spoken by `tests/bench/speakers.py` or asked by `nod bench` is learned from.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from device.hear.sentence import WEIGHTS_VERSION, SentenceModel, traits
 from device.bench.turn_score import roc_area
 from tests.bench.fit_turn import COMMANDS
 from tests.bench.sentences import collect, spoken
-from tests.bench.spoken import TEXTS
+from tests.bench.speakers import TEXTS
 
 TESTED = 10  # one in so many is for testing
 RIDGE = 1.0

@@ -90,7 +90,7 @@ def main() -> None:
     prosody, before_mb, took_ms = Prosody(store.path("smart-turn")), resident_mb(), []
     for clip in clips:
         began = time.perf_counter()
-        prosody.verdict(clip)
+        prosody.verdict(clip, 0)
         took_ms.append(1000 * (time.perf_counter() - began))
     figures["voice_ms_p50_p95"] = np.percentile(took_ms, [50, 95]).round(1).tolist()
     print(json.dumps(figures, indent=1))

@@ -19,7 +19,7 @@ from device.models import ModelStore
 from device.reply.build import load_model
 from tests.bench.fit_sentence import cuts
 from tests.bench.fit_turn import COMMANDS
-from tests.bench.spoken import TEXTS
+from tests.bench.speakers import TEXTS
 
 
 def main() -> None:

@@ -1,18 +1,20 @@
-"""What Smart Turn hears where a turn is over and where it isn't: the data its second opinion is fitted to.
+"""What is heard where a turn is over and where it isn't: data to fit the voice's verdict to, beside that of `turn_data`.
 
-Each recording is heard to its end, and cut after its words and at the deepest dips of its level.  Cuts go over into the room's noise at
-once, so some of the ends do too: nothing but the voice tells them apart.  Each is heard again from a later word on, so
-that how long a turn has lasted doesn't tell them apart either.  Seeded.
+Each recording is heard to its end, to the pauses its speaker made, and cut after its words and at the deepest dips of its
+level.  Cuts go over into the room's noise at once, so some of the ends do too: nothing but the voice tells them apart.
+Each is heard again from a later word on, so that how long a turn has lasted doesn't tell them apart either; and the voice
+has ended where the daemon takes it for over, up to 0.2 s before it has died away.  Seeded.
 
-    python -m tests.bench.prosody_data out/turns/people.npz --people ../shared/speech/commands
-    python -m tests.bench.prosody_data out/turns/spoken.npz
+    python -m tests.bench.prosody_data out/turns/stops-people.npz --people ../shared/speech/commands
+    python -m tests.bench.prosody_data out/turns/stops-spoken.npz
 
-Writes arrays of equal length: `clip`; `is_end`; `kind`; `is_late`: heard from a later word on; `pause_ms`; `log_odds` and
-`state` as in `Heard`.
+Writes arrays of equal length: `clip`; `source`: "people" or "spoken"; `kind`; `is_late`: heard from a later word on;
+`pause_ms`; `heard`: as `Prosody.hear` gives it.
 """
 
 import argparse
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +24,18 @@ from device.bench.hesitate import dips, joined, last_sound, room_noise
 from device.bench.offline import word_spans
 from device.config import Paths
 from device.events import SAMPLE_RATE_HZ, samples
+from device.hear.level import Level
 from device.hear.prosody import Prosody
 from device.models import ModelStore
-from tests.bench.spoken import spoken
-from tests.bench.turn_data import people
+from device.spans import find_sound
+from tests.bench.speakers import people, spoken
 
 SEED = 6
-PAUSES_MS = (50, 120, 200, 400)
+PAUSES_MS = (50, 120, 200)
 LEAD_MS = 300  # heard before the first word
 SPLICED_MS = (0, 15, 30)  # after the last sound
+SHORTEST_PAUSE_S = 0.14  # shorter may be a stop within a word
+NOTICED_MS = 32  # the daemon asks at the next frame
 DIPS = 4
 EDGE_MS = 300  # a cut nearer to the beginning leaves no word
 SHORTEST_MS = 500  # of what is heard from a later word on
@@ -39,8 +44,9 @@ SHORTEST_MS = 500  # of what is heard from a later word on
 def stops(
     sound: np.ndarray, words: list[tuple[int, int]], rng: np.random.Generator
 ) -> Iterator[tuple[str, np.ndarray, int]]:
-    """Where the voice falls silent: "end", "spliced" (an end as cuts are made), "word" or "dip"; the sound with some
-    silence after it; and the sample after the last one of voice.  It begins LEAD_MS before the first word."""
+    """Where the voice falls silent: "end", "spliced" (an end as cuts are made), "pause" (as it was made), "word" or "dip";
+    the sound with some silence after it; and the sample after the last one of voice.  It begins LEAD_MS before the first
+    word."""
     high_t = last_sound(sound)
     low_t = max(0, min((start for start, _ in words), default=0) - samples(LEAD_MS))
     earliest_t, latest_t = low_t + samples(LEAD_MS + EDGE_MS), high_t - samples(200)
@@ -51,6 +57,11 @@ def stops(
     yield "end", followed(high_t + samples(400)), high_t - low_t
     for more_ms in SPLICED_MS:
         yield "spliced", followed(high_t + samples(more_ms)), high_t - low_t
+    spans = find_sound(sound[:high_t], SAMPLE_RATE_HZ, SHORTEST_PAUSE_S)
+    for before, after in pairwise(spans):
+        t, next_t = round(before.end_s * SAMPLE_RATE_HZ), round(after.start_s * SAMPLE_RATE_HZ)
+        if earliest_t < t:
+            yield "pause", followed(next_t), t - low_t
     for _, t in words[:-1]:
         if earliest_t < t < latest_t:
             yield "word", followed(t), t - low_t
@@ -70,6 +81,16 @@ def from_later(
     return made, end_t + len(made) - len(heard)
 
 
+def asked(prosody: Prosody, heard: np.ndarray, end_t: int, rng: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
+    """After each of PAUSES_MS: that, and what is heard then.  end_t: of the last sound."""
+    level = Level()
+    level.add(0, heard[: end_t + samples(400)])
+    over_t = level.voice_end(end_t - samples(300), end_t + samples(100)) or end_t
+    for pause_ms in PAUSES_MS:
+        pause = samples(pause_ms + rng.uniform(0, NOTICED_MS))
+        yield pause_ms, prosody.hear(heard[: over_t + pause], pause)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
@@ -84,23 +105,25 @@ def main() -> None:
         spans = word_spans(words, sound)
         first_t = max(0, spans[0][0] - samples(LEAD_MS)) if spans else 0
         for kind, heard, end_t in stops(sound, spans, rng):
-            for pause_ms in PAUSES_MS:
-                rows.append((clip, kind, False, pause_ms, *prosody.hear(heard[: end_t + samples(pause_ms)])))
+            rows += [(clip, kind, False, *one) for one in asked(prosody, heard, end_t, rng)]
             later = from_later(heard, end_t, [start - first_t for start, _ in spans], sound, rng)
-            for pause_ms in PAUSES_MS if later else ():
-                rows.append((clip, kind, True, pause_ms, *prosody.hear(later[0][: later[1] + samples(pause_ms)])))
+            rows += [(clip, kind, True, *one) for one in asked(prosody, *later, rng)] if later else []
         print(number, clip, len(rows), flush=True)
-    clips, kinds, late, pauses_ms, log_odds, states = zip(*rows, strict=True)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
+    clips, kinds, late, pauses_ms, heard = zip(*rows, strict=True)
+    save(args.out, "people" if args.people else "spoken", clips, kinds, late, pauses_ms, heard)
+
+
+def save(out: Path, source: str, clips, kinds, late, pauses_ms, heard) -> None:
+    """Write what `fit_prosody` reads; see above."""
+    out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(
-        args.out,
+        out,
         clip=np.array(clips),
+        source=np.full(len(clips), source),
         kind=np.array(kinds),
-        is_end=np.isin(kinds, ("end", "spliced")),
         is_late=np.array(late),
-        pause_ms=np.array(pauses_ms),
-        log_odds=np.array(log_odds, np.float32),
-        state=np.array(states, np.float32),
+        pause_ms=np.array(pauses_ms, np.float32),
+        heard=np.array(heard, np.float32),
     )
 
 

@@ -1,62 +1,92 @@
-"""What the hear thread gets to know at pauses: the data its fusion is fitted to.
+"""What the hear thread gets to know at pauses: the data its fusion is fitted to, and the voice's verdict in it.
 
-Each recording is heard fluently, with its own pauses and its end, and in hesitant beginnings (`device.bench.hesitate`).
+Each recording is heard fluently, with its own pauses and its end, and in hesitant beginnings (`device.bench.hesitate`).  Where
+in a fluent turn the VAD's frames fall decides a close call, so it is heard from several places on.
 Everything goes through the real `Listener` with the real models; kept is what `TurnModel.p_end` was asked, and what was
 true.  Seeded.
 
-    python -m tests.bench.turn_data out/turns/people.json --people ../shared/speech/commands --heads out/turns/heads.json
-    python -m tests.bench.turn_data out/turns/spoken.json --heads out/turns/heads.json
+    python -m tests.bench.turn_data out/turns/people.json --people ../shared/speech/commands
+    python -m tests.bench.turn_data out/turns/spoken.json
 
-`--heads`: the voice of each recording is judged by what wasn't fitted to it (`fit_prosody`).
+No voice is judged yet: instead of each verdict stands its place in the arrays written beside, which are those of
+`prosody_data` (`kind` is "" where the truth isn't known).
 """
 
 import argparse
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from device.bench.hesitate import takes
+from device.bench.hesitate import Take, joined, room_noise, takes
 from device.bench.offline import Ear
+from device.bench.turn_score import judged
 from device.config import Paths
-from device.hear.prosody import Head
+from device.events import FRAME_SAMPLES, milliseconds
 from device.models import ModelStore
 from device.reply.intents import Reader
-from device.speak.voice import Voice
-from tests.bench.spoken import spoken
+from tests.bench.prosody_data import save
+from tests.bench.speakers import people, spoken
 
 SEED = 4
+PLACES = 2
+MISSED_MS = 250  # an end that is heard so much earlier or later is another noise's
 
 
-def people(folder: Path, store: ModelStore) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    um = Voice(store.path("en_US-joe-medium"), "en_US-joe-medium", pitch=1.15).say("Um,")[0]
-    for file in sorted(folder.glob("*.flac")):
-        sound, rate_hz = soundfile.read(file, dtype="float32")
-        assert rate_hz == 16_000, f"{file}: {rate_hz} Hz"
-        yield file.stem, sound, um
+def from_places(take: Take, sound: np.ndarray, rng: np.random.Generator) -> Iterator[Take]:
+    """A fluent take with the VAD's frames in PLACES places, evenly apart; any other in the first."""
+    for place in range(PLACES if take.kind == "fluent" else 1):
+        lead = room_noise(sound, FRAME_SAMPLES + place * FRAME_SAMPLES // PLACES, rng)
+        whole = joined([lead, take.sound])
+        yield replace(take, sound=whole, end_t=take.end_t + len(whole) - len(take.sound))
+
+
+class Heard:
+    """All that an ear is asked about voices.  Put in place of `Prosody.verdict`."""
+
+    def __init__(self, ear: Ear):
+        self._hear = ear.prosody.hear
+        self.states: list[np.ndarray] = []
+        self.pauses_ms: list[float] = []
+        ear.prosody.verdict = self.keep
+
+    def keep(self, samples: np.ndarray, pause: int) -> int:
+        """Instead of how finished it sounds: where it stands in `states`."""
+        self.states.append(self._hear(samples, pause))
+        self.pauses_ms.append(milliseconds(pause))
+        return len(self.states) - 1
+
+    def save(self, out: Path, source: str, rows: list[dict]) -> None:
+        """With what is known to be true of each."""
+        clips, kinds = [""] * len(self.states), [""] * len(self.states)
+        for pause in judged(rows):
+            kind = "end" if pause["is_end"] else "pause" if pause["kind"] == "fluent" else pause["kind"]
+            if kind != "end" or abs(pause["late_ms"]) <= MISSED_MS:
+                for at in pause["evidence"][-1].voice:
+                    clips[at], kinds[at] = pause["clip"], kind
+        save(out, source, clips, kinds, [False] * len(clips), self.pauses_ms, self.states)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--people", type=Path, metavar="DIR", help="recordings; without it a synthesized voice speaks")
-    parser.add_argument("--heads", type=Path, required=True, metavar="FILE", help="what `fit_prosody` wrote")
     parser.add_argument("--every", type=int, default=1, help="only each so many recordings")
     args = parser.parse_args()
     store, rng = ModelStore(Paths().models_dir()), np.random.default_rng(SEED)
     ear, rows = Ear(store, Reader().completeness), []
-    clips = people(args.people, store) if args.people else spoken(store)
-    heads = {clip: Head.of(part["head"]) for part in json.loads(args.heads.read_text()) for clip in part["clips"]}
+    heard, source = Heard(ear), "people" if args.people else "spoken"
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    for number, (name, sound, um) in enumerate(clips):
+    for number, (name, sound, um) in enumerate(people(args.people, store) if args.people else spoken(store)):
         if number % args.every == 0:
-            ear.prosody.head = heads[name]
-            made = takes(sound, ear.word_spans(sound), um, rng)
-            rows += ear.rows(name, "people" if args.people else "spoken", made)
-            args.out.write_text(json.dumps(rows))
+            for take in takes(sound, ear.word_spans(sound), um, rng):
+                for place, placed in enumerate(from_places(take, sound, rng)):
+                    rows += [row | {"place": place} for row in ear.rows(name, source, [placed])]
             print(number, name, len(rows), flush=True)
+    args.out.write_text(json.dumps(rows))
+    heard.save(args.out.with_suffix(".npz"), source, rows)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
-"""Short questions and requests that no recording of people holds, spoken by the synthesized voice in many ways."""
+"""Who speaks in the data: people, as recorded; and the synthesized voice, short questions and requests in many ways, of which
+no recording of people holds any."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import soundfile
 
 from device.models import ModelStore
 from device.speak.voice import Voice
@@ -28,6 +31,15 @@ TEXTS = (
     "how do airplanes fly|what is a black hole|who discovered america|how many days are in a year|stop the music|"
     "what is the tallest building|set an alarm for six thirty|call my sister please|what do you think about politics"
 ).split("|")
+
+
+def people(folder: Path, store: ModelStore) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """As `spoken`: each recording's name, its sound, and an "um", which is synthesized."""
+    um = Voice(store.path("en_US-joe-medium"), "en_US-joe-medium", pitch=1.15).say("Um,")[0]
+    for file in sorted(folder.glob("*.flac")):
+        sound, rate_hz = soundfile.read(file, dtype="float32")
+        assert rate_hz == 16_000, f"{file}: {rate_hz} Hz"
+        yield file.stem, sound, um
 
 
 def spoken(store: ModelStore) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
