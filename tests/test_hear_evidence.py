@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 
 from device.config import Turn
-from device.events import EndEvidence, Ending, Listen, Pause, milliseconds
+from device.events import EndEvidence, Ending, Listen, Pause, milliseconds, samples
 from device.hear.loop import ASK_AT_MS, Listener
-from device.hear.prosody import HEARD_SAMPLES, Head, Prosody
+from device.hear.prosody import HEARD_SAMPLES, LONGEST_PAUSE_SAMPLES, Head, Prosody
 from device.hear.recognizer import load_recognizer
 from device.hear.turn import TurnModel
 from device.speak.voice import Voice
@@ -50,10 +50,10 @@ def until_the_last_pause(store, prosody, said, completeness="none") -> tuple[Lis
 
 
 def silence_after(said, events) -> list:
-    """The rest of the second after the user's last sound, as frames in which nobody speaks."""
-    paused = [event for event in events if isinstance(event, Pause)][-1]
-    until = paused.end_t + 16_000
-    return [replace(f, in_speech=False, speech_probability=0.0) for f in said if paused.t <= f.t < until]
+    """What is left of 1.5 s after the user's last sound, as frames in which nobody speaks."""
+    told = evidence(events)[-1]
+    until = told.end_t + samples(1500)
+    return [replace(f, in_speech=False, speech_probability=0.0) for f in said if told.t <= f.t < until]
 
 
 def evidence(events) -> list[EndEvidence]:
@@ -62,23 +62,38 @@ def evidence(events) -> list[EndEvidence]:
 
 def test_the_voice_is_judged_once_the_text_is_there(store, prosody, said):
     asked, hear = [], prosody.hear
-    prosody.hear = lambda samples, pause: asked.append((samples, pause)) or hear(samples, pause)
+    prosody.hear = lambda sound, pause: asked.append((sound, pause)) or hear(sound, pause)
     _, events = until_the_last_pause(store, sounding(prosody, 0.99), said)
     by_text, by_voice = evidence(events)[-2:]
     assert by_text.t <= by_voice.t and by_text.end_t == by_voice.end_t
     assert by_voice.p_end > by_text.p_end
-    samples, pause = asked[-1]
-    assert 0 < samples.size <= HEARD_SAMPLES and pause == by_voice.t - by_voice.end_t
+    sound, pause = asked[-1]
+    assert 0 < sound.size <= HEARD_SAMPLES and pause == by_voice.t - by_voice.end_t
     assert 50 <= milliseconds(pause) < 100
 
 
 def test_it_is_judged_again_as_the_pause_lasts(store, prosody, said):
-    listener, events = until_the_last_pause(store, sounding(prosody, 0.3), said)
+    listener, events = until_the_last_pause(store, sounding(prosody, 0.001), said)
     later = evidence(feed(listener, silence_after(said, events)))
     asked_ms = [milliseconds(event.t - event.end_t) for event in later]
     due_ms = [at for at in ASK_AT_MS[1:] if at > milliseconds(evidence(events)[-1].t - evidence(events)[-1].end_t)]
     assert len(asked_ms) == len(due_ms)
     assert all(at <= asked < at + 32 for at, asked in zip(due_ms, asked_ms, strict=True))
+
+
+@pytest.mark.parametrize(("completeness", "sounds", "is_judged"), [("complete", 0.999, False), ("none", 0.001, True)])
+def test_it_is_not_judged_when_the_turn_is_over_nor_when_the_voice_is_out_of_earshot(
+    store, prosody, said, completeness, sounds, is_judged
+):
+    listener, events = until_the_last_pause(store, sounding(prosody, sounds), said, completeness)
+    asked, hear = [], prosody.hear
+    prosody.hear = lambda sound, pause: asked.append(pause) or hear(sound, pause)
+    later = silence_after(said, events)
+    feed(listener, later)
+    assert bool(asked) == is_judged
+    listener._silence.stage, listener._silence.wait_ms = 0, math.inf
+    feed(listener, [replace(later[-1], t=later[-1].t + 512)])
+    assert len(asked) == len({*asked}) and max(asked, default=0) <= LONGEST_PAUSE_SAMPLES < 1500 * 16
 
 
 def test_who_answers_is_heard_about_the_text_of_the_pause_and_no_other(store, prosody, said):

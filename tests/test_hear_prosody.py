@@ -34,7 +34,7 @@ SENTENCES = (
 )
 
 
-PAUSE = samples(150)
+PAUSE = samples(160)
 _PAUSE_FRAMES = 8  # of the encoder, 20 ms each
 
 
@@ -123,6 +123,7 @@ def test_of_what_is_no_smart_turn_no_layer_is_taken(store, tmp_path):
 def test_it_is_taken_anew_whatever_was_there(store, judge, ends_and_cuts, tmp_path):
     (tmp_path / MODEL).write_bytes((store.path("smart-turn") / MODEL).read_bytes())
     first_layer_path(tmp_path).write_bytes(b"half of one")
+    (tmp_path / "smart-turn-v3.2-cpu.3s-v1.onnx").write_bytes(b"what an earlier Nod made of it")
     take_first_layer(tmp_path / MODEL)
     assert Prosody(tmp_path).verdict(ends_and_cuts[0][1], PAUSE) == judge.verdict(ends_and_cuts[0][1], PAUSE)
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted({MODEL, first_layer_path(tmp_path).name})

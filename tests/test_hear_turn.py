@@ -86,11 +86,11 @@ def test_a_whole_command_is_not_waited_for_long(seen, bounds):
     if seen.completeness == "complete":
         assert most <= max(220, bounds[0])
     else:
-        assert least >= (160 if seen.voice else 200), "people pause that long inside an order that sounded finished"
+        assert least >= (160 if seen.voice else 200), "the voice is judged by then"
 
 
 @pytest.mark.parametrize(("text", "least_ms"), [("can i have a tea", 180), ("give me a tea", 180), ("who wrote hamlet", 160)])
-def test_nobody_is_known_to_go_on_after_a_whole_question(text, least_ms):
+def test_orders_are_waited_for_longer_than_questions(text, least_ms):
     assert wait_bounds_ms(Evidence(200, text, 1500, voice=(0.99,)), 100, 1700) == (least_ms, 1700)
 
 

@@ -19,7 +19,8 @@ Row = dict[str, Any]
 NOTICED_MS = 32  # the conversation waits when one frame sounds like speech; `Resumed` takes one more
 # A turn is over so long before its wait is: what is released then is heard when it is.
 RELEASE_LEAD_MS = milliseconds(RELEASE_LEAD)
-SETTLE_MS = 25  # from the notice of a pause to its text and how the voice sounds
+SETTLE_MS = 28  # from the notice of a pause to its text
+VERDICT_MS = 8  # from when a voice is due to be judged to how it sounds
 DEAD_AIR_MS = 1500
 FUSED_MS = 200
 HESITATIONS_MS = (300, 500, 800, 1200)
@@ -49,8 +50,11 @@ def waits_ms(pauses: Sequence[Row], model: TurnModel, bounds_ms: tuple[float, fl
     asks = max(len(pause["p"]) for pause in pauses)
     known_ms, over_ms = np.full((len(pauses), asks + 1), np.inf), np.full((len(pauses), asks), np.inf)
     for row, pause in enumerate(pauses):
+        judged_before, noticed_ms = 0, pause["evidence"][0].pause_ms
         for at, ask in enumerate(pause["evidence"]):
-            known_ms[row, at] = ask.pause_ms + (SETTLE_MS if len(ask.voice) < 2 else 0)
+            settled_ms = SETTLE_MS if ask.pause_ms == noticed_ms else 0
+            known_ms[row, at] = ask.pause_ms + settled_ms + (VERDICT_MS if len(ask.voice) > judged_before else 0)
+            judged_before = len(ask.voice)
     p = np.array([[*pause["p"], *[0.5] * (asks - len(pause["p"]))] for pause in pauses])
     within = [[wait_bounds_ms(e, *bounds_ms) for e in pause["evidence"]] for pause in pauses]
     within = np.array([each + [bounds_ms] * (asks - len(each)) for each in within], dtype=float)
@@ -100,7 +104,7 @@ SOURCES: dict[str, Callable[[Row], float]] = {
 }
 
 
-def turn_of(pause: Row) -> tuple[str, int]:
+def _turn_of(pause: Row) -> tuple[str, int]:
     """Which fluent turn a pause belongs to: of what recording, and from which place of the VAD's frames it was heard."""
     return pause["clip"], pause.get("place", 0)
 
@@ -118,15 +122,15 @@ def _faded(fade: Fade | None) -> float:
 def figures(pauses: Sequence[Row]) -> Row:
     """Everything at one operating point.  Each pause has `p` (of each ask), `text_log_odds` and `waited_ms`.
 
-    False cut-ins are counted a fluent turn (a recording may be heard from several places of the VAD's frames),
-    hesitations a pause; waits in ms from the last sound.
+    False cut-ins are counted per fluent turn (a recording may be heard from several places of the VAD's frames),
+    hesitations per pause; waits in ms from the last sound.
     """
     heard = [pause for pause in pauses if any(e.voice for e in pause["evidence"])]
     ends = [pause for pause in pauses if pause["is_end"]]
     cuts = [pause for pause in pauses if pause["kind"] != "fluent"]
     clips = {pause["clip"] for pause in pauses}
-    turns = {turn_of(pause) for pause in pauses if pause["kind"] == "fluent"}
-    cut_in = {turn_of(p) for p in pauses if p["kind"] == "fluent" and not p["is_end"] and is_cut_in(p, p["waited_ms"])}
+    turns = {_turn_of(pause) for pause in pauses if pause["kind"] == "fluent"}
+    cut_in = {_turn_of(p) for p in pauses if p["kind"] == "fluent" and not p["is_end"] and is_cut_in(p, p["waited_ms"])}
     is_end = np.array([pause["is_end"] for pause in heard])
     judged_here = [pause["is_end"] or pause["kind"] != "fluent" for pause in heard]
     waits = np.array([pause["waited_ms"] for pause in ends])

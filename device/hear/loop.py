@@ -32,7 +32,7 @@ from device.events import (
 from device.hear.level import Level
 from device.hear.pause import FULL_VOICE, is_voice, paused_since
 from device.hear.plain_text import without_noise
-from device.hear.prosody import HEARD_SAMPLES, Prosody
+from device.hear.prosody import HEARD_SAMPLES, LONGEST_PAUSE_SAMPLES, Prosody
 from device.hear.recognizer import Recognizer, understood
 from device.hear.second_look import SecondLook
 from device.hear.turn import Completeness, Evidence, TurnModel, wait_bounds_ms
@@ -171,7 +171,7 @@ class Listener:
             if self._second_look.is_due(self._ring):
                 return self._second_look.work(self._ring)
             return [] if self._nobody_speaks() and self._recognizer.tidy() else None
-        if self._silence and self._silence.text and self._stage() > self._silence.stage:
+        if self._silence and self._is_due():
             return self._judge_voice()  # before the recognizer catches up: the user waits for this, not for that
         if self._turn.peek and self._silence is None:
             return self._peek()
@@ -260,6 +260,12 @@ class Listener:
     def _stage(self) -> int:
         paused_ms = milliseconds(self._now_t() - self._silence.end_t)
         return sum(paused_ms >= at for at in ASK_AT_MS)
+
+    def _is_due(self) -> bool:
+        """Whether the voice is to be judged: not where the turn is over, since the reply needs the core then."""
+        silence, pause = self._silence, self._now_t() - self._silence.end_t
+        may_help = pause <= LONGEST_PAUSE_SAMPLES and milliseconds(pause) < silence.wait_ms
+        return bool(silence.text) and may_help and self._stage() > silence.stage
 
     def _judge_voice(self) -> list[object]:
         silence = self._silence

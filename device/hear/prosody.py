@@ -28,6 +28,7 @@ _PADDED_SAMPLES = 8 * SAMPLE_RATE_HZ  # what the model was trained on, silence i
 _FRAME_SAMPLES = 2 * HOP_SAMPLES
 _MELODY_FRAMES = 20  # 400 ms before the voice's end
 _FADE_FRAMES = 20  # 400 ms after it: what comes later is the room
+LONGEST_PAUSE_SAMPLES = (_WINDOW_HOPS // 2 - _MELODY_FRAMES) * _FRAME_SAMPLES  # 1.1 s: after it the voice isn't heard whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,20 +78,20 @@ class Prosody:
             raise ModelError(f"{path}: can't be loaded ({error}); run `nod models fetch`.") from error
         self.head = Head.load()
 
-    def hear(self, samples: np.ndarray, pause: int) -> np.ndarray:
-        """What is heard at the end of `samples` (float32, mono 16 kHz, the turn up to now, its last 3 s count), of which
-        the last `pause` are silence: float32 (768,).
+    def hear(self, sound: np.ndarray, pause: int) -> np.ndarray:
+        """What is heard at the end of `sound` (float32, mono 16 kHz, the turn up to now, its last 3 s count), of which the
+        last `pause` samples are silence, up to LONGEST_PAUSE_SAMPLES: float32 (768,).
 
-        Means of the first layer's frames: 384 over the last 400 ms of the voice, 384 over the pause so far, its first 400
-        ms at most.  Blocks 5 to 10 ms on one core; releases the GIL.
+        Means of the first layer's frames: 384 over the last 400 ms of the voice, 384 over the pause so far, 20 to 400 ms
+        of it.  Blocks 5 to 10 ms on one core; releases the GIL.
         """
-        padded = log_mel_end(samples[-HEARD_SAMPLES:], _PADDED_SAMPLES)
+        padded = log_mel_end(sound[-HEARD_SAMPLES:], _PADDED_SAMPLES)
         with computing():
             (frames,) = self._session.run(None, {"input_features": np.ascontiguousarray(padded[None, :, -_WINDOW_HOPS:])})
         end = max(_MELODY_FRAMES, frames.shape[1] - max(1, round(pause / _FRAME_SAMPLES)))
         melody, fade = frames[0, end - _MELODY_FRAMES : end], frames[0, end : end + _FADE_FRAMES]
         return np.concatenate([melody.mean(axis=0), fade.mean(axis=0)])
 
-    def verdict(self, samples: np.ndarray, pause: int) -> float:
-        """How finished `samples` sounds, 0..1; otherwise as `hear`."""
-        return self.head.probability(self.hear(samples, pause))
+    def verdict(self, sound: np.ndarray, pause: int) -> float:
+        """How finished `sound` sounds, 0..1; otherwise as `hear`."""
+        return self.head.probability(self.hear(sound, pause))

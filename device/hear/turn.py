@@ -64,8 +64,8 @@ class Evidence:
     """What is known at a moment of a pause.
 
     pause_ms: silence so far.  text: everything said in this turn, lower case.  completeness: what the intent templates
-    say of it. spoken_ms: from the turn's first word to the last, pauses included. voice: how finished it sounds,
-    one for each time it was asked in this pause.  fade: how the voice went out.  ending: log-odds that a full stop
+    say of it. spoken_ms: from the turn's first word to the last, pauses included. voice: probabilities 0..1 that it sounds
+    finished, one for each time it was judged in this pause.  fade: how the voice went out.  ending: log-odds that a full stop
     follows, as who answers sees it; None until it is known.
     """
 

@@ -4,7 +4,7 @@
     python -m tests.bench.prosody_data out/turns/stops-spoken.npz
     python -m tests.bench.turn_data out/turns/people.json --people ../shared/speech/commands
     python -m tests.bench.turn_data out/turns/spoken.json
-    python -m tests.bench.fit_prosody out/turns/*.npz --heads out/turns/heads.json --write
+    python -m tests.bench.fit_prosody out/turns/{stops-people,stops-spoken,people,spoken}.npz --heads out/turns/heads.json --write
 
 A ridge logistic regression over what is heard.  In each file the ends of a recording weigh 1 together, whole and from
 later words on, so do its cuts, and so do its speaker's own pauses; a synthesized recording counts SPOKEN_SHARE of a

@@ -8,7 +8,7 @@ has ended where the daemon takes it for over, up to 0.2 s before it has died awa
     python -m tests.bench.prosody_data out/turns/stops-people.npz --people ../shared/speech/commands
     python -m tests.bench.prosody_data out/turns/stops-spoken.npz
 
-Writes arrays of equal length: `clip`; `source`: "people" or "spoken"; `kind`; `is_late`: heard from a later word on;
+Writes arrays of equal length: `clip`; `source`: "people" or "spoken"; `kind`: see `stops`; `is_late`: heard from a later word on;
 `pause_ms`; `heard`: as `Prosody.hear` gives it.
 """
 
@@ -35,7 +35,7 @@ PAUSES_MS = (50, 120, 200)
 LEAD_MS = 300  # heard before the first word
 SPLICED_MS = (0, 15, 30)  # after the last sound
 SHORTEST_PAUSE_S = 0.14  # shorter may be a stop within a word
-NOTICED_MS = 32  # the daemon asks at the next frame
+LATE_MS = 32  # the daemon asks at the next frame
 DIPS = 4
 EDGE_MS = 300  # a cut nearer to the beginning leaves no word
 SHORTEST_MS = 500  # of what is heard from a later word on
@@ -87,7 +87,7 @@ def asked(prosody: Prosody, heard: np.ndarray, end_t: int, rng: np.random.Genera
     level.add(0, heard[: end_t + samples(400)])
     over_t = level.voice_end(end_t - samples(300), end_t + samples(100)) or end_t
     for pause_ms in PAUSES_MS:
-        pause = samples(pause_ms + rng.uniform(0, NOTICED_MS))
+        pause = samples(pause_ms + rng.uniform(0, LATE_MS))
         yield pause_ms, prosody.hear(heard[: over_t + pause], pause)
 
 

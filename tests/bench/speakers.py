@@ -34,7 +34,7 @@ TEXTS = (
 
 
 def people(folder: Path, store: ModelStore) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """As `spoken`: each recording's name, its sound, and an "um", which is synthesized."""
+    """As `spoken`: each recording's name, its sound (float32 mono, 16 kHz or it isn't taken), and an "um", synthesized."""
     um = Voice(store.path("en_US-joe-medium"), "en_US-joe-medium", pitch=1.15).say("Um,")[0]
     for file in sorted(folder.glob("*.flac")):
         sound, rate_hz = soundfile.read(file, dtype="float32")

@@ -48,25 +48,25 @@ class Heard:
 
     def __init__(self, ear: Ear):
         self._hear = ear.prosody.hear
-        self.states: list[np.ndarray] = []
+        self.voices: list[np.ndarray] = []
         self.pauses_ms: list[float] = []
         ear.prosody.verdict = self.keep
 
     def keep(self, samples: np.ndarray, pause: int) -> int:
-        """Instead of how finished it sounds: where it stands in `states`."""
-        self.states.append(self._hear(samples, pause))
+        """Instead of how finished it sounds: where it stands in `voices`."""
+        self.voices.append(self._hear(samples, pause))
         self.pauses_ms.append(milliseconds(pause))
-        return len(self.states) - 1
+        return len(self.voices) - 1
 
     def save(self, out: Path, source: str, rows: list[dict]) -> None:
         """With what is known to be true of each."""
-        clips, kinds = [""] * len(self.states), [""] * len(self.states)
+        clips, kinds = [""] * len(self.voices), [""] * len(self.voices)
         for pause in judged(rows):
             kind = "end" if pause["is_end"] else "pause" if pause["kind"] == "fluent" else pause["kind"]
             if kind != "end" or abs(pause["late_ms"]) <= MISSED_MS:
                 for at in pause["evidence"][-1].voice:
                     clips[at], kinds[at] = pause["clip"], kind
-        save(out, source, clips, kinds, [False] * len(clips), self.pauses_ms, self.states)
+        save(out, source, clips, kinds, [False] * len(clips), self.pauses_ms, self.voices)
 
 
 def main() -> None:
