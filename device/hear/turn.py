@@ -19,7 +19,7 @@ from device.hear.sentence import SentenceModel
 
 Completeness = Literal["complete", "prefix", "none"]
 
-WEIGHTS_VERSION = 9
+WEIGHTS_VERSION = 10
 
 # Words a request doesn't end with when it is over.  A closed class of English, not the vocabulary of any one skill.
 _OPEN_WORDS = frozenset(
@@ -103,7 +103,6 @@ def features(evidence: Evidence, whole: float) -> dict[str, float]:
     return {
         "one": 1.0,
         "pause": math.log2(max(evidence.pause_ms, 30.0) / 100.0),
-        "voice": voice[0] if voice else 0.0,
         "voice_now": voice[-1] if voice else 0.0,
         "voice_mean": sum(voice) / len(voice) if voice else 0.0,  # one verdict alone may be far off
         "whole": min(max(whole, known, -5.0), 5.0) / 2,

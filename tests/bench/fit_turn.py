@@ -191,7 +191,7 @@ def fit(examples: Examples, pauses: list[dict], known: dict[str, float]) -> Turn
                 offset.append(pause["offset"][i] @ [known[name] for name in FIXED])
                 weight.append(share / len(asked) * pause["share"])
         table = np.array(x)
-        unheard = ["ending"] * (not by_ending) + ["voice"] * (verdicts < 1) + ["voice_now", "voice_mean"] * (verdicts < 2)
+        unheard = ["ending"] * (not by_ending) + ["voice_now"] * (verdicts < 1) + ["voice_mean"] * (verdicts < 2)
         if heard == "text":  # asked once, as soon as there is a pause: it has no length to speak of
             unheard.append("pause")
         table[:, [examples.names.index(name) for name in unheard]] = 0
