@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from device.bench.hesitate import joined, last_sound, room_noise, takes
 from device.bench.turn_page import write_page
-from device.bench.turn_score import SOURCES, calibration, figures, is_cut_in, judged, roc_area, waits_ms
+from device.bench.turn_score import (
+    SETTLE_MS,
+    SOURCES,
+    VERDICT_MS,
+    calibration,
+    figures,
+    is_cut_in,
+    judged,
+    roc_area,
+    waits_ms,
+)
 from device.bench.turns import Wrong, curve, fault, read_labels, run_turns, weigh
 from device.config import Config
 from device.errors import BenchError
@@ -186,6 +196,24 @@ def test_a_pause_that_ends_just_before_the_release_is_none_of_it(monkeypatch):
     monkeypatch.setattr("device.hear.turn._ORDER_LEAST_MS", 170.0)
     (sooner_ms,) = waits_ms([pause | {"p": [0.99] * 3}], model, (100, 1700))
     assert sooner_ms == 150 and is_cut_in(pause, sooner_ms)
+
+
+@pytest.mark.parametrize(
+    ("certain", "known_ms"),
+    [((1, 1, 1, 1), 150 + SETTLE_MS), ((0, 1, 1, 1), 150 + SETTLE_MS + VERDICT_MS), ((0, 0, 1, 1), 200), ((0, 0, 0, 1), 300 + VERDICT_MS)],
+)
+def test_nothing_is_over_before_it_is_known_that_it_is(certain, known_ms):
+    """The text, the voice, who answers, the voice again: whoever is certain first."""
+    asked = [ask(150.0, "a"), ask(150.0, "a", (0.5,)), ask(200.0, "a", (0.5,)), ask(300.0, "a", (0.5, 0.5))]
+    asked = [each | {"completeness": "complete"} for each in asked]
+    (pause,) = judged([row() | {"asked": asked}])
+    model = TurnModel(MODEL.weights, [[0.5, 0.0], [0.9, 1.0]], MODEL.sentence)
+    bounds_ms = (100, 100_000)
+    p = [0.99 if each else 0.01 for each in certain]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("device.hear.turn._COMPLETE_WAIT_MS", 100_000.0)
+        (waited_ms,) = waits_ms([pause | {"p": p}], model, bounds_ms)
+    assert waited_ms == known_ms
 
 
 def test_what_is_wrong_is_named():
