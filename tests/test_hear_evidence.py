@@ -108,15 +108,21 @@ def test_who_answers_is_heard_about_the_text_of_the_pause_and_no_other(store, pr
 
 def test_what_was_said_of_a_text_holds_after_another_pause(store, prosody, said):
     """The main thread doesn't ask twice about the same text."""
-    listener, events = until_the_last_pause(store, sounding(prosody, 0.5), said)
-    pause = [event for event in events if isinstance(event, Pause)][-1]
-    (told,) = listener.receive(Ending(1, pause.text, -6.0))
-    rest = said[next(i for i, frame in enumerate(said) if frame.t >= pause.t) :]
-    click = replace(rest[2], in_speech=True, speech_probability=0.9)
-    later = feed(listener, [*rest[:2], click, *[replace(f, in_speech=False, speech_probability=0.0) for f in rest[3:12]]])
-    again = [event for event in later if isinstance(event, Pause) and event.text == pause.text]
-    assert again, "the noise was no pause of its own"
-    assert evidence(later)[-1].p_end < 0.3 + told.p_end
+
+    def p_after_a_click(*told: float) -> float:
+        listener, events = until_the_last_pause(store, sounding(prosody, 0.5), said)
+        pause = [event for event in events if isinstance(event, Pause)][-1]
+        for log_odds in told:
+            listener.receive(Ending(1, pause.text, log_odds))
+        rest = said[next(i for i, frame in enumerate(said) if frame.t >= pause.t) :]
+        click = replace(rest[2], in_speech=True, speech_probability=0.9)
+        later = feed(listener, [*rest[:2], click, *[replace(f, in_speech=False, speech_probability=0.0) for f in rest[3:12]]])
+        again = [event for event in later if isinstance(event, Pause) and event.text == pause.text]
+        assert again, "the noise was no pause of its own"
+        return evidence(later)[-1].p_end
+
+    assert p_after_a_click(-6.0) < p_after_a_click(0.0) < p_after_a_click(3.0)
+    assert p_after_a_click(-6.0) < p_after_a_click() - 0.2
 
 
 @pytest.mark.parametrize(("completeness", "may_be_long"), [("complete", False), ("none", True)])
