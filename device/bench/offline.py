@@ -34,7 +34,7 @@ from device.hear.turn import Evidence, TurnModel
 from device.models import ModelStore
 from device.reply.build import load_model
 
-# From a pause to what who answers thinks of it: the text takes 20 ms in the daemon, and it 36 more (medians).
+# From a pause to what who answers thinks of it: the text takes 28 ms in the daemon, and it 36 more (medians).
 ENDING_LATE_SAMPLES = 2 * FRAME_SAMPLES
 
 Row = dict[str, Any]
