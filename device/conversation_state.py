@@ -34,7 +34,7 @@ class Rules:
     nod_p_end: float = 0.1  # where the end of the turn is less likely
     nod_left: int = samples(1200)  # and so much of the wait is left: not when it is about to count as the end after all
     always_open: bool = False  # no wake word is ever needed
-    # How long after the end of a turn more words belong to it (a repair; issue "Know when the user has finished").
+    # How long after Nod took a turn for over more words belong to it (a repair; issue "Know when the user has finished").
     repair_window: int = samples(2000)
     # Speech over the reply; see device.over_reply.
     word_barge_in: int = samples(600)  # a single word is more often misheard than not
@@ -112,12 +112,15 @@ class State:
     begun_t: int = 0  # when the user, or a noise, began the turn being heard
     nodded_t: int | None = None
     text: str = ""  # of the turn being heard, as far as it is known
+    front: str = ""  # of `text`, from the turn before that this one goes on: the recognizer knows it no more
     already: str = ""  # front part of `text` that was answered before
     end_t: int = 0  # last speech sample before the newest pause
     prepared: str | None = None  # the text that the draft answers
     committed: bool = False  # the draft's turn is over
     user: str = ""  # the text that the committed draft answers
     reply_turn: int = 0
+    reply_draft: int = 0  # the draft that was committed last
+    joined_until: int = 0  # when what is said still belongs to the turn that was answered last
     sounded: bool = False  # a reply of the draft has begun
     ready: bool = False  # its first sound is held or playing
     gated: bool = False
@@ -153,6 +156,7 @@ def listen(state: State, rules: Rules, from_t: int, window: int, wake_word: str 
         phase="hearing" if state.in_speech else "listening",
         turn=state.turn + 1,
         text="",
+        front="",
         already="",
         begun_t=state.t,
         unproven=False,
@@ -180,7 +184,7 @@ def announce(state: State, event: ev.Announcement, rules: Rules) -> Result:
         user="",
         reply_turn=state.turn,
         reply_text=event.text,
-        end_t=state.t - rules.repair_window,
+        joined_until=0,
     )
     commands += [ev.StopListening(state.turn), ev.Commit(state.draft)]
     if event.rings:
@@ -258,6 +262,11 @@ def floor_is_free(state: State, rules: Rules) -> Result:
     # What was just answered isn't heard again: the tail of "stop" was once the beginning of the next turn.
     from_t = max(state.t - rules.pre_roll, min(state.t, state.end_t + rules.tail))
     return listen(state, rules, from_t=from_t, window=rules.follow_up)
+
+
+def whole(state: State, text: str) -> str:
+    """What the user said in this turn, of which the recognizer knows `text`."""
+    return f"{state.front} {text}" if state.front else text
 
 
 def fresh(text: str, already: str) -> str:

@@ -10,18 +10,18 @@ words only holds it, and only while the near-end detector is certain that it isn
 from dataclasses import replace
 
 from device import events as ev
-from device.conversation_state import Result, Rules, State, answered, fresh, give_up, open_for
+from device.conversation_state import Result, Rules, State, answered, fresh, give_up, open_for, whole
 from device.said_over import Verdict, judge
 from device.user_turn import pause
 
 
 def duck(state: State, event: ev.SpeechStarted, rules: Rules) -> Result:
-    """Lower the voice and find out what it is.  Soon after the turn's end it is the same utterance going on."""
-    goes_on = state.turn == state.reply_turn and event.start_t - state.end_t < rules.repair_window and state.user
+    """Lower the voice and find out what it is.  Soon after the turn was taken for over it is the same utterance going on."""
+    goes_on = state.turn == state.reply_turn and event.start_t < state.joined_until and state.user
     state = replace(state, phase="ducked", deadline=state.t + rules.overlap_limit, held=False, near=0, peeks=0, said="")
     if goes_on:
         return state, [ev.Duck(True)]
-    state = replace(state, turn=state.turn + 1, text="", already="")
+    state = replace(state, turn=state.turn + 1, text="", front="", already="")
     return state, [ev.Duck(True), ev.Listen(state.turn, max(0, event.start_t - rules.pre_roll))]
 
 
@@ -71,7 +71,7 @@ def believed_after(state: State, rules: Rules) -> int:
 
 def partial(state: State, event: ev.Partial, rules: Rules) -> Result:
     """A call to stop is obeyed in the middle of it; everything else is weighed with the next tick."""
-    state = replace(state, text=event.text)
+    state = replace(state, text=whole(state, event.text))
     state = replace(state, said=verdict(state, rules))
     return cut(state, rules) if state.said == "command" else (state, [])
 
@@ -88,8 +88,8 @@ def speech_stops(state: State, event: ev.SpeechStopped, rules: Rules) -> Result:
 def pauses(state: State, event: ev.Pause, rules: Rules) -> Result:
     """All that was said is known.  Without a word it may be the gap after a word's first sound: the VAD's end of speech
     is waited for, since nothing tells of speech that goes on before it."""
-    state = replace(state, text=event.text)
-    if state.in_speech and not fresh(event.text, answered(state)):
+    state = replace(state, text=whole(state, event.text))
+    if state.in_speech and not fresh(state.text, answered(state)):
         return replace(state, said=""), []  # what it seemed to be before it was heard to its end
     if verdict(state, rules) in ("listening", "own"):
         return unduck(state, rules)
@@ -115,9 +115,9 @@ def unduck(state: State, rules: Rules) -> Result:
 
 def cut(state: State, rules: Rules) -> Result:
     """The user takes the turn: the reply stops.  Words that go on the same utterance are answered together with it."""
-    is_repair, draft = state.turn == state.reply_turn, state.draft
+    is_repair = state.turn == state.reply_turn
     state, commands = give_up(state, is_repair)
-    commands += [ev.Undo(draft)] if is_repair else []
+    commands += [ev.Undo(state.reply_draft)] if is_repair else []
     state = open_for(state, rules, rules.wake_timeout)
     state = replace(
         state,
@@ -131,7 +131,7 @@ def cut(state: State, rules: Rules) -> Result:
 
 
 def reply_ends(state: State, rules: Rules) -> Result:
-    """The reply is over and somebody is speaking: that is the next turn."""
+    """The reply is over and somebody is speaking: that is the next turn, unless the words say that the last one goes on."""
     state = open_for(state, rules, rules.follow_up)
     state = replace(state, phase="hearing", deadline=state.t + rules.longest_turn, already=answered(state))
     return state, [ev.Duck(False)]

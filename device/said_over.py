@@ -1,4 +1,5 @@
-"""What words heard over the reply are: a call to stop, a turn, a sign of listening, or Nod's own voice.
+"""What words heard over the reply are: a call to stop, a turn, a sign of listening, or Nod's own voice; and whether
+words soon after it go on the turn it answered.
 
 Pure.  Recognizers mishear all four, so words are compared by their letters, and little words alone decide nothing.
 """
@@ -32,6 +33,14 @@ _LITTLE = frozenset(
     "a an the i it in on of to at and or but he her his she we they that is as so if er eh them how mh my while i'm em him "
     "hat head hot have go god".split()
 )
+# What a request doesn't begin with, unless it is a question of its own: "and call it pasta", but "and what about Rome".
+_GOING_ON = frozenset(
+    "and or but with without for in at on of to from by until per than because plus minus times divided".split()
+)
+_ASKING = frozenset(
+    "what what's who who's where where's when when's why how how's which is are was were do does did can could will would "
+    "should".split()
+)
 _LITTLE_WORDS = 3  # so many of them are a sentence
 # Of the letters found in what Nod says, in the same order.  Measured with Nod's own voice straight in the recognizer, with echo
 # and clipped: 4 % of the texts remain somebody's, of the first words of people's orders 5 % are taken for Nod's.
@@ -61,6 +70,12 @@ def judge(said: str, own: Sequence[str]) -> Verdict:
     if len(some) <= 1 and hums.intersection(words):
         return "listening"
     return "turn" if len(left) > 1 else "word"
+
+
+def goes_on_with(said: str) -> bool:
+    """Whether nobody would begin with `said`, so that it belongs to what was said before."""
+    words = re.findall(r"[a-z']+", said.lower())
+    return len(words) > 1 and words[0] in _GOING_ON and words[1] not in _ASKING and judge(said, ()) in ("turn", "word")
 
 
 def _has_command(words: list[str]) -> bool:

@@ -14,8 +14,10 @@ from device.conversation_state import (
     new_draft,
     nothing_to_say,
     prepare,
+    whole,
 )
 from device.events import samples
+from device.said_over import goes_on_with, judge
 
 
 def wake_word(state: State, event: ev.WakeWord, rules: Rules) -> Result:
@@ -38,6 +40,7 @@ def wake(state: State, event: ev.WakeConfirmed, rules: Rules) -> Result:
 
 
 def called(state: State, event: ev.WakeWord | ev.WakeConfirmed, rules: Rules) -> Result:
+    state = replace(state, joined_until=0)
     return listen(state, rules, event.start_t, rules.wake_timeout, event.word.replace("_", " "))
 
 
@@ -78,8 +81,8 @@ def speech_begins(state: State, event: ev.SpeechStarted, rules: Rules) -> Result
 def partial(state: State, event: ev.Partial, rules: Rules) -> Result:
     if state.phase == "listening" and event.text:
         state = replace(state, phase="hearing", deadline=state.t + rules.longest_turn)
-    state = replace(state, text=event.text)
-    text = fresh(event.text, state.already)
+    state = replace(state, text=whole(state, event.text))
+    text = fresh(state.text, state.already)
     # In `ducked` the reply is still being made, and most of what is said over it is no turn.
     is_turn = text and state.phase == "hearing"
     return state, [ev.Anticipate(state.turn, text, state.history)] if is_turn else []
@@ -87,12 +90,30 @@ def partial(state: State, event: ev.Partial, rules: Rules) -> Result:
 
 def pause(state: State, event: ev.Pause, rules: Rules) -> Result:
     """The user paused: prepare the reply to what was said so far."""
-    state = replace(state, text=event.text, end_t=event.end_t)
-    if not fresh(event.text, state.already):
+    state = replace(state, text=whole(state, event.text), end_t=event.end_t)
+    if not fresh(state.text, state.already):
         # Noise, or the wake word alone: the turn has not begun.
         return replace(state, phase="listening", deadline=state.open_until), []
+    state, joining = join(state)
     state = replace(state, phase="pausing", deadline=max(state.t, event.end_t + rules.max_wait))
-    return prepare(state)
+    state, preparing = prepare(state)
+    return state, joining + preparing
+
+
+def join(state: State) -> Result:
+    """After a false cut-in whose reply is over: what goes on the turn it answered is answered together with it."""
+    said = fresh(state.text, state.already)
+    if state.already:  # begun over the reply
+        if judge(said, ()) not in ("turn", "word"):
+            return state, []
+        joined = replace(state, already="")
+    else:
+        is_soon = state.turn == state.reply_turn + 1 and state.speech_t < state.joined_until
+        if not (is_soon and state.user and not state.front and goes_on_with(said)):
+            return state, []
+        joined = replace(state, front=state.user, text=f"{state.user} {state.text}")
+    state, advance = new_draft(replace(joined, repairs=state.repairs + 1))
+    return state, [*advance, ev.Undo(state.reply_draft)]
 
 
 def evidence(state: State, event: ev.EndEvidence, rules: Rules) -> Result:
@@ -164,6 +185,8 @@ def end_turn(state: State, rules: Rules) -> Result:
         committed=True,
         user=state.prepared or "",
         reply_turn=state.turn,
+        reply_draft=state.draft,
+        joined_until=state.t + rules.repair_window,
         filler_at=max(state.t, state.end_t + rules.filler_after),
     )
     commands: list[object] = [ev.Commit(state.draft), ev.Release(state.draft)]

@@ -214,6 +214,85 @@ def test_words_soon_after_a_false_cut_in_are_joined_to_the_turn():
     assert story.state.phase == "pausing"
 
 
+@pytest.mark.parametrize(
+    "text, joined",
+    [
+        ("and call it pasta", "set a timer for five minutes and call it pasta"),
+        ("and what time is it", None),
+        ("cancel the timer", None),
+        ("of course", None),
+    ],
+)
+def test_who_goes_on_when_a_short_reply_is_over_is_joined_too(text, joined):
+    story = Story(OPEN)
+    story.says("set a timer for five minutes", 500, 1500)
+    draft = story.state.draft
+    story.answers("Five minutes.", 700)
+    told = story.says(text, 2900, 3700)
+    assert only(told, ev.Prepare)[-1].text == (joined or text)
+    assert only(told, ev.Undo) == ([ev.Undo(draft)] if joined else [])
+    assert story.state.repairs == (joined is not None)
+    if joined:
+        assert kinds(told).index("Undo") < kinds(told).index("Prepare"), "else it is done before it is undone"
+        story.answers("Five minutes, pasta.", 1500)
+        assert story.state.history[-1] == ev.Exchange(joined, "Five minutes, pasta.")
+        told = story.says("and one for ten", samples_ms(story.state.t) + 900, samples_ms(story.state.t) + 1900)
+        assert only(told, ev.Prepare)[-1].text == "and one for ten", "that late it is a turn of its own"
+
+
+def test_a_turn_joined_after_the_reply_may_go_on_over_the_next_one():
+    story = Story(OPEN)
+    story.says("set a timer", 500, 1500)
+    story.answers("How long?", 700)
+    story.says("for five minutes", 2900, 3700)
+    draft = story.state.draft
+    story.until(3900)
+    story.tell(ev.PlayoutStarted(story.state.t, story.state.turn, draft, "reply"))
+    told = story.says("for five minutes and call it pasta", 4100, 5000)
+    assert only(told, ev.Prepare)[-1].text == "set a timer for five minutes and call it pasta"
+    assert only(told, ev.Undo) == [ev.Undo(draft)] and story.state.repairs == 2
+
+
+@pytest.mark.parametrize("tail, joined", [("and call it pasta", True), ("okay", False), ("stop", False)])
+def test_who_goes_on_over_the_end_of_the_reply_is_joined(tail, joined):
+    story = Story(OPEN)
+    story.says("set a timer for five minutes", 500, 1500)
+    draft = story.state.draft
+    story.tell(ev.ReplyWords(1, draft, "Five minutes."))
+    story.tell(ev.SoundReady(story.state.t, 1, draft, False))
+    story.until(1650)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    story.until(2200)
+    story.tell(ev.SpeechStarted(samples(2200), samples(2140)))
+    story.until(2350)
+    told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("Five", "minutes."), False))
+    assert only(told, ev.Remember) and only(told, ev.Undo) == []
+    story.until(3000)
+    story.tell(ev.SpeechStopped(story.state.t, samples(2950)))
+    told = story.tell(ev.Pause(story.state.t, story.state.turn, samples(2950), f"set a timer for five minutes {tail}"))
+    assert only(told, ev.Prepare)[-1].text == (f"set a timer for five minutes {tail}" if joined else tail)
+    assert only(told, ev.Undo) == ([ev.Undo(draft)] if joined else []) and story.state.repairs == joined
+
+
+def test_the_time_for_going_on_is_counted_from_the_cut_in():
+    story = Story(OPEN)
+    story.says("tell me about", 500, 1500, wait_ms=1700)
+    story.until(3250)
+    told = story.says("tell me about dragons", 4900, 5700)
+    assert only(told, ev.Prepare)[-1].text == "tell me about dragons" and story.state.repairs == 1
+
+
+def test_whoever_says_the_wake_word_begins_anew():
+    story = Story()
+    story.tell(ev.WakeWord(16000, 1000, "hey_jarvis", 0.9))
+    story.tell(ev.WakeConfirmed(16000, 1000, "hey_jarvis", 0.9))
+    story.says("set a timer for five minutes", 1500, 2500)
+    story.answers("Five minutes.", 700)
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
+    told = story.says("for ten minutes", samples_ms(story.state.t) + 100, samples_ms(story.state.t) + 900)
+    assert only(told, ev.Prepare)[-1].text == "for ten minutes" and story.state.repairs == 0
+
+
 def test_going_on_before_the_vad_noticed_the_pause_is_a_repair_too():
     story = Story(OPEN)
     story.until(560)
@@ -391,7 +470,7 @@ def test_what_was_cut_before_its_first_sound_is_known_by_the_playouts_answer():
     story.says("what can you do", 500, 1500)
     draft = story.state.draft
     story.until(1700)
-    story.state = replace(story.state, end_t=story.state.end_t - RULES.repair_window)
+    story.state = replace(story.state, joined_until=story.state.t)
     speech(story, 1900, 2400)
     told = story.tell(ev.Partial(story.state.t, story.state.turn, "never mind"))
     assert kinds(told) == ["Advance", "Cut"]
