@@ -135,6 +135,7 @@ class State:
     peeks: int = 0  # how often its words were asked for
     said: Verdict | Literal[""] = ""  # what they are, as far as they are known
     slow_tool: str | None = None  # a slow tool is running for it
+    slow_tool_acts: bool = False
     filler_at: int | None = None
     fillers: int = 0
     repairs: int = 0  # turns joined after a false cut-in, since the start
@@ -303,6 +304,12 @@ def nothing_to_say(state: State, rules: Rules) -> Result:
 def fill(state: State, rules: Rules) -> Result:
     if not rules.fillers:
         return replace(state, filler_at=None), []
-    kind = "still-working" if state.fillers else state.slow_tool or "thinking"
+    kind = "still-working" if state.fillers or state.sounded else state.slow_tool or "thinking"
+    otherwise = "acknowledge" if state.slow_tool and state.slow_tool_acts else "tool"
     state = replace(state, filler_at=None, fillers=state.fillers + 1)
-    return state, [ev.PlayFiller(state.reply_turn, state.draft, kind)]
+    return state, [ev.PlayFiller(state.reply_turn, state.draft, kind, otherwise)]
+
+
+def sounds_next(state: State) -> bool:
+    """Whether the draft's first sound is there and waits for nothing any more, but the end of the turn."""
+    return state.ready and not (state.gated and not state.acted)

@@ -42,7 +42,7 @@ from device.reply.tools import USUAL_SUMS
 from device.speak import loop as speak_loop
 from device.speak.cache import PhraseCache
 from device.speak.chime import chime
-from device.speak.filler import FillerCache
+from device.speak.filler import FillerCache, FillerChoice
 from device.speak.voice import Voice
 from device.turn_log import TurnLog, TurnRecord
 from device.turn_times import FILE as TURN_TIMES
@@ -144,8 +144,8 @@ class Daemon:
             )
         self.state = State()
         self._observer = observer
-        self._fillers_played = self._next_timer_look = 0
-        self._last_filler: str | None = None
+        self._filler_choice = FillerChoice(self.models.fillers)
+        self._next_timer_look = 0
         self._stopping = False
         self.audio = AudioLoop(
             device,
@@ -286,6 +286,8 @@ class Daemon:
         if isinstance(event, ev.Fault):
             self.faults.append(f"{event.where}: {event.what}")
             return
+        if isinstance(event, ev.PlayoutStarted) and event.kind in ("filler", "nod"):
+            self._filler_choice.heard()
         before = self.state
         self.state, commands = step(before, event, self.rules)
         self._carry_out(commands)
@@ -327,11 +329,9 @@ class Daemon:
                     self._remember(command.exchange)
 
     def _play_filler(self, command: ev.PlayFiller) -> None:
-        filler = self.models.fillers.choose(command.kind, self._last_filler, self._fillers_played)
+        filler = self._filler_choice.next(command.kind, command.otherwise)
         if filler is None:
             return
-        self._fillers_played += 1
-        self._last_filler = filler.text
         kind, loudness = ("nod", _NOD_LOUDNESS) if command.kind == "nod" else ("filler", 1.0)
         sound = ev.Sound(command.turn, command.draft, kind, filler.samples * loudness, filler.words, last=True)
         self.boxes["audio"].put(sound)

@@ -101,6 +101,15 @@ class WordStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class PlayoutStarved:
+    """The reply has begun, and from `t` on there is no further sound of it yet."""
+
+    t: int
+    turn: int
+    draft: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlayoutEnded:
     """The sound ended at `t`, by itself or by a cut.  heard: the words whose last sample was played, in order.
 
@@ -206,12 +215,16 @@ class ReplyEnded:
 
 @dataclass(frozen=True, slots=True)
 class ToolStarted:
-    """A tool call began.  slow: its measured p95 is over the budget, or it has no history and leaves the process."""
+    """A tool call began.  slow: its measured p95 is over the budget, or it has no history and leaves the process.
+
+    acts: it does what the user asked for, so "okay" fits.
+    """
 
     turn: int
     draft: int
     tool: str
     slow: bool
+    acts: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,9 +426,11 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """To audio: fade out and forget every sound of drafts up to `draft`."""
+    """To audio: fade out and forget every sound of drafts up to `draft`, or, with `reply_only`, their replies alone: a
+    filler that sounds goes on to its end, and what comes in the reply's place follows it."""
 
     draft: int
+    reply_only: bool = False
 
 
 # --- audio → hear -----------------------------------------------------------------------------------------------------
@@ -471,7 +486,8 @@ class SayNow:
 
 @dataclass(frozen=True, slots=True)
 class PlayFiller:
-    """Play a filler of `kind` ("thinking", "still-working", or a tool's name) before the reply of `draft`.
+    """Play a filler of `kind` ("thinking", "still-working", or a tool's name) before the reply of `draft`, or where it
+    waits for its next words.  otherwise: the kind in place of a tool's own, where there is none of it.
 
     "nod": a sign of listening in the user's turn, which belongs to no reply.
     """
@@ -479,6 +495,7 @@ class PlayFiller:
     turn: int
     draft: int
     kind: str
+    otherwise: str = "tool"
 
 
 @dataclass(frozen=True, slots=True)

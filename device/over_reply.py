@@ -33,9 +33,10 @@ def resumes(state: State, event: ev.Resumed, rules: Rules) -> Result:
 
 
 def word_started(state: State, event: ev.WordStarted, rules: Rules) -> Result:
-    """What Nod says around now: its echo must not interrupt it."""
+    """What Nod says around now: its echo must not interrupt it.  And as long as it speaks there is nothing to mask."""
     recent = [(t, text) for t, text in state.spoken if event.t - t < rules.echo_memory]
-    return replace(state, spoken=(*recent, (event.t, event.text))), []
+    filler_at = None if state.sounded else state.filler_at
+    return replace(state, spoken=(*recent, (event.t, event.text)), filler_at=filler_at), []
 
 
 def tick(state: State, event: ev.Tick, rules: Rules) -> Result:

@@ -15,6 +15,7 @@ from device.conversation_state import (
     nothing_to_say,
     part,
     remember,
+    sounds_next,
 )
 from device.over_reply import reply_ends
 
@@ -29,8 +30,10 @@ def words(state: State, event: ev.ReplyWords, rules: Rules) -> Result:
 
 
 def tool_started(state: State, event: ev.ToolStarted, rules: Rules) -> Result:
-    state = replace(state, slow_tool=event.tool if event.slow else state.slow_tool)
-    if event.slow and state.phase == "thinking" and not state.ready and not state.fillers:
+    if not event.slow:
+        return state, []
+    state = replace(state, slow_tool=event.tool, slow_tool_acts=event.acts)
+    if state.phase == "thinking" and not sounds_next(state) and not state.fillers:
         return fill(state, rules)
     return state, []
 
@@ -52,7 +55,7 @@ def act_failed(state: State, event: ev.ActFailed, rules: Rules) -> Result:
     state, commands = new_draft(state)
     state = replace(state, committed=True, user=user, reply_turn=turn, reply_text=event.apology)
     say = [ev.Commit(state.draft), ev.SayNow(turn, state.draft, event.apology), ev.Release(state.draft, acted=True)]
-    return state, commands + say + [ev.Cut(event.draft)]
+    return state, commands + say + [ev.Cut(event.draft, reply_only=True)]
 
 
 def reply_ended(state: State, event: ev.ReplyEnded, rules: Rules) -> Result:
@@ -70,9 +73,10 @@ def thinking_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
         return replace(state, deadline=state.t + rules.think_limit), commands
     if state.filler_at is None or state.t < state.filler_at:
         return state, []
-    if state.ready and not (state.gated and not state.acted):
+    if sounds_next(state):
         return state, []  # it sounds in the next block
-    if state.words_t is not None and not state.fillers and state.t < state.filler_at + rules.first_words_grace:
+    is_nearly_there = state.words_t is not None and not (state.gated or state.slow_tool or state.fillers)
+    if is_nearly_there and state.t < state.filler_at + rules.first_words_grace:
         return state, []
     return fill(state, rules)
 
@@ -91,7 +95,7 @@ def playout_ended(state: State, event: ev.PlayoutEnded, rules: Rules) -> Result:
         return state, []
     if event.kind != "reply":
         again = state.t + rules.filler_again if event.kind == "filler" else None
-        return replace(state, filler_at=again if state.phase in ("thinking", "ducked") else None), []
+        return replace(state, filler_at=again if state.phase in ("thinking", "speaking", "ducked") else None), []
     if any(parting.draft == event.draft for parting in state.partings):
         return part(state, event, rules)
     if event.draft != state.draft or state.phase not in ("thinking", "speaking", "ducked"):
@@ -102,7 +106,14 @@ def playout_ended(state: State, event: ev.PlayoutEnded, rules: Rules) -> Result:
     return state, commands + rest
 
 
+def playout_starved(state: State, event: ev.PlayoutStarved, rules: Rules) -> Result:
+    """The reply said what it knew, and something is still being found out: silence is masked there as well."""
+    return replace(state, filler_at=state.t + rules.filler_again), []
+
+
 def speaking_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
+    if state.filler_at is not None and state.t >= state.filler_at:
+        return fill(state, rules)
     if state.t < state.deadline:
         return state, []
     state, commands = give_up(state)

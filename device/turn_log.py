@@ -328,6 +328,7 @@ _EVENT_KINDS = {
     ev.ToolStarted: "tool_start",
     ev.ToolEnded: "tool_end",
     ev.PlayoutStarted: "sound_start",
+    ev.PlayoutStarved: "sound_starved",
     ev.PlayoutEnded: "sound_end",
     ev.Announcement: "announcement",
 }

@@ -14,6 +14,7 @@ from device.conversation_state import (
     new_draft,
     nothing_to_say,
     prepare,
+    sounds_next,
     whole,
 )
 from device.events import samples
@@ -187,13 +188,13 @@ def end_turn(state: State, rules: Rules) -> Result:
         reply_turn=state.turn,
         reply_draft=state.draft,
         joined_until=state.t + rules.repair_window,
-        filler_at=max(state.t, state.end_t + rules.filler_after),
+        filler_at=max(state.t, state.end_t + rules.filler_after - rules.release_lead),
     )
     commands: list[object] = [ev.Commit(state.draft), ev.Release(state.draft)]
     if state.ended and not state.reply_text:
         state, rest = nothing_to_say(state, rules)
         return state, commands + rest
-    if state.slow_tool and not state.ready:
+    if state.slow_tool and not sounds_next(state):
         state, filler = fill(state, rules)
         commands += filler
     return state, commands

@@ -158,6 +158,97 @@ def test_a_missed_budget_plays_a_filler_and_a_long_wait_another_kind():
     assert [f.kind for f in only(story.until(4800), ev.PlayFiller)] == ["still-working"]
 
 
+def asks_for_a_tool(end_ms=1500, rules=OPEN):
+    """The user asked for something, and no sound is there yet."""
+    story = Story(rules)
+    story.says("open the garage", 500, end_ms)
+    return story
+
+
+def fillers(commands):
+    return [(f.kind, f.otherwise) for f in only(commands, ev.PlayFiller)]
+
+
+def test_a_filler_sounds_when_the_budget_is_over_not_later():
+    story = asks_for_a_tool()
+    told = story.until(1670)
+    assert only(told, ev.Commit) and fillers(told) == []
+    assert fillers(story.until(1680)) == [("thinking", "tool")], "what is told now is heard 20 ms later"
+
+
+@pytest.mark.parametrize("acts, otherwise", [(False, "tool"), (True, "acknowledge")])
+def test_the_call_of_a_slow_tool_is_masked_at_once(acts, otherwise):
+    story = asks_for_a_tool()
+    story.until(1620)
+    if acts:  # what will be said of it is rendered already, and waits for it
+        story.tell(ev.ReplyWords(1, story.state.draft, "It's open."))
+        story.tell(ev.SoundReady(story.state.t, 1, story.state.draft, gated=True))
+    assert fillers(story.tell(ev.ToolStarted(1, story.state.draft, "garage", True, acts))) == [("garage", otherwise)]
+    assert fillers(story.until(4000)) == [], "it was masked"
+
+
+def test_a_slow_tool_that_already_runs_is_masked_when_the_turn_ends():
+    story = asks_for_a_tool()
+    assert story.tell(ev.ToolStarted(1, story.state.draft, "weather", True, False)) == [], "the user may go on"
+    told = story.until(1620)
+    assert kinds(told) == ["Commit", "Release", "PlayFiller"] and fillers(told) == [("weather", "tool")]
+
+
+def test_a_slow_tool_that_was_quick_is_not_masked():
+    story = asks_for_a_tool()
+    story.tell(ev.ToolStarted(1, story.state.draft, "weather", True, False))
+    story.tell(ev.ToolEnded(1, story.state.draft, "weather", "done", 5.0))
+    assert fillers(story.until(1670)) == []
+    assert fillers(story.until(1680)) == [("thinking", "tool")], "the reply is late all the same"
+
+
+def test_a_tool_that_is_not_slow_gets_its_time():
+    story = asks_for_a_tool()
+    story.until(1620)
+    assert story.tell(ev.ToolStarted(1, story.state.draft, "lamp", False, True)) == []
+
+
+@pytest.mark.parametrize(
+    "gated, slow, until_ms", [(False, False, 1830), (True, False, 1680), (False, True, 1600)], ids=str
+)
+def test_words_that_wait_for_nothing_are_given_a_moment_to_sound(gated, slow, until_ms):
+    story = asks_for_a_tool()
+    story.tell(ev.ReplyWords(1, story.state.draft, "It's open."))
+    if gated:
+        story.tell(ev.SoundReady(story.state.t, 1, story.state.draft, gated=True))
+    if slow:
+        story.tell(ev.ToolStarted(1, story.state.draft, "garage", True, False))
+    assert fillers(story.until(until_ms - 10)) == []
+    assert len(fillers(story.until(until_ms))) == 1
+
+
+def test_without_fillers_there_is_none():
+    story = asks_for_a_tool(rules=replace(OPEN, fillers=False))
+    story.until(1620)
+    story.tell(ev.ToolStarted(1, story.state.draft, "garage", True, True))
+    story.until(9000)
+    assert fillers(story.done) == []
+
+
+def test_a_reply_that_waits_for_its_next_words_is_masked_too():
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    story.tell(ev.ReplyWords(1, draft, "I'll open it."))
+    story.tell(ev.SoundReady(story.state.t, 1, draft, gated=False))
+    story.until(1650)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    story.tell(ev.ToolStarted(1, draft, "garage", True, True))
+    story.until(2300)
+    story.tell(ev.PlayoutStarved(samples(2300), 1, draft))
+    assert fillers(story.until(4790)) == []
+    assert fillers(story.until(4800)) == [("still-working", "acknowledge")]
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "filler"))
+    story.until(5600)
+    story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "filler", (), False))
+    story.tell(ev.WordStarted(story.state.t, 1, draft, "It's"))
+    assert fillers(story.until(12000)) == [], "it speaks"
+
+
 def test_a_reply_that_is_ready_needs_no_filler():
     story = Story(OPEN)
     story.says("what time is it", 500, 1500)
@@ -544,6 +635,7 @@ def test_a_failed_act_is_told_instead_of_what_was_prepared():
     story.tell(ev.SoundReady(story.state.t, 1, draft, gated=True))
     story.until(1650)
     told = story.tell(ev.ActFailed(1, draft, "That didn't work."))
+    assert only(told, ev.Cut) == [ev.Cut(draft, reply_only=True)], "a filler that sounds is heard to its end"
     assert only(told, ev.SayNow) == [ev.SayNow(1, draft + 1, "That didn't work.")]
 
 
@@ -556,7 +648,7 @@ def scripts(draw):
     """Any order of events, each of the live turn and draft or of ones near them."""
     return draw(
         st.lists(
-            st.tuples(st.integers(0, 17), st.integers(1, 400), st.integers(-1, 1), WORDS, KINDS, st.booleans()),
+            st.tuples(st.integers(0, 18), st.integers(1, 400), st.integers(-1, 1), WORDS, KINDS, st.booleans()),
             max_size=60,
         )
     )
@@ -579,7 +671,8 @@ def event_of(kind, state, near, words, sound, flag):
         ev.Resumed(t, turn),
         ev.ReplyWords(turn, draft, words),
         ev.ReplyEnded(turn, draft, words, "x", stop=flag),
-        ev.ToolStarted(turn, draft, "tool", flag),
+        ev.ToolStarted(turn, draft, "tool", flag, near > 0),
+        ev.PlayoutStarved(t, turn, draft),
         ev.ToolEnded(turn, draft, "tool", "done", 5.0),
         ev.Acted(turn, draft),
         ev.Announcement(words, flag),

@@ -1,5 +1,7 @@
 """Playout: what is held stays silent, what is cut never sounds again, and exactly the heard words are reported."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from device.events import (
     Hold,
     PlayoutEnded,
     PlayoutStarted,
+    PlayoutStarved,
     Release,
     Sound,
     Word,
@@ -65,6 +68,48 @@ def test_a_filler_is_never_overlapped_nor_cut_by_the_reply():
     assert np.count_nonzero(np.isclose(audio, 0.25)) == samples(80)
     assert np.count_nonzero(np.isclose(audio, 0.5)) == samples(100)
     assert [e.kind for e in told if isinstance(e, PlayoutEnded)] == ["filler", "reply"]
+
+
+def test_a_filler_is_heard_to_its_end_when_only_the_reply_is_cut():
+    playout = Playout(15)
+    playout.take(Sound(1, 1, "filler", np.full(samples(200), 0.5, np.float32), last=True), 0)
+    first, _ = play(playout, 5)
+    assert playout.take(sound(1, 100), 0) and playout.take(Cut(1, reply_only=True), 0) == [
+        PlayoutEnded(0, 0, 1, "reply", (), was_cut=True)
+    ]
+    playout.take(sound(2, 100, level=0.3, last=True), 0)
+    playout.take(Release(2), 0)
+    rest, told = play(playout, 30)
+    assert (rest[: samples(150)] == 0.5).all(), "the filler"
+    assert (rest[samples(150) : samples(250)] == np.float32(0.3)).all(), "then what takes the reply's place"
+    assert [(e.kind, e.was_cut) for e in told if isinstance(e, PlayoutEnded)] == [("filler", False), ("reply", False)]
+
+
+def test_a_filler_sounds_where_the_reply_waits_for_its_next_words():
+    playout = Playout(15)
+    playout.take(replace(sound(1, 100), words=(Word("One", 0, samples(90)),)), 0)
+    playout.take(Release(1), 0)
+    _, told = play(playout, 20)
+    assert [e.t for e in told if isinstance(e, PlayoutStarved)] == [samples(100)], "told once"
+    playout.take(Sound(1, 1, "filler", np.full(samples(100), 0.2, np.float32), last=True), 0)
+    heard, told = play(playout, 5)
+    assert (heard == np.float32(0.2)).all()
+    playout.take(sound(1, 50, level=0.4, last=True), 0)
+    heard, told = play(playout, 20)
+    assert (heard[: samples(50)] == np.float32(0.2)).all() and (heard[samples(50) : samples(100)] == np.float32(0.4)).all()
+    assert [(e.kind, e.heard) for e in told if isinstance(e, PlayoutEnded)] == [("filler", ()), ("reply", ("One",))]
+    assert not [e for e in told if isinstance(e, PlayoutStarted)], "it is the same reply"
+
+
+def test_a_cut_while_a_filler_sounds_in_the_reply_tells_what_was_heard_of_both():
+    playout = Playout(15)
+    playout.take(replace(sound(1, 100), words=(Word("One", 0, samples(90)),)), 0)
+    playout.take(Release(1), 0)
+    play(playout, 20)
+    playout.take(Sound(1, 1, "filler", np.full(samples(100), 0.2, np.float32), last=True), 0)
+    play(playout, 5)
+    ended = playout.take(Cut(1), 0)
+    assert [(e.kind, e.turn, e.heard, e.was_cut) for e in ended] == [("filler", 1, (), True), ("reply", 1, ("One",), True)]
 
 
 def test_a_filler_that_comes_after_its_reply_is_not_played():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from device.errors import ConfigError, WaveError
 from device.speak.chime import chime
-from device.speak.filler import TEXTS, Filler, FillerCache, Fillers, read_own
+from device.speak.filler import TEXTS, Filler, FillerCache, FillerChoice, Fillers, read_own
 from device.speak.voice import Voice
 from device.wave_file import write_wave
 
@@ -90,6 +90,25 @@ def test_never_the_same_twice_in_a_row(kinds, begin):
         assert filler.kind == (kind if kind in TEXTS else "tool")
         assert ALL.choose(kind, last, n) is filler, "the same counter gives the same filler"
         last = filler.text
+
+
+@given(st.lists(st.tuples(st.sampled_from(["thinking", "tool", "acknowledge"]), st.booleans()), max_size=20))
+def test_what_was_heard_last_is_not_heard_again_whatever_was_dropped_in_between(asked):
+    fillers = [Filler(text, kind, np.zeros(1)) for kind in ("thinking", "tool") for text in (f"{kind} 1", f"{kind} 2")]
+    choice, heard = FillerChoice(Fillers(fillers)), None
+    for kind, sounds in asked:
+        text = choice.next(kind, "tool").text
+        assert text != heard
+        if sounds:
+            choice.heard()
+            heard = text
+
+
+def test_for_a_tool_without_fillers_of_its_own_it_depends_on_what_the_tool_does():
+    fillers = Fillers([Filler(kind, kind, np.zeros(1)) for kind in ("acknowledge", "tool", "thinking", "door")])
+    assert fillers.choose("lamp", None, 0).text == "tool"
+    assert fillers.choose("lamp", None, 0, "acknowledge").text == "acknowledge"
+    assert fillers.choose("door", None, 0, "acknowledge").text == "door"
 
 
 def test_without_another_filler_there_is_none():

@@ -15,6 +15,7 @@ from device.events import (
     Hold,
     PlayoutEnded,
     PlayoutStarted,
+    PlayoutStarved,
     Release,
     Sound,
     SoundReady,
@@ -26,14 +27,14 @@ FADE_SAMPLES = samples(20)  # full scale in two blocks: short enough to feel imm
 _STEP = BLOCK_SAMPLES / FADE_SAMPLES  # of the volume, in a block
 
 Message = Sound | Release | Duck | Hold | Cut
-Told = PlayoutStarted | WordStarted | PlayoutEnded
+Told = PlayoutStarted | WordStarted | PlayoutStarved | PlayoutEnded
 
 
 class Playout:
     """The queue behind the loudspeaker.
 
     One stream sounds at a time: an alarm or filler that has begun is played to its end before the reply, and a reply that
-    has begun to its end before the next filler.  duck_db: how far `Duck` lowers the volume.
+    has begun as far as it is here before the next filler.  duck_db: how far `Duck` lowers the volume.
     While ducked nothing new begins to sound.  `starved` counts blocks of silence inside a reply whose next chunk wasn't
     there.
     """
@@ -113,13 +114,17 @@ class Playout:
     def _cut(self, cut: Cut, t: int) -> list[PlayoutEnded]:
         is_new, self._oldest = cut.draft >= self._oldest, max(self._oldest, cut.draft + 1)
         ended = []
-        if self._current is not None and self._current.draft <= cut.draft:
+        current = self._current
+        if current is not None and current.draft <= cut.draft and not (cut.reply_only and current.kind != "reply"):
             self._fade_out()
-            stream, self._current = self._current, None
-            ended.append(PlayoutEnded(t, stream.turn, stream.draft, stream.kind, stream.heard(), was_cut=True))
+            self._current = None
+            ended.append(PlayoutEnded(t, current.turn, current.draft, current.kind, current.heard(), was_cut=True))
         if is_new and cut.draft > self._finished and (cut.draft, "reply") not in [(e.draft, e.kind) for e in ended]:
-            ended.append(PlayoutEnded(t, 0, cut.draft, "reply", (), was_cut=True))
-        self._asides = deque(s for s in self._asides if s.draft > cut.draft)
+            reply = self._replies.get(cut.draft)  # not heard at all, or a filler sounds where it waits
+            turn, heard = (reply.turn, reply.heard()) if reply is not None and reply.started else (0, ())
+            ended.append(PlayoutEnded(t, turn, cut.draft, "reply", heard, was_cut=True))
+        if not cut.reply_only:
+            self._asides = deque(s for s in self._asides if s.draft > cut.draft)
         self._replies = {d: s for d, s in self._replies.items() if d > cut.draft}
         self._gain = self._target = 1.0
         self._ducked = self._held = False
@@ -150,6 +155,8 @@ class Playout:
             self._fading = self._fading[BLOCK_SAMPLES:] if self._fading.size > BLOCK_SAMPLES else None
             return out, []
         told: list[Told] = []
+        if self._asides and not self._ducked and self._waits():
+            self._current = None
         stream = self._current or (None if self._ducked else self._next())
         if stream is None:
             self._gain = self._target
@@ -173,9 +180,17 @@ class Playout:
             if stream.kind == "reply":
                 self._finished = stream.draft
                 del self._replies[stream.draft]
-        elif piece.size < BLOCK_SAMPLES:
-            self.starved += 1
+            return out, told
+        is_starved = piece.size < BLOCK_SAMPLES
+        self.starved += is_starved
+        if is_starved and not stream.starved:
+            told.append(PlayoutStarved(t + piece.size, stream.turn, stream.draft))
+        stream.starved = is_starved
         return out, told
+
+    def _waits(self) -> bool:
+        """Whether a reply has begun and has no further sound yet."""
+        return self._current is not None and self._current.kind == "reply" and not self._may_sound(self._current)
 
     def _next(self) -> Stream | None:
         """What may sound now: an aside first, then the released reply once a sound of it is here."""

@@ -15,7 +15,8 @@ _LEAD_SAMPLES = samples(20)  # a word that is played again fades in before it
 
 
 class Stream:
-    """turn, draft, kind: of its sounds.  at: the next sample to play.  complete: its last chunk is here."""
+    """turn, draft, kind: of its sounds.  at: the next sample to play.  complete: its last chunk is here.  starved: it has
+    begun, and what comes next isn't here."""
 
     def __init__(self, turn: int, draft: int, kind: SoundKind):
         self.turn = turn
@@ -24,6 +25,7 @@ class Stream:
         self.at = 0
         self.started = False
         self.complete = False
+        self.starved = False
         self._chunks: deque[tuple[int, Sound]] = deque()  # with the place of its first sample
         self._arrived = 0
         self._furthest = 0  # what was played again was heard before

@@ -135,7 +135,7 @@ class _Job:
         slow = office.is_slow(act.tool)
         act.call = office.ledger.begin(act.turn, act.draft, act.tool.name, act.args, act.tool.acts)
         self._began_s = time.perf_counter()
-        office.post(ToolStarted(act.turn, act.draft, act.tool.name, slow))
+        office.post(ToolStarted(act.turn, act.draft, act.tool.name, slow, act.tool.acts))
 
     def run(self) -> ToolResult:
         """Worker thread.  The tool's result; raises ToolError for whatever went wrong in it."""

@@ -57,17 +57,39 @@ class Fillers:
         """The kinds there is at least one filler of."""
         return frozenset(self._of_kind)
 
-    def choose(self, kind: str, last: str | None, n: int) -> Filler | None:
+    def choose(self, kind: str, last: str | None, n: int, otherwise: str = "tool") -> Filler | None:
         """The `n`-th filler of `kind`, never the one whose text is `last`; None when there is no other.
 
-        n: any counter, e.g. of fillers played.  A kind without fillers (a tool's name) falls back to "tool", then to
-        "thinking"; "nod" doesn't, for the user is still speaking.
+        n: any counter, e.g. of fillers played.  A kind without fillers (a tool's name) falls back to `otherwise`, then
+        to "thinking"; "nod" doesn't, for the user is still speaking.
         """
-        for name in (kind,) if kind == "nod" else (kind, "tool", "thinking"):
+        for name in (kind,) if kind == "nod" else (kind, otherwise, "thinking"):
             fit = [filler for filler in self._of_kind.get(name, ()) if filler.text != last]
             if fit:
                 return fit[n % len(fit)]
         return None
+
+
+class FillerChoice:
+    """Which filler comes next: never the one that was heard last.  Main thread."""
+
+    def __init__(self, fillers: Fillers):
+        self._fillers = fillers
+        self._chosen: Filler | None = None
+        self._heard: str | None = None
+        self._count = 0
+
+    def next(self, kind: str, otherwise: str) -> Filler | None:
+        """See `Fillers.choose`."""
+        filler = self._fillers.choose(kind, self._heard, self._count, otherwise)
+        if filler is not None:
+            self._chosen, self._count = filler, self._count + 1
+        return filler
+
+    def heard(self) -> None:
+        """The one chosen last has begun to sound; one that the reply was quicker than never does."""
+        if self._chosen is not None:
+            self._heard = self._chosen.text
 
 
 class FillerCache:
