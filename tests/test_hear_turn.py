@@ -10,7 +10,7 @@ from device.hear.sentence import SentenceModel, traits
 from device.hear.turn import WITNESSES, Evidence, TurnModel, features, wait_bounds_ms, witnesses
 
 probabilities = st.floats(0, 1)
-settings = st.tuples(st.floats(60, 1000), st.floats(1000, 10_000))
+settings = st.tuples(st.floats(60, 5000), st.floats(100, 10_000)).filter(lambda bounds: bounds[0] <= bounds[1])
 texts = st.text(alphabet="abcdefghijklmnopqrstuvwxyz ' 0123456789", max_size=60)
 evidence = st.builds(
     Evidence,
@@ -82,11 +82,11 @@ def test_whoever_has_not_spoken_weighs_nothing(seen):
 @given(evidence, settings)
 def test_a_whole_command_is_not_waited_for_long(seen, bounds):
     least, most = wait_bounds_ms(seen, *bounds)
-    assert bounds[0] <= least <= most
+    assert bounds[0] <= least <= most <= bounds[1]
     if seen.completeness == "complete":
         assert most <= max(220, bounds[0])
     else:
-        assert least >= (160 if seen.voice else 200), "the voice is judged by then"
+        assert least >= min(160 if seen.voice else 200, bounds[1]), "the voice is judged by then"
 
 
 @pytest.mark.parametrize(("text", "least_ms"), [("can i have a tea", 180), ("give me a tea", 180), ("who wrote hamlet", 160)])

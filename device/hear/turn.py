@@ -79,11 +79,11 @@ class Evidence:
 
 
 def wait_bounds_ms(evidence: Evidence, min_wait_ms: float, max_wait_ms: float) -> tuple[float, float]:
-    """The shortest and the longest wait while this is what is known, within the settings'."""
+    """The shortest and the longest wait in ms while this is what is known, neither longer than `max_wait_ms`."""
     is_known = evidence.completeness == "complete"
     unknown_ms = _QUESTION_LEAST_MS if _asks(evidence.text.split()) else _ORDER_LEAST_MS
     due_ms = 0.0 if is_known else unknown_ms if evidence.voice else _VOICE_DUE_MS
-    least_ms = max(due_ms, min_wait_ms)
+    least_ms = min(max(due_ms, min_wait_ms), max_wait_ms)  # who sets so short a maximum wants no patience
     most_ms = min(_COMPLETE_WAIT_MS, max_wait_ms) if is_known else max_wait_ms
     return least_ms, max(least_ms, most_ms)
 
