@@ -1,11 +1,17 @@
 """`nod bench turns`: what it makes of recordings, how it counts, and one real run."""
 
+import hashlib
 import json
 import math
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import onnxruntime
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,13 +28,15 @@ from device.bench.turn_score import (
     roc_area,
     waits_ms,
 )
-from device.bench.turns import Wrong, curve, fault, read_labels, run_turns, weigh
-from device.config import Config
+from device.bench.turns import Wrong, _synthesized, curve, fault, read_labels, run_turns, speaker, weigh
+from device.config import Config, Paths
 from device.errors import BenchError
 from device.events import FRAME_SAMPLES
 from device.hear.prosody import Head
 from device.hear.turn import TurnModel
+from device.models import ModelStore
 from device.wave_file import write_wave
+from tests.bench import speakers
 from tests.bench.fit_turn import heard as read_heard
 from tests.bench.turn_data import PLACES, Heard, from_places
 
@@ -280,6 +288,34 @@ def test_a_wrong_decision_can_be_heard(tmp_path):
     page = write_page(tmp_path, "one", result, [Wrong("cut in on a hesitation", take, pauses[0])]).read_text()
     assert page.count("data:audio/wav;base64,") == 1 and "a &lt;b&gt;" in page and 'class="mark decided"' in page
     assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def digest_of_speaker() -> str:
+    sound = speaker(Config(), ModelStore(Paths().models_dir()), 1.15).say("Um,")[0]
+    return hashlib.sha256(sound.tobytes()).hexdigest()
+
+
+def test_a_speaker_sounds_the_same_in_every_process(store):
+    code = "from tests.test_bench_turns import digest_of_speaker; print(digest_of_speaker())"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    onnxruntime.set_seed(99)  # as anybody may who was here before
+    assert digest_of_speaker() == digest_of_speaker() == ran.stdout.strip()
+
+
+def test_whoever_speaks_for_the_bench_or_the_fit_is_seeded_just_before(tmp_path, store, monkeypatch):
+    done = []
+    monkeypatch.setattr("onnxruntime.set_seed", lambda seed: done.append("seed"))
+    said = SimpleNamespace(say=lambda text: (tones(300)[0], ()))
+    monkeypatch.setattr("device.bench.turns.Voice", lambda *_, **__: done.append("voice") or said)
+    monkeypatch.setattr("device.bench.turns.measure", lambda clips, *_: [*clips] and ([], []))
+    soundfile.write(tmp_path / "a.flac", said.say("")[0], 16_000)
+    for spoken in (_synthesized(Config(), store), speakers.people(tmp_path, store), speakers.spoken(store)):
+        assert list(spoken)
+    with pytest.raises(ValueError, match="empty"):  # nothing was measured
+        run_turns(Config(), store, tmp_path, tmp_path / "out", None)
+    voices = 2 + 1 + len(speakers.WAYS) + 1
+    assert done == ["seed", "voice"] * voices
 
 
 def test_a_real_run_on_one_synthesized_turn(tmp_path, store, voice, capsys):

@@ -1,6 +1,7 @@
 """`nod bench turns FOLDER`: how often Nod takes a pause for the end of a turn, and how long it makes people wait.
 
-Everything goes through the real listener with the real models, off line; the same folder gives the same figures.
+Everything goes through the real listener with the real models, off line.  The same folder gives the same sound to hear,
+and the same figures but where the recognizer's dither, which can't be seeded, changes a word.
 """
 
 import json
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+import onnxruntime
 
 from device.bench.gap import find_recordings
 from device.bench.hesitate import Take, takes
@@ -31,6 +33,7 @@ SEED = 4
 PATIENCE = (0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 1.0, 1.25, 1.6, 2.5, 4.0, 6.0, 10.0)  # the points of the curve
 HESITATION_MS = 800  # the length of the hesitations that are called cut
 _VOICES = ((1.3, 1.0), (0.9, 0.95))  # pitch and speed of who speaks where people's recordings are missing
+_UM_PITCH = 1.15
 _ROOM_SAMPLES = samples(800)
 
 Row = dict[str, Any]
@@ -68,7 +71,7 @@ def run_turns(config: Config, store: ModelStore, folder: Path | None, out_dir: P
     print(f"Turns of {whose}:", flush=True)
     out_dir.mkdir(parents=True, exist_ok=True)
     clips = _recorded(paths, known) if paths else _synthesized(config, store)
-    um = Voice(store.path(config.voice.model), config.voice.model, pitch=1.15).say("Um,")[0]
+    um = speaker(config, store, _UM_PITCH).say("Um,")[0]
     pauses, wrong = measure(clips, um, config, store)
     result = {
         "people": bool(paths),
@@ -107,11 +110,17 @@ def _recorded(paths: Sequence[Path], ends: dict[str, int]) -> Iterator[Clip]:
 def _synthesized(config: Config, store: ModelStore) -> Iterator[Clip]:
     rng = np.random.default_rng(SEED)
     for number, (pitch, speed) in enumerate(_VOICES):
-        voice = Voice(store.path(config.voice.model), config.voice.model, speed, pitch)
+        voice = speaker(config, store, pitch, speed)
         for text in (*PLAIN, *OPEN, *ORDERS)[number :: len(_VOICES)]:
             sound = np.pad(voice.say(text)[0], _ROOM_SAMPLES)
             noise = rng.standard_normal(sound.size, dtype=np.float32) * np.float32(10 ** (ROOM_NOISE_DB / 20))
             yield Clip(text, sound + noise)
+
+
+def speaker(config: Config, store: ModelStore, pitch: float, speed: float = 1.0, seed: int = SEED) -> Voice:
+    """A new voice, which speaks the same sound each time.  Raises ModelError when it isn't there."""
+    onnxruntime.set_seed(seed)  # for the sessions that are made from now on: Piper draws its noise anew each time
+    return Voice(store.path(config.voice.model), config.voice.model, speed, pitch)
 
 
 def measure(

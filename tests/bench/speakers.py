@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import soundfile
 
+from device.bench.turns import speaker
+from device.config import Config
 from device.models import ModelStore
-from device.speak.voice import Voice
 
 SEED = 11
 WAYS = ((1.3, 1.0), (0.85, 0.95), (1.1, 1.2), (1.45, 1.1), (1.0, 0.85), (0.93, 1.1))  # pitch, speed
@@ -35,7 +35,7 @@ TEXTS = (
 
 def people(folder: Path, store: ModelStore) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """As `spoken`: each recording's name, its sound (float32 mono, 16 kHz or it isn't taken), and an "um", synthesized."""
-    um = Voice(store.path("en_US-joe-medium"), "en_US-joe-medium", pitch=1.15).say("Um,")[0]
+    um = speaker(Config(), store, 1.15, seed=SEED).say("Um,")[0]
     for file in sorted(folder.glob("*.flac")):
         sound, rate_hz = soundfile.read(file, dtype="float32")
         assert rate_hz == 16_000, f"{file}: {rate_hz} Hz"
@@ -45,9 +45,8 @@ def people(folder: Path, store: ModelStore) -> Iterator[tuple[str, np.ndarray, n
 def spoken(store: ModelStore) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Each text's words, its sound, and an "um" of the same speaker; float32 mono 16 kHz with some room around it."""
     rng = np.random.default_rng(SEED)
-    onnxruntime.set_seed(SEED)  # of the voices made from now on
     for number, (pitch, speed) in enumerate(WAYS):
-        voice = Voice(store.path("en_US-joe-medium"), "en_US-joe-medium", speed, pitch)
+        voice = speaker(Config(), store, pitch, speed, SEED)
         um = voice.say("Um,")[0]
         for text in TEXTS[number :: len(WAYS)]:
             yield text, in_a_room(voice.say(f"{text}.")[0], rng), um
