@@ -118,6 +118,14 @@ def test_the_last_sound_is_found_above_the_recordings_own_floor():
     assert abs(last_sound(sound, spans[0][1] + 1000) - spans[0][1]) <= 16 * 15
 
 
+def test_a_room_that_is_muted_for_a_while_is_as_loud_as_before():
+    """Some recordings begin or end with zeros.  A room of -84 dB was a last sound 1.3 s after the last word."""
+    sound, spans = tones(400, 300)
+    quiet = np.where(np.abs(sound) < 0.01, sound / 15, sound)  # at -84 dB
+    muted = np.concatenate([np.zeros(8000), quiet, np.zeros(8000)]).astype(np.float32)
+    assert abs(last_sound(muted) - 8000 - spans[-1][1]) <= 16 * 15
+
+
 def test_a_voice_fades_until_ten_decibels_above_a_quiet_room():
     sound, spans = tones(400, 300)
     quiet = np.where(np.abs(sound) < 0.01, sound / 20, sound).astype(np.float32)  # the room at -86 dB

@@ -17,7 +17,7 @@ BRIDGE_S = 0.35  # shorter silences belong to a word
 SILENCE_MS = 900  # follows a cut: long enough for everything that is asked in a pause
 SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS = 300, 1500
 _FADE_SAMPLES = 80
-_LOWEST_FLOOR_DB = -95.0  # digital silence has none
+_DIGITAL_SILENCE_DB = -95.0  # has no floor
 _FADING_HOPS = 3  # quiet for 30 ms: it has faded
 _ROOM_HOPS = 30  # 300 ms of the room are enough to make any length of it
 _DIP_DB = 8.0
@@ -53,8 +53,9 @@ def last_sound(sound: np.ndarray, before_t: int | None = None) -> int:
     spans = find_sound(sound[:before_t], SAMPLE_RATE_HZ, BRIDGE_S)
     if not spans:
         return len(sound)
-    levels = levels_db(sound[:before_t])
-    loud = levels > max(float(np.percentile(levels_db(sound), 10)), _LOWEST_FLOOR_DB) + ABOVE_FLOOR_DB
+    levels, everywhere = levels_db(sound[:before_t]), levels_db(sound)
+    floor_db = np.percentile(everywhere[everywhere > _DIGITAL_SILENCE_DB], 10)  # there are spans, so there is some sound
+    loud = levels > floor_db + ABOVE_FLOOR_DB
     hop = round(spans[-1].end_s * SAMPLE_RATE_HZ) // HOP_SAMPLES
     while loud[hop : hop + _FADING_HOPS].any():
         hop += 1
