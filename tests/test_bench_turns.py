@@ -15,7 +15,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device.bench.hesitate import joined, last_sound, room_noise, takes
+from device.bench.hesitate import Take, joined, last_sound, room_noise, takes
+from device.bench.offline import Ear
 from device.bench.turn_page import write_page
 from device.bench.turn_score import (
     SETTLE_MS,
@@ -65,7 +66,12 @@ def row(clip="a", kind="fluent", is_last=True, text="who wrote hamlet", voice=0.
     return {"clip": clip, "source": "bench", "kind": kind, "is_last": is_last, **pause}
 
 
-rows = st.builds(
+def unnoticed(clip="b", kind="fluent") -> dict:
+    """What `Ear.rows` says of a take whose end the listener never noticed."""
+    return row(clip=clip, kind=kind) | {"text": "", "asked": []}
+
+
+rows = st.builds(unnoticed, clip=st.sampled_from("abc"), kind=st.sampled_from(["fluent", "word"])) | st.builds(
     row,
     clip=st.sampled_from("abc"),
     kind=st.sampled_from(["fluent", "word", "um"]),
@@ -162,8 +168,9 @@ def test_waits_stay_within_the_settings_and_grow_with_patience(found):
         return
     late = np.array([pause["late_ms"] for pause in pauses])
     usual, patient = (waits_ms(pauses, MODEL, (100, 1800), patience) for patience in (1.0, 4.0))
-    assert (usual - late >= 80 - 1e-6).all() and (patient - late <= 1780 + 1e-6).all()
-    assert (patient >= usual - 1e-6).all()
+    noticed = np.array([bool(pause["evidence"]) for pause in pauses])
+    assert (usual - late >= 80 - 1e-6).all() and ((patient - late)[noticed] <= 1780 + 1e-6).all()
+    assert (patient >= usual - 1e-6).all() and np.isinf(usual[~noticed]).all()
     at = figures(pauses)
     assert 0 <= at["false_cut_ins"] <= 1 and 0 <= at["dead_air"] <= 1
 
@@ -244,6 +251,27 @@ def test_what_is_wrong_is_named():
     assert fault(slow) == "dead air"
 
 
+def test_a_turn_whose_end_is_never_noticed_is_dead_air():
+    found = weigh(judged([row(clip="a"), unnoticed("b"), unnoticed("b", "word"), row(clip="a", kind="word")]), MODEL, Config())
+    at = figures(found)
+    assert (at["recordings"], at["dead_air"], at["hesitations"], at["hesitations_cut"]["800"]) == (2, 0.5, 2, 0.5)
+    assert at["wait_ms"] == figures(found[:1])["wait_ms"], "it has no wait"
+    cut_in = weigh(judged([row(is_last=False, length_ms=900.0), row()]), MODEL, Config())
+    assert figures([*found, *cut_in])["false_cut_ins"] == 0.5, "it's a turn like any other"
+    assert fault(found[1]) == "dead air" and fault(found[2]) is None
+
+
+def test_a_take_that_ends_where_the_listener_notices_nothing_still_has_an_end():
+    """Nothing is said in it, or the listener went on hearing a voice."""
+    heard = object.__new__(Ear)
+    going_on = {"end_t": 9000, "late_ms": 0.0, "text": "set a", "length_ms": 200.0, "asked": [ask(70.0, "set a")]}
+    for pauses, text in (([], ""), ([going_on], "set a")):
+        heard.pauses = lambda take, pauses=pauses: [*pauses]
+        *before, last = heard.rows("a", "bench", [Take("fluent", np.zeros(32_000, np.float32), 16_000)])
+        assert len(before) == len(pauses) and not any(each["is_last"] for each in before)
+        assert last == unnoticed("a") | {"text": text} and judged([last])[0]["is_end"]
+
+
 def test_a_recording_cut_in_on_from_one_of_two_places_counts_half():
     """Where the VAD's frames fall isn't the recording's doing."""
     found = [row() | {"place": place} for place in (0, 1)] + [row(is_last=False, length_ms=900.0) | {"place": 1}]
@@ -293,8 +321,11 @@ def test_a_wrong_decision_can_be_heard(tmp_path):
     take = takes(sound, spans, None, np.random.default_rng(0))[1]
     pauses = weigh(judged([row(kind="word", text="a <b>")]), MODEL, Config())
     result = {"figures": figures(pauses), "curve": curve(pauses, Config()), "settings": {"patience": 1.0}}
-    page = write_page(tmp_path, "one", result, [Wrong("cut in on a hesitation", take, pauses[0])]).read_text()
-    assert page.count("data:audio/wav;base64,") == 1 and "a &lt;b&gt;" in page and 'class="mark decided"' in page
+    missed = weigh(judged([unnoticed()]), MODEL, Config())[0]
+    wrong = [Wrong("cut in on a hesitation", take, pauses[0]), Wrong("dead air", take, missed)]
+    page = write_page(tmp_path, "one", result, wrong).read_text()
+    assert page.count("data:audio/wav;base64,") == 2 and "a &lt;b&gt;" in page
+    assert page.count('class="mark ended"') == 2 and page.count('class="mark decided"') == 1
     assert "http" not in page.replace("http://www.w3.org", "")
 
 
@@ -320,8 +351,7 @@ def test_whoever_speaks_for_the_bench_or_the_fit_is_seeded_just_before(tmp_path,
     soundfile.write(tmp_path / "a.flac", said.say("")[0], 16_000)
     for spoken in (_synthesized(Config(), store), speakers.people(tmp_path, store), speakers.spoken(store)):
         assert list(spoken)
-    with pytest.raises(ValueError, match="empty"):  # nothing was measured
-        run_turns(Config(), store, tmp_path, tmp_path / "out", None)
+    run_turns(Config(), store, tmp_path, tmp_path / "out", None)
     voices = 2 + 1 + len(speakers.WAYS) + 1
     assert done == ["seed", "voice"] * voices
 

@@ -136,10 +136,17 @@ class Ear:
         return pauses
 
     def rows(self, clip: str, source: str, all_takes: list[Take]) -> list[Row]:
-        """The pauses of every take of a recording.  source: who speaks, to tell people from synthesized voices."""
+        """The pauses of every take of a recording.  source: who speaks, to tell people from synthesized voices.
+
+        The last is the take's end, also where nobody noticed it, since no words were or the voice seemed to go on: then
+        nothing was asked in it.
+        """
         found = []
         for take in all_takes:
             pauses = self.pauses(take)
+            if not pauses or pauses[-1]["length_ms"] is not None:
+                text = pauses[-1]["text"] if pauses else ""
+                pauses.append({"end_t": take.end_t, "late_ms": 0.0, "text": text, "length_ms": None, "asked": []})
             found += [
                 {"clip": clip, "source": source, "kind": take.kind, "is_last": pause is pauses[-1], **pause}
                 for pause in pauses

@@ -93,17 +93,17 @@ def _wrong(each: Any) -> str:
     """One decision: what was heard, its waveform with the last sound and the decision marked, and the sound itself."""
     pause, take = each.pause, each.take
     began_t = pause["end_t"] - samples(pause["late_ms"]) if pause["is_end"] or pause["kind"] != "fluent" else pause["end_t"]
-    decided_t = began_t + samples(pause["waited_ms"])
-    sound = take.sound[: max(decided_t, take.end_t) + _AFTER_SAMPLES]
+    marked = [("ended", began_t, "the last sound")]
+    if pause["evidence"]:
+        decided_t = began_t + samples(pause["waited_ms"])
+        marked.append(("decided", decided_t, f"taken for the end, {pause['waited_ms']:.0f} ms later"))
+    sound = take.sound[: max(take.end_t, *(t for _, t, _ in marked)) + _AFTER_SAMPLES]
     size = max(len(sound), 1)
     marks = "".join(
         f'<div class="mark {name}" style="left:{min(100.0, 100 * t / size):.2f}%" data-tip="{tip}"></div>'
-        for name, t, tip in (
-            ("ended", began_t, "the last sound"),
-            ("decided", decided_t, f"taken for the end, {pause['waited_ms']:.0f} ms later"),
-        )
+        for name, t, tip in marked
     )
-    said = ", ".join(f"{p:.2f}" for p in pause["p"])
+    said = ", ".join(f"{p:.2f}" for p in pause["p"]) or "never asked: the pause wasn't noticed"
     return (
         f'<section class="wrong"><header><b>{each.what}</b><span class="badge">{html.escape(pause["kind"])}</span>'
         f"<span>{html.escape(pause['text'])}</span><small>{html.escape(pause['clip'])}; P(end) {said}</small></header>"

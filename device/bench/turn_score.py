@@ -27,8 +27,11 @@ HESITATIONS_MS = (300, 500, 800, 1200)
 
 
 def judged(rows: Sequence[Row]) -> list[Row]:
-    """The pauses whose truth is known, each with `is_end` and `evidence`: of hesitant takes the last one alone."""
-    pauses = [row for row in rows if row["asked"] and (row["kind"] == "fluent" or row["is_last"])]
+    """The pauses whose truth is known, each with `is_end` and `evidence`: of hesitant takes the last one alone.
+
+    A take's last is among them also where it was never noticed: without evidence.
+    """
+    pauses = [row for row in rows if row["is_last"] or (row["asked"] and row["kind"] == "fluent")]
     return [
         row | {"is_end": row["kind"] == "fluent" and row["is_last"], "evidence": [_evidence(a) for a in row["asked"]]}
         for row in pauses
@@ -44,9 +47,19 @@ def waits_ms(pauses: Sequence[Row], model: TurnModel, bounds_ms: tuple[float, fl
     """Silence in ms after the last sound after which each turn would have been over, had the pause not ended: what is
     released then is heard RELEASE_LEAD_MS later.
 
-    Each pause has `p`, one for each time it was asked; the newest counts.  bounds_ms: the settings' shortest and longest
-    wait.
+    Each pause has `p`, one for each time it was asked; the newest counts.  A pause that wasn't noticed is waited in for
+    ever: inf.  bounds_ms: the settings' shortest and longest wait.
     """
+    waited_ms, is_noticed = np.full(len(pauses), np.inf), np.array([bool(pause["evidence"]) for pause in pauses], bool)
+    if is_noticed.any():
+        noticed = [pause for pause in pauses if pause["evidence"]]
+        waited_ms[is_noticed] = _noticed_waits_ms(noticed, model, bounds_ms, patience)
+    return waited_ms
+
+
+def _noticed_waits_ms(
+    pauses: Sequence[Row], model: TurnModel, bounds_ms: tuple[float, float], patience: float
+) -> np.ndarray:
     asks = max(len(pause["p"]) for pause in pauses)
     known_ms, over_ms = np.full((len(pauses), asks + 1), np.inf), np.full((len(pauses), asks), np.inf)
     for row, pause in enumerate(pauses):
@@ -123,7 +136,7 @@ def figures(pauses: Sequence[Row]) -> Row:
     """Everything at one operating point.  Each pause has `p` (of each ask), `text_log_odds` and `waited_ms`.
 
     False cut-ins are counted per fluent turn (a recording may be heard from several places of the VAD's frames),
-    hesitations per pause; waits in ms from the last sound.
+    hesitations per pause; waits in ms from the last sound.  An end that is never noticed is dead air; it has no wait.
     """
     heard = [pause for pause in pauses if any(e.voice for e in pause["evidence"])]
     ends = [pause for pause in pauses if pause["is_end"]]
@@ -133,7 +146,7 @@ def figures(pauses: Sequence[Row]) -> Row:
     cut_in = {_turn_of(p) for p in pauses if p["kind"] == "fluent" and not p["is_end"] and is_cut_in(p, p["waited_ms"])}
     is_end = np.array([pause["is_end"] for pause in heard])
     judged_here = [pause["is_end"] or pause["kind"] != "fluent" for pause in heard]
-    waits = np.array([pause["waited_ms"] for pause in ends])
+    waits = np.array([pause["waited_ms"] for pause in ends if pause["evidence"]])
     weight = np.array([1.0 if pause["kind"] == "fluent" else 0.25 for pause in heard])
     fused = np.array([SOURCES["fused"](pause) for pause in heard])
     return {
@@ -147,7 +160,7 @@ def figures(pauses: Sequence[Row]) -> Row:
         "hesitations_cut": {f"{ms}": round(_share([p["waited_ms"] < ms for p in cuts]), 4) for ms in HESITATIONS_MS},
         "wait_ms": {f"p{q}": round(float(np.percentile(waits, q))) for q in (50, 90, 99)} if len(waits) else {},
         "mean_wait_ms": round(float(waits.mean())) if len(waits) else None,
-        "dead_air": round(_share(waits > DEAD_AIR_MS), 4),
+        "dead_air": round(_share([pause["waited_ms"] > DEAD_AIR_MS for pause in ends]), 4),
         "calibration": calibration(fused, is_end, weight),
     }
 

@@ -140,7 +140,7 @@ def measure(
 
 
 def weigh(pauses: list[Row], model: TurnModel, config: Config) -> list[Row]:
-    """The pauses with what the model says of them and how long it would have waited."""
+    """The pauses with what the model says of them and how long it would have waited (inf in one that wasn't noticed)."""
     for pause in pauses:
         pause["p"] = [model.p_end(evidence) for evidence in pause["evidence"]]
         pause["text_log_odds"] = model.sentence.log_odds(pause["text"])
@@ -174,7 +174,8 @@ def curve(pauses: list[Row], config: Config) -> list[Row]:
 
 def _told(wrong: Wrong) -> Row:
     row = wrong.pause
-    return {"what": wrong.what, "waited_ms": round(row["waited_ms"]), "p": [round(p, 3) for p in row["p"]]} | {
+    waited_ms = round(row["waited_ms"]) if row["evidence"] else None
+    return {"what": wrong.what, "waited_ms": waited_ms, "p": [round(p, 3) for p in row["p"]]} | {
         key: row[key] for key in ("clip", "kind", "text", "length_ms", "late_ms")
     }
 

@@ -39,7 +39,7 @@ import numpy as np
 from device.bench.turn_score import DEAD_AIR_MS, figures, is_cut_in, judged, waits_ms
 from device.hear.prosody import Head
 from device.hear.sentence import SentenceModel
-from device.hear.turn import WEIGHTS_VERSION, WITNESSES, TurnModel, features, witnesses
+from device.hear.turn import WEIGHTS_VERSION, WITNESSES, Evidence, TurnModel, features, witnesses
 from device.reply.intents import Reader
 
 FOLDS = 8
@@ -110,10 +110,10 @@ class Examples:
     def __init__(self, rows: list[dict]):
         self.sentence = SentenceModel.load()
         self.pauses = judged(rows)
+        self.names = [name for name in features(Evidence(0.0, "", 0.0), 0.0) if name not in FIXED]
         for pause in self.pauses:
             pause["text_log_odds"] = self.sentence.log_odds(pause["text"])
             known = [features(e, self.sentence.log_odds(e.text)) for e in pause["evidence"]]
-            self.names = [name for name in known[0] if name not in FIXED]
             pause["x"] = np.array([[k[name] for name in self.names] for k in known])
             pause["offset"] = np.array([[k[name] for name in FIXED] for k in known])
         places = Counter(pause["clip"] for pause in self.pauses if pause["is_end"])
@@ -168,7 +168,7 @@ def fit(examples: Examples, pauses: list[dict], known: dict[str, float]) -> Turn
     """The weights, without a wait: that is chosen by what they say."""
     cuts: dict[str, int] = {}
     for pause in pauses:
-        cuts[pause["clip"]] = cuts.get(pause["clip"], 0) + (pause["kind"] != "fluent")
+        cuts[pause["clip"]] = cuts.get(pause["clip"], 0) + (pause["kind"] != "fluent" and bool(pause["evidence"]))
 
     def weights(heard: str) -> dict[str, float]:
         by_ending = "ending" in heard
@@ -204,6 +204,9 @@ def fit(examples: Examples, pauses: list[dict], known: dict[str, float]) -> Turn
 def judge(examples: Examples, model: TurnModel, pauses: list[dict]) -> None:
     """Write down each pause's `p`, one for each time it was asked."""
     for pause in pauses:
+        if not pause["evidence"]:
+            pause["p"] = []
+            continue
         heard = [model.weights[witnesses(evidence)] for evidence in pause["evidence"]]
         table = np.array([[each[name] for name in (*examples.names, *FIXED)] for each in heard])
         score = (np.hstack([pause["x"], pause["offset"]]) * table).sum(axis=1)
@@ -220,7 +223,8 @@ def cost(pauses: list[dict], points) -> float:
     hesitant = [still_silent(ms) * (ms < 1500) for ms in waited_ms]
     cut_ins = (share * inside)[fluent & ~is_end].sum() / share[is_end].sum()
     hesitations = np.average(np.array(hesitant)[~fluent], weights=share[~fluent])
-    wait_s = np.average(waited_ms[is_end], weights=share[is_end]) / 1000
+    noticed = is_end & np.isfinite(waited_ms)
+    wait_s = np.average(waited_ms[noticed], weights=share[noticed]) / 1000
     dead_air = np.average(waited_ms[is_end] > DEAD_AIR_MS, weights=share[is_end])
     return wait_s + ERROR_COST * (cut_ins + dead_air + HESITATING * hesitations)
 

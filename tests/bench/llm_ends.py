@@ -28,7 +28,7 @@ def main() -> None:
     args = parser.parse_args()
     model, sentence = load_model(Llm(), ModelStore(Paths().models_dir())), SentenceModel.load()
     pauses = [
-        (file.stem, [(p["text"], p["is_end"]) for p in judged(json.loads(file.read_text())) if p["is_last"]])
+        (file.stem, [(p["text"], p["is_end"]) for p in judged(json.loads(file.read_text())) if p["is_last"] and p["evidence"]])
         for file in args.evidence
     ]
     for name, texts in (*pauses, ("TEXTS", list(cuts(TEXTS))), ("COMMANDS", list(cuts(COMMANDS)))):

@@ -61,7 +61,7 @@ class Heard:
     def save(self, out: Path, source: str, rows: list[dict]) -> None:
         """With what is known to be true of each."""
         clips, kinds = [""] * len(self.voices), [""] * len(self.voices)
-        for pause in judged(rows):
+        for pause in [pause for pause in judged(rows) if pause["evidence"]]:
             kind = "end" if pause["is_end"] else "pause" if pause["kind"] == "fluent" else pause["kind"]
             if kind != "end" or abs(pause["late_ms"]) <= MISSED_MS:
                 for at in pause["evidence"][-1].voice:
