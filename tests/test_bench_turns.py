@@ -29,7 +29,7 @@ from device.bench.turn_score import (
     roc_area,
     waits_ms,
 )
-from device.bench.turns import Wrong, _synthesized, curve, fault, read_labels, run_turns, speaker, weigh
+from device.bench.turns import Wrong, _synthesized, curve, fault, print_table, read_labels, run_turns, speaker, weigh
 from device.config import Config, Paths
 from device.errors import BenchError
 from device.events import FRAME_SAMPLES
@@ -252,7 +252,8 @@ def test_what_is_wrong_is_named():
 
 
 def test_a_turn_whose_end_is_never_noticed_is_dead_air():
-    found = weigh(judged([row(clip="a"), unnoticed("b"), unnoticed("b", "word"), row(clip="a", kind="word")]), MODEL, Config())
+    heard = [row(clip="a"), unnoticed("b"), unnoticed("b", "word"), row(clip="a", kind="word")]
+    found = weigh(judged(heard), MODEL, Config())
     at = figures(found)
     assert (at["recordings"], at["dead_air"], at["hesitations"], at["hesitations_cut"]["800"]) == (2, 0.5, 2, 0.5)
     assert at["wait_ms"] == figures(found[:1])["wait_ms"], "it has no wait"
@@ -270,6 +271,23 @@ def test_a_take_that_ends_where_the_listener_notices_nothing_still_has_an_end():
         *before, last = heard.rows("a", "bench", [Take("fluent", np.zeros(32_000, np.float32), 16_000)])
         assert len(before) == len(pauses) and not any(each["is_last"] for each in before)
         assert last == unnoticed("a") | {"text": text} and judged([last])[0]["is_end"]
+
+
+@pytest.mark.parametrize("found", [[row()], [row(kind="word")], [unnoticed(), row(kind="word")]])
+def test_what_can_not_be_told_is_null(found, tmp_path, capsys):
+    """Ends alone, cuts alone: no area can be told, perhaps no wait."""
+    pauses = weigh(judged(found), MODEL, Config())
+    result = {"figures": figures(pauses), "curve": curve(pauses, Config()), "settings": {"patience": 1.0}}
+    assert set(result["figures"]["roc"].values()) == {None}
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    print_table(result, sys.stdout)
+    page = write_page(tmp_path, "one", result, []).read_text()
+    for text in (page, capsys.readouterr().out):
+        assert "–" in text and "None" not in text.replace("<p>None.</p>", "") and "nan" not in text
+
+
+def test_nothing_to_be_told_of_no_pauses():
+    assert len(waits_ms([], MODEL, (100, 1800))) == 0 and figures([])["mean_wait_ms"] is None
 
 
 def test_a_recording_cut_in_on_from_one_of_two_places_counts_half():
@@ -351,7 +369,8 @@ def test_whoever_speaks_for_the_bench_or_the_fit_is_seeded_just_before(tmp_path,
     soundfile.write(tmp_path / "a.flac", said.say("")[0], 16_000)
     for spoken in (_synthesized(Config(), store), speakers.people(tmp_path, store), speakers.spoken(store)):
         assert list(spoken)
-    run_turns(Config(), store, tmp_path, tmp_path / "out", None)
+    with pytest.raises(BenchError, match="no words were understood in 1 recordings in .*; it needs English speech"):
+        run_turns(Config(), store, tmp_path, tmp_path / "out", None)
     voices = 2 + 1 + len(speakers.WAYS) + 1
     assert done == ["seed", "voice"] * voices
 

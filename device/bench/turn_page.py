@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from device.bench.turn_score import known
 from device.events import SAMPLE_RATE_HZ, samples
 from device.report import fill
 from device.timeline import COLUMN_SAMPLES, HALF_HEIGHT, envelope_path
@@ -33,7 +34,7 @@ def write_page(out_dir: Path, whose: str, result: Row, wrong: Sequence[Any]) -> 
             curve=_curve(result["curve"], result["settings"]["patience"]),
             calibration=_calibration(result["figures"]["calibration"]),
             sources="".join(
-                f"<tr><td>{html.escape(name)}</td><td>{area:.3f}</td></tr>"
+                f"<tr><td>{html.escape(name)}</td><td>{known(area, '.3f')}</td></tr>"
                 for name, area in result["figures"]["roc"].items()
             ),
             wrong="".join(_wrong(each) for each in wrong[:SHOWN_MAX]) or "<p>None.</p>",
@@ -47,23 +48,24 @@ def write_page(out_dir: Path, whose: str, result: Row, wrong: Sequence[Any]) -> 
 def _facts(at: Row) -> str:
     cards = [
         ("turns", f"{at['recordings']}"),
-        ("median wait", f"{at['wait_ms'].get('p50', 0)} ms"),
-        ("90 % wait at most", f"{at['wait_ms'].get('p90', 0)} ms"),
+        ("median wait", f"{known(at['wait_ms'].get('p50'), '.0f')} ms"),
+        ("90 % wait at most", f"{known(at['wait_ms'].get('p90'), '.0f')} ms"),
         ("false cut-ins", f"{at['false_cut_ins']:.1%}"),
         ("hesitations of 0.8 s cut", f"{at['hesitations_cut']['800']:.1%}"),
         ("dead air", f"{at['dead_air']:.1%}"),
-        ("ROC area, fused", f"{at['roc']['fused']:.3f}"),
+        ("ROC area, fused", known(at["roc"]["fused"], ".3f")),
     ]
     return "".join(f'<div class="fact"><b>{value}</b><span>{label}</span></div>' for label, value in cards)
 
 
 def _curve(points: Sequence[Row], patience: float) -> str:
-    """Both cut-in rates against the mean wait; the settings' own point is ringed."""
-    most_ms = max([1.0, *(point["mean_wait_ms"] or 0 for point in points)])
+    """Both cut-in rates against the mean wait, where an end was noticed; the settings' own point is ringed."""
+    points = [point for point in points if point["mean_wait_ms"] is not None]
+    most_ms = max([1.0, *(point["mean_wait_ms"] for point in points)])
     most = max([0.02, *(max(point["false_cut_ins"], point["hesitations_cut"]) for point in points)])
     drawn = []
     for name in ("false_cut_ins", "hesitations_cut"):
-        at = [((p["mean_wait_ms"] or 0) / most_ms * _WIDE, _HIGH * (1 - p[name] / most), p) for p in points]
+        at = [(p["mean_wait_ms"] / most_ms * _WIDE, _HIGH * (1 - p[name] / most), p) for p in points]
         drawn.append(f'<polyline class="{name}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y, _ in at)}"/>')
         for x, y, point in at:
             ring = " own" if point["patience"] == patience else ""

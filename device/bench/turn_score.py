@@ -137,6 +137,7 @@ def figures(pauses: Sequence[Row]) -> Row:
 
     False cut-ins are counted per fluent turn (a recording may be heard from several places of the VAD's frames),
     hesitations per pause; waits in ms from the last sound.  An end that is never noticed is dead air; it has no wait.
+    None: what can't be told, as an area without both kinds.
     """
     heard = [pause for pause in pauses if any(e.voice for e in pause["evidence"])]
     ends = [pause for pause in pauses if pause["is_end"]]
@@ -144,8 +145,8 @@ def figures(pauses: Sequence[Row]) -> Row:
     clips = {pause["clip"] for pause in pauses}
     turns = {_turn_of(pause) for pause in pauses if pause["kind"] == "fluent"}
     cut_in = {_turn_of(p) for p in pauses if p["kind"] == "fluent" and not p["is_end"] and is_cut_in(p, p["waited_ms"])}
-    is_end = np.array([pause["is_end"] for pause in heard])
-    judged_here = [pause["is_end"] or pause["kind"] != "fluent" for pause in heard]
+    is_end = np.array([pause["is_end"] for pause in heard], bool)
+    judged_here = np.array([pause["is_end"] or pause["kind"] != "fluent" for pause in heard], bool)
     waits = np.array([pause["waited_ms"] for pause in ends if pause["evidence"]])
     weight = np.array([1.0 if pause["kind"] == "fluent" else 0.25 for pause in heard])
     fused = np.array([SOURCES["fused"](pause) for pause in heard])
@@ -153,7 +154,7 @@ def figures(pauses: Sequence[Row]) -> Row:
         "recordings": len(clips),
         "hesitations": len(cuts),
         "roc": {
-            name: round(roc_area(np.array([score(p) for p in heard])[judged_here], is_end[judged_here]), 4)
+            name: _finite(roc_area(np.array([score(p) for p in heard])[judged_here], is_end[judged_here]))
             for name, score in SOURCES.items()
         },
         "false_cut_ins": round(len(cut_in) / max(1, len(turns)), 4),
@@ -163,6 +164,16 @@ def figures(pauses: Sequence[Row]) -> Row:
         "dead_air": round(_share([pause["waited_ms"] > DEAD_AIR_MS for pause in ends]), 4),
         "calibration": calibration(fused, is_end, weight),
     }
+
+
+def _finite(value: float) -> float | None:
+    """To four places; None for nan, which JSON doesn't know."""
+    return None if math.isnan(value) else round(value, 4)
+
+
+def known(value: float | None, form: str) -> str:
+    """A figure as it is read, or that there is none."""
+    return "–" if value is None else format(value, form)
 
 
 def _share(flags: Sequence[bool] | np.ndarray) -> float:

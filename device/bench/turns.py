@@ -19,7 +19,7 @@ from device.bench.hesitate import Take, takes
 from device.bench.offline import Ear
 from device.bench.requests import OPEN, ORDERS, PLAIN, ROOM_NOISE_DB
 from device.bench.turn_page import write_page
-from device.bench.turn_score import DEAD_AIR_MS, figures, is_cut_in, judged, waits_ms
+from device.bench.turn_score import DEAD_AIR_MS, figures, is_cut_in, judged, known, waits_ms
 from device.config import Config
 from device.errors import BenchError
 from device.events import SAMPLE_RATE_HZ, samples
@@ -61,7 +61,8 @@ def run_turns(config: Config, store: ModelStore, folder: Path | None, out_dir: P
     """Print the table, write FILES to `out_dir`; about five seconds a recording.  Returns what `turns.json` holds.
 
     folder: recordings (FLAC or WAV) of one turn each; None: a synthesized voice speaks.  labels: see `read_labels`.
-    Raises ModelError, and BenchError when there are no recordings or the labels can't be read.
+    Raises ModelError, and BenchError when there are no recordings, nothing is understood in any of them, or the labels
+    can't be read.
     """
     known = {} if labels is None else read_labels(labels)
     paths = [] if folder is None else find_recordings(folder)
@@ -73,6 +74,8 @@ def run_turns(config: Config, store: ModelStore, folder: Path | None, out_dir: P
     clips = _recorded(paths, known) if paths else _synthesized(config, store)
     um = speaker(config, store, _UM_PITCH).say("Um,")[0]
     pauses, wrong = measure(clips, um, config, store)
+    if not any(pause["evidence"] for pause in pauses):
+        raise BenchError(f"nod bench turns: no words were understood in {whose}; it needs English speech, one turn a file.")
     result = {
         "people": bool(paths),
         "settings": {"min_wait_ms": config.turn.min_wait_ms, "max_wait_ms": config.turn.max_wait_ms}
@@ -81,7 +84,7 @@ def run_turns(config: Config, store: ModelStore, folder: Path | None, out_dir: P
         "curve": curve(pauses, config),
         "wrong": [_told(each) for each in wrong],
     }
-    (out_dir / "turns.json").write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
+    (out_dir / "turns.json").write_text(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
     page = write_page(out_dir, whose, result, wrong)
     print_table(result, sys.stdout)
     print(f"\nLook: {page}  Figures: {out_dir / 'turns.json'}")
@@ -186,16 +189,16 @@ def print_table(result: Row, out: TextIO) -> None:
     waits = "  ".join(f"{name} {ms:.0f}" for name, ms in at["wait_ms"].items())
     cut = "  ".join(f"{int(ms) / 1000:g} s {share:.1%}" for ms, share in at["hesitations_cut"].items())
     print(f"\n{at['recordings']} turns, {at['hesitations']} hesitations", file=out)
-    print(f"wait after a finished turn, ms   {waits}  mean {at['mean_wait_ms']}", file=out)
+    print(f"wait after a finished turn, ms   {waits or '–'}  mean {known(at['mean_wait_ms'], '.0f')}", file=out)
     print(f"false cut-ins on fluent turns    {at['false_cut_ins']:.1%}", file=out)
     print(f"hesitations cut, by their length {cut}", file=out)
     print(f"dead air                         {at['dead_air']:.1%}", file=out)
-    print("ROC area                         " + "  ".join(f"{n} {a:.3f}" for n, a in at["roc"].items()), file=out)
+    print("ROC area                         " + "  ".join(f"{n} {known(a, '.3f')}" for n, a in at["roc"].items()), file=out)
     print("\npatience  mean wait  false cut-ins  hesitations of 0.8 s cut  dead air", file=out)
     for point in result["curve"]:
         mark = " <" if point["patience"] == result["settings"]["patience"] else ""
         print(
-            f"{point['patience']:8g}  {point['mean_wait_ms'] or 0:6} ms  {point['false_cut_ins']:13.1%}"
+            f"{point['patience']:8g}  {known(point['mean_wait_ms'], '.0f'):>6} ms  {point['false_cut_ins']:13.1%}"
             f"  {point['hesitations_cut']:24.1%}  {point['dead_air']:8.1%}{mark}",
             file=out,
         )
