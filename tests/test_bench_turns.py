@@ -60,9 +60,12 @@ def ask(pause_ms: float, text: str, voice: tuple[float, ...] = ()) -> dict:
     return {"pause_ms": pause_ms, "text": text, "spoken_ms": 1500.0, "completeness": "none", "voice": voice, "fade": None}
 
 
-def row(clip="a", kind="fluent", is_last=True, text="who wrote hamlet", voice=0.97, length_ms=None, late_ms=0.0) -> dict:
+def row(
+    clip="a", kind="fluent", is_last=True, text="who wrote hamlet", voice=0.97, length_ms=None, late_ms=0.0, fading_ms=0.0
+) -> dict:
     asked = [ask(70.0, text), ask(70.0, text, (voice,)), ask(200.0, text, (voice, voice))]
     pause = {"end_t": 16_000, "late_ms": late_ms, "text": text, "length_ms": length_ms, "asked": asked}
+    pause |= {"fading_ms": fading_ms}
     return {"clip": clip, "source": "bench", "kind": kind, "is_last": is_last, **pause}
 
 
@@ -79,7 +82,8 @@ rows = st.builds(unnoticed, clip=st.sampled_from("abc"), kind=st.sampled_from(["
     text=st.sampled_from(["who wrote hamlet", "set a timer for", "i would like a large", "tell me"]),
     voice=st.floats(0, 1),
     length_ms=st.none() | st.floats(60, 2000),
-    late_ms=st.floats(-200, 200),
+    late_ms=st.floats(-600, 200),
+    fading_ms=st.floats(0, 300),
 )
 
 
@@ -173,6 +177,7 @@ def test_waits_stay_within_the_settings_and_grow_with_patience(found):
     assert (patient >= usual - 1e-6).all() and np.isinf(usual[~noticed]).all()
     at = figures(pauses)
     assert 0 <= at["false_cut_ins"] <= 1 and 0 <= at["dead_air"] <= 1
+    assert all(ms >= 0 for ms in at["wait_ms"].values()), "nobody is answered before the last sound"
 
 
 def test_a_voice_alone_is_scored_by_its_first_verdict():
@@ -262,15 +267,41 @@ def test_a_turn_whose_end_is_never_noticed_is_dead_air():
     assert fault(found[1]) == "dead air" and fault(found[2]) is None
 
 
+def test_a_turn_that_is_over_before_its_last_word_is_cut_in_on_and_no_fast_answer():
+    """The listener lost it, or it still fades: what can be heard of it decides."""
+    usual, lost, echoing = weigh(
+        judged([row("a"), row("b", late_ms=-700.0, fading_ms=200.0), row("c", late_ms=-700.0, fading_ms=690.0)]), MODEL, Config()
+    )
+    assert [fault(each) for each in (usual, lost, echoing)] == [None, "cut in", None]
+    at = figures([usual, lost, echoing])
+    assert at["false_cut_ins"] == pytest.approx(1 / 3, abs=1e-4)
+    assert at["mean_wait_ms"] == pytest.approx(usual["waited_ms"] / 2, abs=1), "0 ms while it fades"
+    assert figures([usual, lost])["wait_ms"] == figures([usual])["wait_ms"], "the lost one has no wait"
+    late = weigh(judged([row(late_ms=-700.0, fading_ms=200.0, text="set a timer for", voice=0.01)]), MODEL, Config())[0]
+    assert fault(late) is None and not is_cut_in(late, late["waited_ms"]), "lost, but waited for"
+
+
+def test_how_long_a_turn_fades_inaudibly_is_told_of_the_whole_one():
+    sound, spans = tones(400, 300, 500)
+    quiet = np.where(np.abs(sound) < 0.01, sound / 20, sound).astype(np.float32)
+    t = np.arange(8000)
+    quiet[spans[-1][1] :][:8000] += (0.1 * np.exp(-t / 800) * np.sin(t * 0.3)).astype(np.float32)
+    # From an RMS of 0.07 to -76 dB, by 0.17 dB a millisecond; below -55 dB it isn't heard.
+    fluent, *others = takes(quiet, spans, None, np.random.default_rng(0))
+    assert abs(fluent.fading - 16 * 125) <= 16 * 40
+    assert 16 * 150 < fluent.end_t - spans[-1][1] - fluent.fading < 16 * 210
+    assert takes(sound, spans, None, np.random.default_rng(0))[0].fading <= 16 * 25, "a voice that stops doesn't fade"
+
+
 def test_a_take_that_ends_where_the_listener_notices_nothing_still_has_an_end():
     """Nothing is said in it, or the listener went on hearing a voice."""
     heard = object.__new__(Ear)
     going_on = {"end_t": 9000, "late_ms": 0.0, "text": "set a", "length_ms": 200.0, "asked": [ask(70.0, "set a")]}
     for pauses, text in (([], ""), ([going_on], "set a")):
         heard.pauses = lambda take, pauses=pauses: [*pauses]
-        *before, last = heard.rows("a", "bench", [Take("fluent", np.zeros(32_000, np.float32), 16_000)])
+        *before, last = heard.rows("a", "bench", [Take("fluent", np.zeros(32_000, np.float32), 16_000, 160)])
         assert len(before) == len(pauses) and not any(each["is_last"] for each in before)
-        assert last == unnoticed("a") | {"text": text} and judged([last])[0]["is_end"]
+        assert last == unnoticed("a") | {"text": text, "fading_ms": 10.0} and judged([last])[0]["is_end"]
 
 
 @pytest.mark.parametrize("found", [[row()], [row(kind="word")], [unnoticed(), row(kind="word")]])

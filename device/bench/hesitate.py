@@ -30,12 +30,14 @@ class Take:
     """A turn, or the beginning of one, followed by silence.
 
     kind: "fluent" (the whole turn), "word" or "dip" (cut at a word's end or where it is quiet for a moment), "repeat" (cut,
-    a pause, and the last word again), "um" (cut, and an "um").  end_t: where its last sound ends.
+    a pause, and the last word again), "um" (cut, and an "um").  end_t: where its last sound ends.  fading: how many
+    samples before that it is too soft to be heard (`device.spans`), of a whole turn.
     """
 
     kind: str
     sound: np.ndarray
     end_t: int
+    fading: int = 0
 
 
 def levels_db(sound: np.ndarray) -> np.ndarray:
@@ -60,6 +62,12 @@ def last_sound(sound: np.ndarray, before_t: int | None = None) -> int:
     while loud[hop : hop + _FADING_HOPS].any():
         hop += 1
     return max(hop * HOP_SAMPLES, round(spans[-1].end_s * SAMPLE_RATE_HZ))
+
+
+def _fading(said: np.ndarray) -> int:
+    """How many samples at its end can't be heard."""
+    spans = find_sound(said, SAMPLE_RATE_HZ, BRIDGE_S)
+    return len(said) - round(spans[-1].end_s * SAMPLE_RATE_HZ) if spans else 0
 
 
 def room_noise(sound: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -116,7 +124,7 @@ def takes(
     silence = room_noise(sound, samples(SILENCE_MS) + 2048, rng)
     fluent = joined([sound[: high_t + samples(400)], silence])
     inner = [span for span in word_spans[:-1] if low_t + _EDGE_SAMPLES < span[1] < high_t - samples(200)]
-    made = [Take("fluent", fluent, high_t)]
+    made = [Take("fluent", fluent, high_t, _fading(sound[:high_t]))]
     for kind, cuts in (
         ("word", [end for _, end in _some(inner, _OF_A_KIND, rng)]),
         ("dip", dips(sound, low_t, high_t)[:_OF_A_KIND]),

@@ -139,7 +139,7 @@ class Ear:
         """The pauses of every take of a recording.  source: who speaks, to tell people from synthesized voices.
 
         The last is the take's end, also where nobody noticed it, since no words were or the voice seemed to go on: then
-        nothing was asked in it.
+        nothing was asked in it.  fading_ms: how much of the take before its last sound is too soft to be heard.
         """
         found = []
         for take in all_takes:
@@ -148,7 +148,8 @@ class Ear:
                 text = pauses[-1]["text"] if pauses else ""
                 pauses.append({"end_t": take.end_t, "late_ms": 0.0, "text": text, "length_ms": None, "asked": []})
             found += [
-                {"clip": clip, "source": source, "kind": take.kind, "is_last": pause is pauses[-1], **pause}
+                {"clip": clip, "source": source, "kind": take.kind, "is_last": pause is pauses[-1]}
+                | {"fading_ms": milliseconds(take.fading), **pause}
                 for pause in pauses
             ]
         return found

@@ -79,8 +79,19 @@ def _noticed_waits_ms(
 
 
 def is_cut_in(pause: Row, waited_ms: float) -> bool:
-    """Whether a pause within a turn would have been taken for its end, when it is as long as it was."""
+    """Whether a turn would have been taken for over in a pause within it, when that is as long as it was; or before its
+    last word was, where that is lost: at its end it must have lasted until nothing can be heard any more."""
+    if pause["is_end"]:
+        return waited_ms < -pause.get("fading_ms", math.inf)  # earlier data don't tell where that is
     return pause["length_ms"] is not None and waited_ms < pause["length_ms"] + pause.get("late_ms", 0.0) - NOTICED_MS
+
+
+def answered_ms(end: Row, waited_ms: float) -> float | None:
+    """From the last sound of a turn until it is over, where it is noticed and isn't cut in on; else None.
+
+    Over while it still fades, as in a room that echoes, is at once: 0.
+    """
+    return None if not end["evidence"] or is_cut_in(end, waited_ms) else max(0.0, waited_ms)
 
 
 def roc_area(scores: np.ndarray, is_end: np.ndarray) -> float:
@@ -136,7 +147,7 @@ def figures(pauses: Sequence[Row]) -> Row:
     """Everything at one operating point.  Each pause has `p` (of each ask), `text_log_odds` and `waited_ms`.
 
     False cut-ins are counted per fluent turn (a recording may be heard from several places of the VAD's frames),
-    hesitations per pause; waits in ms from the last sound.  An end that is never noticed is dead air; it has no wait.
+    hesitations per pause; waits in ms from the last sound (`answered_ms`).  An end that is never noticed is dead air.
     None: what can't be told, as an area without both kinds.
     """
     heard = [pause for pause in pauses if any(e.voice for e in pause["evidence"])]
@@ -144,10 +155,10 @@ def figures(pauses: Sequence[Row]) -> Row:
     cuts = [pause for pause in pauses if pause["kind"] != "fluent"]
     clips = {pause["clip"] for pause in pauses}
     turns = {_turn_of(pause) for pause in pauses if pause["kind"] == "fluent"}
-    cut_in = {_turn_of(p) for p in pauses if p["kind"] == "fluent" and not p["is_end"] and is_cut_in(p, p["waited_ms"])}
+    cut_in = {_turn_of(p) for p in pauses if p["kind"] == "fluent" and is_cut_in(p, p["waited_ms"])}
     is_end = np.array([pause["is_end"] for pause in heard], bool)
     judged_here = np.array([pause["is_end"] or pause["kind"] != "fluent" for pause in heard], bool)
-    waits = np.array([pause["waited_ms"] for pause in ends if pause["evidence"]])
+    waits = np.array([wait_ms for pause in ends if (wait_ms := answered_ms(pause, pause["waited_ms"])) is not None])
     weight = np.array([1.0 if pause["kind"] == "fluent" else 0.25 for pause in heard])
     fused = np.array([SOURCES["fused"](pause) for pause in heard])
     return {

@@ -154,11 +154,11 @@ def weigh(pauses: list[Row], model: TurnModel, config: Config) -> list[Row]:
 
 def fault(pause: Row) -> str | None:
     """What was wrong with the decision in a pause, if anything was."""
-    if pause["is_end"]:
-        return "dead air" if pause["waited_ms"] > DEAD_AIR_MS else None
     if pause["kind"] != "fluent":
         return "cut in on a hesitation" if pause["waited_ms"] < HESITATION_MS else None
-    return "cut in" if is_cut_in(pause, pause["waited_ms"]) else None
+    if is_cut_in(pause, pause["waited_ms"]):
+        return "cut in"
+    return "dead air" if pause["is_end"] and pause["waited_ms"] > DEAD_AIR_MS else None
 
 
 def curve(pauses: list[Row], config: Config) -> list[Row]:

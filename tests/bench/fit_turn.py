@@ -36,7 +36,7 @@ from pathlib import Path
 
 import numpy as np
 
-from device.bench.turn_score import DEAD_AIR_MS, figures, is_cut_in, judged, waits_ms
+from device.bench.turn_score import DEAD_AIR_MS, answered_ms, figures, is_cut_in, judged, waits_ms
 from device.hear.prosody import Head
 from device.hear.sentence import SentenceModel
 from device.hear.turn import WEIGHTS_VERSION, WITNESSES, Evidence, TurnModel, features, witnesses
@@ -221,10 +221,11 @@ def cost(pauses: list[dict], points) -> float:
     fluent = np.array([pause["kind"] == "fluent" for pause in pauses])
     inside = np.array([is_cut_in(pause, ms) for pause, ms in zip(pauses, waited_ms, strict=True)])
     hesitant = [still_silent(ms) * (ms < 1500) for ms in waited_ms]
-    cut_ins = (share * inside)[fluent & ~is_end].sum() / share[is_end].sum()
+    cut_ins = (share * inside)[fluent].sum() / share[is_end].sum()
     hesitations = np.average(np.array(hesitant)[~fluent], weights=share[~fluent])
-    noticed = is_end & np.isfinite(waited_ms)
-    wait_s = np.average(waited_ms[noticed], weights=share[noticed]) / 1000
+    answers_ms = [answered_ms(pause, ms) if pause["is_end"] else None for pause, ms in zip(pauses, waited_ms, strict=True)]
+    answered = np.array([ms is not None for ms in answers_ms])
+    wait_s = np.average([ms for ms in answers_ms if ms is not None], weights=share[answered]) / 1000
     dead_air = np.average(waited_ms[is_end] > DEAD_AIR_MS, weights=share[is_end])
     return wait_s + ERROR_COST * (cut_ins + dead_air + HESITATING * hesitations)
 
