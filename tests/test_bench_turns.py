@@ -5,6 +5,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,14 +24,26 @@ from device.bench.turn_score import (
     SOURCES,
     VERDICT_MS,
     calibration,
+    cost,
     figures,
     is_cut_in,
     judged,
     roc_area,
     waits_ms,
 )
-from device.bench.turns import Wrong, _synthesized, curve, fault, print_table, read_labels, run_turns, speaker, weigh
-from device.config import Config, Paths
+from device.bench.turns import (
+    Wrong,
+    _synthesized,
+    cheapest,
+    curve,
+    fault,
+    print_table,
+    read_labels,
+    run_turns,
+    speaker,
+    weigh,
+)
+from device.config import Config, Paths, Turn
 from device.errors import BenchError
 from device.events import FRAME_SAMPLES
 from device.hear.prosody import Head
@@ -72,6 +85,12 @@ def row(
 def unnoticed(clip="b", kind="fluent") -> dict:
     """What `Ear.rows` says of a take whose end the listener never noticed."""
     return row(clip=clip, kind=kind) | {"text": "", "asked": []}
+
+
+def result_of(pauses: list[dict], config=Config()) -> dict:
+    points = curve(pauses, config)
+    shown = {"figures": figures(pauses), "curve": points, "cheapest_patience": cheapest(points)}
+    return shown | {"settings": {"patience": config.turn.patience}}
 
 
 rows = st.builds(unnoticed, clip=st.sampled_from("abc"), kind=st.sampled_from(["fluent", "word"])) | st.builds(
@@ -308,7 +327,7 @@ def test_a_take_that_ends_where_the_listener_notices_nothing_still_has_an_end():
 def test_what_can_not_be_told_is_null(found, tmp_path, capsys):
     """Ends alone, cuts alone: no area can be told, perhaps no wait."""
     pauses = weigh(judged(found), MODEL, Config())
-    result = {"figures": figures(pauses), "curve": curve(pauses, Config()), "settings": {"patience": 1.0}}
+    result = result_of(pauses)
     assert set(result["figures"]["roc"].values()) == {None}
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     print_table(result, sys.stdout)
@@ -351,6 +370,50 @@ def test_less_patience_cuts_in_more_and_waits_less():
     assert waits == sorted(waits) and cut == sorted(cut, reverse=True) and waits[0] < waits[-1]
 
 
+def test_a_turn_costs_its_silence_and_its_errors():
+    """In seconds: 20 for cutting in or dead air, 5 where a hesitation is cut, of which one turn in five has one."""
+    end, cut, inner = judged([row(), row(kind="word"), row(is_last=False, length_ms=900.0)])
+    assert cost([end], [300.0]) == pytest.approx(0.3)
+    assert cost([end], [1600.0]) == pytest.approx(1.6 + 20)
+    assert cost([end, inner], [300.0, 500.0]) == pytest.approx(0.3 + 20)
+    assert cost([end, inner], [300.0, 900.0]) == pytest.approx(0.3)
+    assert cost([end, cut], [300.0, 100.0]) == pytest.approx(0.3 + 1)
+    assert cost([end, cut], [300.0, 900.0]) == pytest.approx(0.3 + 0.5), "half of them last longer"
+    assert cost([end, cut], [300.0, 1500.0]) == pytest.approx(0.3)
+    assert cost([end, end | {"share": 3.0}], [100.0, 300.0]) == pytest.approx(0.25)
+    missed, lost = judged([unnoticed(), row(late_ms=-700.0)])
+    assert cost([end, missed], [300.0, math.inf]) == pytest.approx(0.3 + 10)
+    assert cost([end, lost], [300.0, -540.0]) == pytest.approx(0.3 + 10)
+    assert math.isnan(cost([cut], [300.0]))
+
+
+@given(st.lists(rows, min_size=1, max_size=8), st.data())
+@settings(max_examples=50)
+def test_each_error_costs_more_than_none(found, data):
+    pauses = judged(found)
+    waits = np.array(data.draw(st.lists(st.floats(100, 3000), min_size=len(pauses), max_size=len(pauses))))
+    patient = [3000.0 if pause["kind"] != "fluent" or not pause["is_end"] else ms for pause, ms in zip(pauses, waits, strict=True)]
+    if any(pause["is_end"] for pause in pauses):
+        assert 0 <= cost(pauses, patient) <= cost(pauses, waits) + 1e-9
+
+
+def test_the_curve_names_the_settings_and_the_cheapest_patience(tmp_path, capsys):
+    found = [row(clip="abc"[i % 3], kind=kind, voice=0.2 + i / 10) for i in range(6) for kind in ("fluent", "word")]
+    result = result_of(weigh(judged(found), MODEL, Config()), replace(Config(), turn=Turn(patience=1.1)))
+    costs = {point["patience"]: point["cost"] for point in result["curve"]}
+    assert costs[result["cheapest_patience"]] == min(costs.values()) and list(costs) == sorted(costs)
+    print_table(result, sys.stdout)
+    lines = capsys.readouterr().out.splitlines()
+    (own,) = [line for line in lines if line.endswith("settings")]
+    (best,) = [line for line in lines if line.endswith("cheapest")]
+    assert own.split()[0] == "1.1" and f"{costs[1.1]:.3f} s" in own
+    assert best.split()[0] == f"{result['cheapest_patience']:g}" and f"{min(costs.values()):.3f} s" in best
+    page = write_page(tmp_path, "one", result, []).read_text()
+    for kind in ("false_cut_ins", "hesitations_cut"):
+        assert page.count(f'class="{kind} settings"') == page.count(f'class="{kind} cheapest"') == 1
+    assert page.count(f"<td>{costs[1.1]:.3f} s</td><td>settings</td>") == 1 and page.count("s</td><td>cheapest</td>") == 1
+
+
 def test_labels_name_the_true_ends(tmp_path):
     file = tmp_path / "labels.json"
     file.write_text('{"a": {"end_s": 1.5}, "b": {"intent": "orderDrink"}}')
@@ -369,7 +432,7 @@ def test_a_wrong_decision_can_be_heard(tmp_path):
     sound, spans = tones(400, 300, 500)
     take = takes(sound, spans, None, np.random.default_rng(0))[1]
     pauses = weigh(judged([row(kind="word", text="a <b>")]), MODEL, Config())
-    result = {"figures": figures(pauses), "curve": curve(pauses, Config()), "settings": {"patience": 1.0}}
+    result = result_of(pauses)
     missed = weigh(judged([unnoticed()]), MODEL, Config())[0]
     wrong = [Wrong("cut in on a hesitation", take, pauses[0]), Wrong("dead air", take, missed)]
     page = write_page(tmp_path, "one", result, wrong).read_text()

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from device.bench.turn_score import known
 from device.events import SAMPLE_RATE_HZ, samples
 from device.report import fill
 from device.timeline import COLUMN_SAMPLES, HALF_HEIGHT, envelope_path
@@ -31,7 +30,8 @@ def write_page(out_dir: Path, whose: str, result: Row, wrong: Sequence[Any]) -> 
             "bench/turns.html",
             whose=html.escape(whose),
             facts=_facts(result["figures"]),
-            curve=_curve(result["curve"], result["settings"]["patience"]),
+            curve=_curve(result),
+            points="".join(_point(point, result) for point in result["curve"]),
             calibration=_calibration(result["figures"]["calibration"]),
             sources="".join(
                 f"<tr><td>{html.escape(name)}</td><td>{known(area, '.3f')}</td></tr>"
@@ -43,6 +43,17 @@ def write_page(out_dir: Path, whose: str, result: Row, wrong: Sequence[Any]) -> 
         encoding="utf-8",
     )
     return page
+
+
+def known(value: float | None, form: str) -> str:
+    """A figure as it is read, or that there is none."""
+    return "–" if value is None else format(value, form)
+
+
+def marks(point: Row, result: Row) -> str:
+    """What a point of the curve is: the settings', the cheapest, both or neither."""
+    named = {"settings": result["settings"]["patience"], "cheapest": result["cheapest_patience"]}
+    return ", ".join(name for name, patience in named.items() if point["patience"] == patience)
 
 
 def _facts(at: Row) -> str:
@@ -58,9 +69,9 @@ def _facts(at: Row) -> str:
     return "".join(f'<div class="fact"><b>{value}</b><span>{label}</span></div>' for label, value in cards)
 
 
-def _curve(points: Sequence[Row], patience: float) -> str:
-    """Both cut-in rates against the mean wait, where an end was noticed; the settings' own point is ringed."""
-    points = [point for point in points if point["mean_wait_ms"] is not None]
+def _curve(result: Row) -> str:
+    """Both cut-in rates against the mean wait, where there is one; the settings' own point and the cheapest are ringed."""
+    points = [point for point in result["curve"] if point["mean_wait_ms"] is not None]
     most_ms = max([1.0, *(point["mean_wait_ms"] for point in points)])
     most = max([0.02, *(max(point["false_cut_ins"], point["hesitations_cut"]) for point in points)])
     drawn = []
@@ -68,10 +79,25 @@ def _curve(points: Sequence[Row], patience: float) -> str:
         at = [(p["mean_wait_ms"] / most_ms * _WIDE, _HIGH * (1 - p[name] / most), p) for p in points]
         drawn.append(f'<polyline class="{name}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y, _ in at)}"/>')
         for x, y, point in at:
-            ring = " own" if point["patience"] == patience else ""
-            tip = f"patience {point['patience']:g}: {point[name]:.1%} at {point['mean_wait_ms']} ms"
-            drawn.append(f'<circle class="{name}{ring}" cx="{x:.1f}" cy="{y:.1f}" r="6" data-tip="{tip}"/>')
+            rings = marks(point, result).replace(",", "")
+            tip = f"patience {point['patience']:g}: {point[name]:.1%} at {point['mean_wait_ms']} ms, cost {_cost(point)}"
+            drawn.append(f'<circle class="{name} {rings}" cx="{x:.1f}" cy="{y:.1f}" r="6" data-tip="{tip}"/>')
     return _figure("".join(drawn), "0 ms", f"{most_ms:.0f} ms mean wait", f"{most:.0%}")
+
+
+def _point(point: Row, result: Row) -> str:
+    cells = (
+        f"{point['patience']:g}",
+        f"{known(point['mean_wait_ms'], '.0f')} ms",
+        *(f"{point[name]:.1%}" for name in ("false_cut_ins", "hesitations_cut", "dead_air")),
+        _cost(point),
+        marks(point, result),
+    )
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _cost(point: Row) -> str:
+    return f"{known(point['cost'], '.3f')} s"
 
 
 def _calibration(bins: Sequence[Row]) -> str:

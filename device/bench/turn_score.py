@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from device.bench.hesitate import LONGEST_PAUSE_MS, SHORTEST_PAUSE_MS
 from device.conversation_state import RELEASE_LEAD
 from device.events import milliseconds
 from device.hear.level import Fade
@@ -24,6 +25,8 @@ VERDICT_MS = 8  # from when a voice is due to be judged to how it sounds
 DEAD_AIR_MS = 1500
 FUSED_MS = 200
 HESITATIONS_MS = (300, 500, 800, 1200)
+ERROR_COST = 20.0  # of cutting in, and of dead air, in seconds of silence
+HESITATING = 0.2 / 4  # one turn in five, at a quarter of the cost
 
 
 def judged(rows: Sequence[Row]) -> list[Row]:
@@ -92,6 +95,39 @@ def answered_ms(end: Row, waited_ms: float) -> float | None:
     Over while it still fades, as in a room that echoes, is at once: 0.
     """
     return None if not end["evidence"] or is_cut_in(end, waited_ms) else max(0.0, waited_ms)
+
+
+def still_silent(pause_ms: float) -> float:
+    """Share of hesitations that last longer: they are taken to last 0.3 to 1.5 s, evenly."""
+    return min(1.0, max(0.02, (LONGEST_PAUSE_MS - pause_ms) / (LONGEST_PAUSE_MS - SHORTEST_PAUSE_MS)))
+
+
+def cost(pauses: Sequence[Row], waited_ms: Sequence[float]) -> float:
+    """Of a turn, in seconds of silence: what the operating point is chosen by.  nan without an end.
+
+    A second of silence after a finished turn costs 1, cutting in and dead air cost ERROR_COST each; one turn in five
+    hesitates once, and cutting in on that costs a quarter: what is wanted of Nod is 8 % there, and 2 % of fluent turns.
+    `share`, where a pause has one, is how much it counts.
+    """
+    judged_here = [(pause, ms, pause.get("share", 1.0)) for pause, ms in zip(pauses, waited_ms, strict=True)]
+    ends = [each for each in judged_here if each[0]["is_end"]]
+    if not ends:
+        return math.nan
+    answers = [(ms, share) for pause, waited, share in ends if (ms := answered_ms(pause, waited)) is not None]
+    hesitations = [(_cuts(ms), share) for pause, ms, share in judged_here if pause["kind"] != "fluent"]
+    cut_ins = sum(share for pause, ms, share in judged_here if pause["kind"] == "fluent" and is_cut_in(pause, ms))
+    errors = cut_ins / sum(share for *_, share in ends) + _mean([(ms > DEAD_AIR_MS, share) for _, ms, share in ends])
+    return _mean(answers) / 1000 + ERROR_COST * (errors + HESITATING * _mean(hesitations))
+
+
+def _cuts(waited_ms: float) -> float:
+    """Share of hesitations that this wait cuts in on."""
+    return still_silent(waited_ms) if waited_ms < LONGEST_PAUSE_MS else 0.0
+
+
+def _mean(weighted: Sequence[tuple[float, float]]) -> float:
+    """Of values, each with its weight; 0 of none."""
+    return sum(value * weight for value, weight in weighted) / sum(weight for _, weight in weighted) if weighted else 0.0
 
 
 def roc_area(scores: np.ndarray, is_end: np.ndarray) -> float:
@@ -173,6 +209,7 @@ def figures(pauses: Sequence[Row]) -> Row:
         "wait_ms": {f"p{q}": round(float(np.percentile(waits, q))) for q in (50, 90, 99)} if len(waits) else {},
         "mean_wait_ms": round(float(waits.mean())) if len(waits) else None,
         "dead_air": round(_share([pause["waited_ms"] > DEAD_AIR_MS for pause in ends]), 4),
+        "cost": _finite(cost(pauses, [pause["waited_ms"] for pause in pauses])),
         "calibration": calibration(fused, is_end, weight),
     }
 
@@ -180,11 +217,6 @@ def figures(pauses: Sequence[Row]) -> Row:
 def _finite(value: float) -> float | None:
     """To four places; None for nan, which JSON doesn't know."""
     return None if math.isnan(value) else round(value, 4)
-
-
-def known(value: float | None, form: str) -> str:
-    """A figure as it is read, or that there is none."""
-    return "–" if value is None else format(value, form)
 
 
 def _share(flags: Sequence[bool] | np.ndarray) -> float:

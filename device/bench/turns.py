@@ -18,8 +18,8 @@ from device.bench.gap import find_recordings
 from device.bench.hesitate import Take, takes
 from device.bench.offline import Ear
 from device.bench.requests import OPEN, ORDERS, PLAIN, ROOM_NOISE_DB
-from device.bench.turn_page import write_page
-from device.bench.turn_score import DEAD_AIR_MS, figures, is_cut_in, judged, known, waits_ms
+from device.bench.turn_page import known, marks, write_page
+from device.bench.turn_score import DEAD_AIR_MS, figures, is_cut_in, judged, waits_ms
 from device.config import Config
 from device.errors import BenchError
 from device.events import SAMPLE_RATE_HZ, samples
@@ -76,12 +76,14 @@ def run_turns(config: Config, store: ModelStore, folder: Path | None, out_dir: P
     pauses, wrong = measure(clips, um, config, store)
     if not any(pause["evidence"] for pause in pauses):
         raise BenchError(f"nod bench turns: no words were understood in {whose}; it needs English speech, one turn a file.")
+    points = curve(pauses, config)
     result = {
         "people": bool(paths),
         "settings": {"min_wait_ms": config.turn.min_wait_ms, "max_wait_ms": config.turn.max_wait_ms}
         | {"patience": config.turn.patience},
         "figures": figures(pauses),
-        "curve": curve(pauses, config),
+        "curve": points,
+        "cheapest_patience": cheapest(points),
         "wrong": [_told(each) for each in wrong],
     }
     (out_dir / "turns.json").write_text(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
@@ -162,17 +164,24 @@ def fault(pause: Row) -> str | None:
 
 
 def curve(pauses: list[Row], config: Config) -> list[Row]:
-    """What each patience gives: mean wait, false cut-ins, hesitations of 0.8 s cut, dead air."""
+    """What each patience gives, the settings' among them: mean wait, false cut-ins, hesitations of 0.8 s cut, dead air,
+    and cost in seconds of silence (`turn_score.cost`)."""
     model, bounds_ms, points = TurnModel.load(), (config.turn.min_wait_ms, config.turn.max_wait_ms), []
-    for patience in PATIENCE:
+    for patience in sorted({*PATIENCE, config.turn.patience}):
         waited = waits_ms(pauses, model, bounds_ms, patience)
         at = figures([pause | {"waited_ms": float(ms)} for pause, ms in zip(pauses, waited, strict=True)])
         points.append(
             {"patience": patience, "mean_wait_ms": at["mean_wait_ms"], "median_wait_ms": at["wait_ms"].get("p50")}
             | {"false_cut_ins": at["false_cut_ins"], "hesitations_cut": at["hesitations_cut"][str(HESITATION_MS)]}
-            | {"dead_air": at["dead_air"]}
+            | {"dead_air": at["dead_air"], "cost": at["cost"]}
         )
     return points
+
+
+def cheapest(points: Sequence[Row]) -> float | None:
+    """The patience of the lowest cost on a curve; None where none has any."""
+    priced = [point for point in points if point["cost"] is not None]
+    return min(priced, key=lambda point: point["cost"])["patience"] if priced else None
 
 
 def _told(wrong: Wrong) -> Row:
@@ -194,11 +203,11 @@ def print_table(result: Row, out: TextIO) -> None:
     print(f"hesitations cut, by their length {cut}", file=out)
     print(f"dead air                         {at['dead_air']:.1%}", file=out)
     print("ROC area                         " + "  ".join(f"{n} {known(a, '.3f')}" for n, a in at["roc"].items()), file=out)
-    print("\npatience  mean wait  false cut-ins  hesitations of 0.8 s cut  dead air", file=out)
+    print("\npatience  mean wait  false cut-ins  hesitations of 0.8 s cut  dead air     cost", file=out)
     for point in result["curve"]:
-        mark = " <" if point["patience"] == result["settings"]["patience"] else ""
         print(
             f"{point['patience']:8g}  {known(point['mean_wait_ms'], '.0f'):>6} ms  {point['false_cut_ins']:13.1%}"
-            f"  {point['hesitations_cut']:24.1%}  {point['dead_air']:8.1%}{mark}",
+            f"  {point['hesitations_cut']:24.1%}  {point['dead_air']:8.1%}  {known(point['cost'], '.3f'):>5} s"
+            f"  {marks(point, result)}".rstrip(),
             file=out,
         )

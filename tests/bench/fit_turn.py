@@ -36,7 +36,7 @@ from pathlib import Path
 
 import numpy as np
 
-from device.bench.turn_score import DEAD_AIR_MS, answered_ms, figures, is_cut_in, judged, waits_ms
+from device.bench.turn_score import cost, figures, judged, still_silent, waits_ms
 from device.hear.prosody import Head
 from device.hear.sentence import SentenceModel
 from device.hear.turn import WEIGHTS_VERSION, WITNESSES, Evidence, TurnModel, features, witnesses
@@ -47,8 +47,6 @@ INNER_FOLDS = 4
 RIDGE = 0.3  # strength of the pull to 0, in examples
 SPOKEN_SHARE = 0.3
 BOUNDS_MS = (100, 1700)
-ERROR_COST = 20.0
-HESITATING = 0.2 / 4  # one turn in five, at a quarter of the cost
 STEEPEST = 2.5  # how many times likelier an end has to become for the last step down
 POINTS = [
     ((0.02, 0.0), (middle, share), (high, 1.0))
@@ -141,11 +139,6 @@ def heard(file: Path, heads: dict[str, Head]) -> list[dict]:
     return rows
 
 
-def still_silent(pause_ms: float) -> float:
-    """Share of hesitations that last longer."""
-    return min(1.0, max(0.02, (1500 - pause_ms) / 1200))
-
-
 def logistic(
     x: np.ndarray, y: np.ndarray, weight: np.ndarray, offset: np.ndarray, ridge: float = RIDGE
 ) -> np.ndarray:
@@ -213,23 +206,6 @@ def judge(examples: Examples, model: TurnModel, pauses: list[dict]) -> None:
         pause["p"] = (1 / (1 + np.exp(-np.clip(score, -30, 30)))).tolist()
 
 
-def cost(pauses: list[dict], points) -> float:
-    """Of a turn, in seconds of silence; see above."""
-    waited_ms = waits_ms(pauses, TurnModel({}, points, None), BOUNDS_MS)
-    share = np.array([pause["share"] for pause in pauses])
-    is_end = np.array([pause["is_end"] for pause in pauses])
-    fluent = np.array([pause["kind"] == "fluent" for pause in pauses])
-    inside = np.array([is_cut_in(pause, ms) for pause, ms in zip(pauses, waited_ms, strict=True)])
-    hesitant = [still_silent(ms) * (ms < 1500) for ms in waited_ms]
-    cut_ins = (share * inside)[fluent].sum() / share[is_end].sum()
-    hesitations = np.average(np.array(hesitant)[~fluent], weights=share[~fluent])
-    answers_ms = [answered_ms(pause, ms) if pause["is_end"] else None for pause, ms in zip(pauses, waited_ms, strict=True)]
-    answered = np.array([ms is not None for ms in answers_ms])
-    wait_s = np.average([ms for ms in answers_ms if ms is not None], weights=share[answered]) / 1000
-    dead_air = np.average(waited_ms[is_end] > DEAD_AIR_MS, weights=share[is_end])
-    return wait_s + ERROR_COST * (cut_ins + dead_air + HESITATING * hesitations)
-
-
 def choose(examples: Examples, pauses: list[dict], known: dict[str, float]):
     """The cheapest points on predictions for recordings that each model wasn't fitted to."""
     clips = sorted({pause["clip"] for pause in pauses})
@@ -237,7 +213,7 @@ def choose(examples: Examples, pauses: list[dict], known: dict[str, float]):
         held_out = {*clips[i::INNER_FOLDS]}
         judge(examples, fit(examples, [p for p in pauses if p["clip"] not in held_out], known),
               [p for p in pauses if p["clip"] in held_out])  # fmt: skip
-    return min(POINTS, key=lambda points: cost(pauses, points))
+    return min(POINTS, key=lambda points: cost(pauses, waits_ms(pauses, TurnModel({}, points, None), BOUNDS_MS)))
 
 
 def report(examples: Examples, known: dict[str, float]) -> dict:
