@@ -70,7 +70,7 @@ def tones(*lengths_ms: int, gap_ms: int = 120) -> tuple[np.ndarray, list[tuple[i
 
 
 def ask(pause_ms: float, text: str, voice: tuple[float, ...] = ()) -> dict:
-    return {"pause_ms": pause_ms, "text": text, "spoken_ms": 1500.0, "completeness": "none", "voice": voice, "fade": None}
+    return {"pause_ms": pause_ms, "text": text, "completeness": "none", "voice": voice}
 
 
 def row(
@@ -371,10 +371,12 @@ def test_less_patience_cuts_in_more_and_waits_less():
 
 
 def test_a_turn_costs_its_silence_and_its_errors():
-    """In seconds: 20 for cutting in or dead air, 5 where a hesitation is cut, of which one turn in five has one."""
+    """In seconds: 20 for cutting in or dead air, half a one for being late, 5 where a hesitation is cut, of which one turn in
+    five has one."""
     end, cut, inner = judged([row(), row(kind="word"), row(is_last=False, length_ms=900.0)])
     assert cost([end], [300.0]) == pytest.approx(0.3)
-    assert cost([end], [1600.0]) == pytest.approx(1.6 + 20)
+    assert cost([end], [501.0]) == pytest.approx(0.501 + 0.5)
+    assert cost([end], [1600.0]) == pytest.approx(1.6 + 0.5 + 20)
     assert cost([end, inner], [300.0, 500.0]) == pytest.approx(0.3 + 20)
     assert cost([end, inner], [300.0, 900.0]) == pytest.approx(0.3)
     assert cost([end, cut], [300.0, 100.0]) == pytest.approx(0.3 + 1)

@@ -81,17 +81,6 @@ def test_it_is_judged_again_as_the_pause_lasts(store, prosody, said):
     assert all(at <= asked < at + 32 for at, asked in zip(due_ms, asked_ms, strict=True))
 
 
-def test_how_it_faded_is_heard_to_its_end_by_the_second_verdict(store, prosody, said):
-    """What dies away after the first, too faint for anybody, is part of it."""
-    listener, events = until_the_last_pause(store, sounding(prosody, 0.001), said)
-    at_first = listener._silence.fade
-    rng, later = np.random.default_rng(3), silence_after(said, events)
-    faint = [replace(f, samples=rng.normal(0, 1e-3, 512).astype(np.float32)) for f in later[:2]]
-    feed(listener, [*faint, *later[2:5]])
-    assert len(listener._silence.voice) >= 2
-    assert listener._silence.fade.faint_ms > at_first.faint_ms
-
-
 @pytest.mark.parametrize(("completeness", "sounds", "is_judged"), [("complete", 0.999, False), ("none", 0.001, True)])
 def test_it_is_not_judged_when_the_turn_is_over_nor_when_the_voice_is_out_of_earshot(
     store, prosody, said, completeness, sounds, is_judged

@@ -12,7 +12,6 @@ import numpy as np
 from device.bench.hesitate import LONGEST_PAUSE_MS, SHORTEST_PAUSE_MS
 from device.conversation_state import RELEASE_LEAD
 from device.events import milliseconds
-from device.hear.level import Fade
 from device.hear.turn import Evidence, TurnModel, wait_bounds_ms
 
 Row = dict[str, Any]
@@ -25,6 +24,7 @@ VERDICT_MS = 8  # from when a voice is due to be judged to how it sounds
 DEAD_AIR_MS = 1500
 FUSED_MS = 200
 HESITATIONS_MS = (300, 500, 800, 1200)
+LATE_MS, LATE_COST = 500.0, 0.5  # in seconds of silence, for each answer that comes later
 ERROR_COST = 20.0  # of cutting in, and of dead air, in seconds of silence
 HESITATING = 0.2 / 4  # one turn in five, at a quarter of the cost
 
@@ -42,8 +42,7 @@ def judged(rows: Sequence[Row]) -> list[Row]:
 
 
 def _evidence(asked: Row) -> Evidence:
-    fade = Fade(**asked["fade"]) if asked["fade"] else None
-    return Evidence(**(asked | {"voice": tuple(asked["voice"]), "fade": fade}))
+    return Evidence(**(asked | {"voice": tuple(asked["voice"])}))
 
 
 def waits_ms(pauses: Sequence[Row], model: TurnModel, bounds_ms: tuple[float, float], patience: float = 1.0) -> np.ndarray:
@@ -105,7 +104,8 @@ def still_silent(pause_ms: float) -> float:
 def cost(pauses: Sequence[Row], waited_ms: Sequence[float]) -> float:
     """Of a turn, in seconds of silence: what the operating point is chosen by.  nan without an end.
 
-    A second of silence after a finished turn costs 1, cutting in and dead air cost ERROR_COST each; one turn in five
+    A second of silence after a finished turn costs 1, and LATE_COST more where it was longer than LATE_MS: people begin to
+    wonder then whether they were heard.  Cutting in and dead air cost ERROR_COST each; one turn in five
     hesitates once, and cutting in on that costs a quarter: what is wanted of Nod is 8 % there, and 2 % of fluent turns.
     `share`, where a pause has one, is how much it counts.
     """
@@ -117,7 +117,8 @@ def cost(pauses: Sequence[Row], waited_ms: Sequence[float]) -> float:
     hesitations = [(_cuts(ms), share) for pause, ms, share in judged_here if pause["kind"] != "fluent"]
     cut_ins = sum(share for pause, ms, share in judged_here if pause["kind"] == "fluent" and is_cut_in(pause, ms))
     errors = cut_ins / sum(share for *_, share in ends) + _mean([(ms > DEAD_AIR_MS, share) for _, ms, share in ends])
-    return _mean(answers) / 1000 + ERROR_COST * (errors + HESITATING * _mean(hesitations))
+    late = _mean([(ms > LATE_MS, share) for ms, share in answers])
+    return _mean(answers) / 1000 + LATE_COST * late + ERROR_COST * (errors + HESITATING * _mean(hesitations))
 
 
 def _cuts(waited_ms: float) -> float:
@@ -158,7 +159,6 @@ SOURCES: dict[str, Callable[[Row], float]] = {
     "voice": lambda pause: next(e.voice[0] for e in pause["evidence"] if e.voice),
     "text": lambda pause: pause["text_log_odds"],
     "ending": lambda pause: next((e.ending for e in pause["evidence"] if e.ending is not None), 0.0),
-    "fade": lambda pause: _faded(pause["evidence"][0].fade),
     "fused, before the voice": lambda pause: pause["p"][0],
     "fused": lambda pause: _fused(pause),
 }
@@ -173,10 +173,6 @@ def _fused(pause: Row) -> float:
     """With every witness heard in the first FUSED_MS of silence."""
     asked = [(e, p) for e, p in zip(pause["evidence"], pause["p"], strict=True) if e.voice]
     return [p for e, p in asked if e is asked[0][0] or e.pause_ms <= FUSED_MS][-1]
-
-
-def _faded(fade: Fade | None) -> float:
-    return 0.0 if fade is None else fade.loud_ms + fade.faint_ms
 
 
 def figures(pauses: Sequence[Row]) -> Row:

@@ -226,14 +226,7 @@ class Listener:
             self._forget_noise()
             return [pause]
         self._class = self._completeness(text)
-        self._hear_it_fade()
         return [pause, self._evidence()]
-
-    def _hear_it_fade(self) -> None:
-        """How it died away counts down to the floor, also where nobody hears it any more."""
-        silence = self._silence
-        faded_t = self._level.voice_end(silence.end_t - samples(160), self._now_t(), math.inf)
-        silence.fade = self._level.fade(max(silence.end_t, faded_t or 0))
 
     def _heard_until_now(self, spoken_ms: float) -> str:
         turn = self._turn
@@ -271,8 +264,6 @@ class Listener:
         silence = self._silence
         silence.stage = self._stage()
         silence.voice += (self._prosody.verdict(self._recent(), self._now_t() - silence.end_t),)
-        if len(silence.voice) == 2:
-            self._hear_it_fade()  # to its end, which the first verdict didn't wait for
         return [self._evidence()]
 
     def _ends(self, told: Ending) -> list[object]:
@@ -289,10 +280,9 @@ class Listener:
     def _evidence(self) -> EndEvidence:
         silence = self._silence
         paused_ms = milliseconds(self._now_t() - silence.end_t)
-        spoken_ms = milliseconds(silence.end_t - self._turn.first_t)
         told = self._turn.ending
         ending = told[1] if told and told[0] == silence.text else None
-        evidence = Evidence(paused_ms, silence.text, spoken_ms, self._class, silence.voice, silence.fade, ending)
+        evidence = Evidence(paused_ms, silence.text, self._class, silence.voice, ending)
         p_end = self._model.p_end(evidence)
         least_ms, most_ms = wait_bounds_ms(evidence, self._settings.min_wait_ms, self._settings.max_wait_ms)
         patience = self._settings.patience

@@ -14,12 +14,11 @@ from typing import Literal
 
 import numpy as np
 
-from device.hear.level import Fade
 from device.hear.sentence import SentenceModel
 
 Completeness = Literal["complete", "prefix", "none"]
 
-WEIGHTS_VERSION = 10
+WEIGHTS_VERSION = 11
 
 # Words a request doesn't end with when it is over.  A closed class of English, not the vocabulary of any one skill.
 _OPEN_WORDS = frozenset(
@@ -32,7 +31,13 @@ _OPEN_WORDS = frozenset(
     "what how why please".split()
 )
 _CAN_END_ANYWAY = frozenset("i he she you they no that this please more".split())
-_FILLERS = frozenset("um uh er erm hmm hm mm well like so okay actually wait".split())
+# Where its object comes first, a question ends with one of these: "what is that for", "what do you look like".
+_STRANDED = frozenset("of to in on at by for from with about into like".split())
+_ASKS_FOR_OBJECT = frozenset("what who which where".split())
+_SUBJECTS = frozenset("i you he she it we they this that these those there".split())
+_AUXILIARIES = frozenset("do does did can could will would should".split())
+_BE = frozenset("is are was were".split())
+_FILLERS = frozenset("um uh er erm hmm hm mm well so actually wait".split())
 _NUMBERS = frozenset(
     "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
     "sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety "
@@ -64,23 +69,25 @@ class Evidence:
     """What is known at a moment of a pause.
 
     pause_ms: silence so far.  text: everything said in this turn, lower case.  completeness: what the intent templates
-    say of it. spoken_ms: from the turn's first word to the last, pauses included. voice: probabilities 0..1 that it sounds
-    finished, one for each time it was judged in this pause.  fade: how the voice went out.  ending: log-odds that a full stop
-    follows, as who answers sees it; None until it is known.
+    say of it.  voice: probabilities 0..1 that it sounds finished, one for each time it was judged in this pause.  ending:
+    log-odds that a full stop follows, as who answers sees it; None until it is known.
     """
 
     pause_ms: float
     text: str
-    spoken_ms: float
     completeness: Completeness = "none"
     voice: tuple[float, ...] = ()
-    fade: Fade | None = None
     ending: float | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the templates know all of it, and nobody keeps the floor with an "um"."""
+        return self.completeness == "complete" and not _is_last(self.text.split(), _FILLERS)
 
 
 def wait_bounds_ms(evidence: Evidence, min_wait_ms: float, max_wait_ms: float) -> tuple[float, float]:
     """The shortest and the longest wait in ms while this is what is known, neither longer than `max_wait_ms`."""
-    is_known = evidence.completeness == "complete"
+    is_known = evidence.is_whole
     unknown_ms = _QUESTION_LEAST_MS if _asks(evidence.text.split()) else _ORDER_LEAST_MS
     due_ms = 0.0 if is_known else unknown_ms if evidence.voice else _VOICE_DUE_MS
     least_ms = min(max(due_ms, min_wait_ms), max_wait_ms)  # who sets so short a maximum wants no patience
@@ -95,29 +102,24 @@ def features(evidence: Evidence, whole: float) -> dict[str, float]:
     """
     voice = [_logit(p, 4.0) for p in evidence.voice]
     words = evidence.text.split()
-    last = words[-1] if words else ""
     # A sentence that the templates know is whole, whatever its words look like.
-    known = _KNOWN_LOG_ODDS if evidence.completeness == "complete" else -5.0
+    known = _KNOWN_LOG_ODDS if evidence.is_whole else -5.0
     # A sum ends in a number; only another number could follow it.
-    number = 0.3 if evidence.completeness == "complete" else 1.0
+    number = 0.3 if evidence.is_whole else 1.0
     return {
         "one": 1.0,
         "pause": math.log2(max(evidence.pause_ms, 30.0) / 100.0),
-        "voice_now": voice[-1] if voice else 0.0,
-        "voice_mean": sum(voice) / len(voice) if voice else 0.0,  # one verdict alone may be far off
+        "voice": sum(voice) / len(voice) if voice else 0.0,  # one verdict alone may be far off
         "whole": min(max(whole, known, -5.0), 5.0) / 2,
         "ending": _ending(evidence),
-        "complete": float(evidence.completeness == "complete"),
+        "complete": float(evidence.is_whole),
         "prefix": float(evidence.completeness == "prefix"),
         # Orders and questions are not cut short in the same places.
-        "question": float(_asks(words) and evidence.completeness != "complete"),
-        "open_word": float(last in _OPEN_WORDS and not (last in _CAN_END_ANYWAY and len(words) > 1)),
-        "filler": float(last in _FILLERS),
-        "number": number * float(last in _NUMBERS or last.isdigit()),
-        "modifier": float(last in _MODIFIERS),
-        **_fade_features(evidence.fade),
-        "brief": _brief(evidence, words),
-        "brief_whole": _brief(evidence, words) / (1 + math.exp(-min(max(whole, -30.0), 30.0))),
+        "question": float(_asks(words) and not evidence.is_whole),
+        "open_word": float(_is_open(words)),
+        "filler": float(_is_last(words, _FILLERS)),
+        "number": number * float(_is_last(words, _NUMBERS) or (bool(words) and words[-1].isdigit())),
+        "modifier": float(_is_last(words, _MODIFIERS)),
     }
 
 
@@ -125,33 +127,28 @@ def _asks(words: list[str]) -> bool:
     return bool(words) and words[0] in _QUESTION_WORDS
 
 
+def _is_last(words: list[str], kind: frozenset[str]) -> bool:
+    return bool(words) and words[-1] in kind
+
+
+def _is_open(words: list[str]) -> bool:
+    """Whether the last word asks for another."""
+    if len(words) > 1 and (words[-1] in _CAN_END_ANYWAY or _is_stranded(words)):
+        return False
+    return _is_last(words, _OPEN_WORDS)
+
+
+def _is_stranded(words: list[str]) -> bool:
+    """Whether the object of the last word came first: "what is that for", but "what is the capital of"."""
+    asks_for_it = words[0] in _ASKS_FOR_OBJECT and words[-1] in _STRANDED and len(words) > 3
+    has_subject = words[-2] in _SUBJECTS or (words[1] in _BE and words[2] in _SUBJECTS)
+    return asks_for_it and (words[1] in _AUXILIARIES or has_subject)
+
+
 def _ending(evidence: Evidence) -> float:
-    if evidence.ending is None or evidence.completeness == "complete":
+    if evidence.ending is None or evidence.is_whole:
         return 0.0
     return min(max((evidence.ending + _USUAL_ENDING) / 2, -3.0), 3.0)
-
-
-def _brief(evidence: Evidence, words: list[str]) -> float:
-    """How far from long enough, 0..0.6: an order takes about two seconds, a question may take one.
-
-    Nothing is too short that the templates know for a whole sentence.
-    """
-    if evidence.completeness == "complete":
-        return 0.0
-    usual_ms = 1000.0 if _asks(words) else 2000.0
-    return min(max(0.0, usual_ms - evidence.spoken_ms) / 1000, 0.6)
-
-
-def _fade_features(fade: Fade | None) -> dict[str, float]:
-    """Each is 0 halfway between a usual end and a usual cut, so that an unknown fade says nothing."""
-    if fade is None:
-        return {"loud": 0.0, "faint": 0.0, "slope": 0.0, "fall": 0.0}
-    return {
-        "loud": min(fade.loud_ms, 500) / 100 - 1.2,
-        "faint": min(fade.faint_ms, 400) / 100 - 0.6,
-        "slope": -min(max(fade.slope_db, -25), 15) / 10 - 0.5,
-        "fall": -min(max(fade.fall_db, -40), 30) / 10 - 1.0,
-    }
 
 
 def _logit(probability: float, limit: float) -> float:
@@ -159,15 +156,13 @@ def _logit(probability: float, limit: float) -> float:
     return min(max(math.log(clipped / (1 - clipped)), -limit), limit)
 
 
-# "voices": more than one verdict on the voice.  The first is on 50 ms of silence, and later ones are worth more.
-_VOICES = ("", "+voice", "+voices")
-WITNESSES = tuple(f"text{voice}{ending}" for ending in ("", "+ending") for voice in _VOICES)
+WITNESSES = ("text", "text+voice", "text+ending", "text+voice+ending")
 
 
 def witnesses(evidence: Evidence) -> str:
     """Which have spoken: one of WITNESSES.  Who answers isn't asked about a sentence that the templates know."""
-    asks = evidence.ending is not None and evidence.completeness != "complete"
-    return "text" + _VOICES[min(len(evidence.voice), 2)] + "+ending" * asks
+    asks = evidence.ending is not None and not evidence.is_whole
+    return "text" + "+voice" * bool(evidence.voice) + "+ending" * asks
 
 
 class TurnModel:
