@@ -28,6 +28,7 @@ from device.bench.turn_score import (
     figures,
     is_cut_in,
     judged,
+    p_of_text,
     roc_area,
     waits_ms,
 )
@@ -41,11 +42,13 @@ from device.bench.turns import (
     read_labels,
     run_turns,
     speaker,
+    timeouts,
     weigh,
 )
 from device.config import Config, Paths, Turn
 from device.errors import BenchError
 from device.events import FRAME_SAMPLES
+from device.hear.level import Fade
 from device.hear.prosody import Head
 from device.hear.turn import TurnModel
 from device.models import ModelStore
@@ -90,7 +93,7 @@ def unnoticed(clip="b", kind="fluent") -> dict:
 def result_of(pauses: list[dict], config=Config()) -> dict:
     points = curve(pauses, config)
     shown = {"figures": figures(pauses), "curve": points, "cheapest_patience": cheapest(points)}
-    return shown | {"settings": {"patience": config.turn.patience}}
+    return shown | {"timeouts": timeouts(pauses), "settings": {"patience": config.turn.patience}}
 
 
 rows = st.builds(unnoticed, clip=st.sampled_from("abc"), kind=st.sampled_from(["fluent", "word"])) | st.builds(
@@ -205,6 +208,36 @@ def test_a_voice_alone_is_scored_by_its_first_verdict():
     assert SOURCES["voice"](pause) == 0.2
 
 
+def test_all_that_reads_the_text_is_scored_together_and_nothing_else():
+    """How it sounds, how it faded, how long it took and who answers are left out."""
+    told = {"voice": (0.9, 0.1), "fade": Fade(100.0, 100.0, 10.0, 10.0), "ending": -5.0, "spoken_ms": 9.0}
+    for text in ("set a timer for", "who wrote hamlet", "call me at um", "turn on the"):
+        plain, other = judged([row(text=text), row(text=text)])
+        other["evidence"] = [replace(evidence, **told) for evidence in other["evidence"]]
+        assert p_of_text(MODEL, plain) == p_of_text(MODEL, other)
+    whole, known, opened = (
+        p_of_text(MODEL, judged([row(text=text) | {"asked": [ask(70.0, text) | {"completeness": known}]}])[0])
+        for text, known in (("stop it", "none"), ("stop it", "complete"), ("stop it for", "none"))
+    )
+    assert opened < whole < known, "templates and open words count"
+    assert p_of_text(MODEL, judged([unnoticed()])[0]) == 0.5
+
+
+def test_silence_alone_knows_as_much_of_a_cut_as_of_an_end():
+    cuts = [row(kind=kind, text="set a timer for", voice=0.1) for kind in ("word", "um")]
+    areas = figures(weigh(judged([row(), row(), *cuts]), MODEL, Config()))["roc"]
+    assert areas == {"ending": 0.5, "fade": 0.5, "pause": 0.5} | dict.fromkeys(SOURCES.keys() - {"ending", "fade", "pause"}, 1.0)
+
+
+def test_a_fixed_silence_is_waited_for_whatever_was_said():
+    ends = [row(), row(clip="b", late_ms=60.0, text="set a timer for")]
+    found = [*ends, row(is_last=False, length_ms=450.0), row(kind="word")]
+    by_ms = {point["timeout_ms"]: point for point in timeouts(weigh(judged([*found, unnoticed("c")]), MODEL, Config()))}
+    assert by_ms[500]["mean_wait_ms"] == 530 and by_ms[500]["dead_air"] == pytest.approx(1 / 3, abs=1e-4)
+    assert [by_ms[ms]["false_cut_ins"] for ms in (400, 500)] == [pytest.approx(1 / 3, abs=1e-4), 0]
+    assert [by_ms[ms]["hesitations_cut"] for ms in (700, 1000)] == [1, 0]
+
+
 def test_each_voice_is_kept_with_what_was_true_of_it_and_judged_later(tmp_path):
     ear = SimpleNamespace(prosody=SimpleNamespace(hear=lambda samples, pause: np.array([pause, 1, 0], np.float32)))
     heard = Heard(ear)
@@ -288,9 +321,8 @@ def test_a_turn_whose_end_is_never_noticed_is_dead_air():
 
 def test_a_turn_that_is_over_before_its_last_word_is_cut_in_on_and_no_fast_answer():
     """The listener lost it, or it still fades: what can be heard of it decides."""
-    usual, lost, echoing = weigh(
-        judged([row("a"), row("b", late_ms=-700.0, fading_ms=200.0), row("c", late_ms=-700.0, fading_ms=690.0)]), MODEL, Config()
-    )
+    heard = [row("a"), row("b", late_ms=-700.0, fading_ms=200.0), row("c", late_ms=-700.0, fading_ms=690.0)]
+    usual, lost, echoing = weigh(judged(heard), MODEL, Config())
     assert [fault(each) for each in (usual, lost, echoing)] == [None, "cut in", None]
     at = figures([usual, lost, echoing])
     assert at["false_cut_ins"] == pytest.approx(1 / 3, abs=1e-4)
@@ -394,7 +426,7 @@ def test_a_turn_costs_its_silence_and_its_errors():
 def test_each_error_costs_more_than_none(found, data):
     pauses = judged(found)
     waits = np.array(data.draw(st.lists(st.floats(100, 3000), min_size=len(pauses), max_size=len(pauses))))
-    patient = [3000.0 if pause["kind"] != "fluent" or not pause["is_end"] else ms for pause, ms in zip(pauses, waits, strict=True)]
+    patient = [ms if pause["is_end"] else 3000.0 for pause, ms in zip(pauses, waits, strict=True)]
     if any(pause["is_end"] for pause in pauses):
         assert 0 <= cost(pauses, patient) <= cost(pauses, waits) + 1e-9
 
@@ -408,12 +440,14 @@ def test_the_curve_names_the_settings_and_the_cheapest_patience(tmp_path, capsys
     lines = capsys.readouterr().out.splitlines()
     (own,) = [line for line in lines if line.endswith("settings")]
     (best,) = [line for line in lines if line.endswith("cheapest")]
+    (fixed,) = [line for line in lines if line.startswith("  500 ms")]
     assert own.split()[0] == "1.1" and f"{costs[1.1]:.3f} s" in own
     assert best.split()[0] == f"{result['cheapest_patience']:g}" and f"{min(costs.values()):.3f} s" in best
     page = write_page(tmp_path, "one", result, []).read_text()
     for kind in ("false_cut_ins", "hesitations_cut"):
         assert page.count(f'class="{kind} settings"') == page.count(f'class="{kind} cheapest"') == 1
     assert page.count(f"<td>{costs[1.1]:.3f} s</td><td>settings</td>") == 1 and page.count("s</td><td>cheapest</td>") == 1
+    assert page.count("<tr><td>500 ms</td>") == 1 and fixed.split()[2] == f"{result['timeouts'][3]['mean_wait_ms']}"
 
 
 def test_labels_name_the_true_ends(tmp_path):

@@ -31,7 +31,7 @@ def write_page(out_dir: Path, whose: str, result: Row, wrong: Sequence[Any]) -> 
             whose=html.escape(whose),
             facts=_facts(result["figures"]),
             curve=_curve(result),
-            points="".join(_point(point, result) for point in result["curve"]),
+            points="".join(_point(point, result) for point in (*result["curve"], *result["timeouts"])),
             calibration=_calibration(result["figures"]["calibration"]),
             sources="".join(
                 f"<tr><td>{html.escape(name)}</td><td>{known(area, '.3f')}</td></tr>"
@@ -50,10 +50,15 @@ def known(value: float | None, form: str) -> str:
     return "–" if value is None else format(value, form)
 
 
+def named(point: Row) -> str:
+    """The patience of a point of the curve, or the silence after which a turn is over."""
+    return f"{point['patience']:g}" if "patience" in point else f"{point['timeout_ms']} ms"
+
+
 def marks(point: Row, result: Row) -> str:
     """What a point of the curve is: the settings', the cheapest, both or neither."""
-    named = {"settings": result["settings"]["patience"], "cheapest": result["cheapest_patience"]}
-    return ", ".join(name for name, patience in named.items() if point["patience"] == patience)
+    at = {"settings": result["settings"]["patience"], "cheapest": result["cheapest_patience"]}
+    return ", ".join(name for name, patience in at.items() if point.get("patience", "none") == patience)
 
 
 def _facts(at: Row) -> str:
@@ -87,7 +92,7 @@ def _curve(result: Row) -> str:
 
 def _point(point: Row, result: Row) -> str:
     cells = (
-        f"{point['patience']:g}",
+        named(point),
         f"{known(point['mean_wait_ms'], '.0f')} ms",
         *(f"{point[name]:.1%}" for name in ("false_cut_ins", "hesitations_cut", "dead_air")),
         _cost(point),

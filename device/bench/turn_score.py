@@ -5,6 +5,7 @@ A pause is a row of `device.bench.offline.Ear`.  Its `is_end` says whether the t
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -155,12 +156,15 @@ def calibration(p: np.ndarray, is_end: np.ndarray, weight: np.ndarray, bins: int
     ]
 
 
+# By what ends are told from cuts, alone and together.
 SOURCES: dict[str, Callable[[Row], float]] = {
+    "pause": lambda pause: _asked(pause)[0].pause_ms,
     "voice": lambda pause: next(e.voice[0] for e in pause["evidence"] if e.voice),
-    "text": lambda pause: pause["text_log_odds"],
+    "sentence": lambda pause: pause["text_log_odds"],
+    "text": lambda pause: pause["p_text"],
     "ending": lambda pause: next((e.ending for e in pause["evidence"] if e.ending is not None), 0.0),
     "fused, before the voice": lambda pause: pause["p"][0],
-    "fused": lambda pause: _fused(pause),
+    "fused": lambda pause: _asked(pause)[1],
 }
 
 
@@ -169,14 +173,23 @@ def _turn_of(pause: Row) -> tuple[str, int]:
     return pause["clip"], pause.get("place", 0)
 
 
-def _fused(pause: Row) -> float:
-    """With every witness heard in the first FUSED_MS of silence."""
+def p_of_text(model: TurnModel, pause: Row) -> float:
+    """What all that reads the text says together: templates, open words, fillers, numbers, the sentence model.  0.5 where
+    nothing was asked."""
+    if not pause["evidence"]:
+        return 0.5
+    return model.p_end(replace(pause["evidence"][0], voice=(), fade=None, ending=None, spoken_ms=math.inf))
+
+
+def _asked(pause: Row) -> tuple[Evidence, float]:
+    """What was known, and said of it, with every witness heard in the first FUSED_MS of silence."""
     asked = [(e, p) for e, p in zip(pause["evidence"], pause["p"], strict=True) if e.voice]
-    return [p for e, p in asked if e is asked[0][0] or e.pause_ms <= FUSED_MS][-1]
+    return [(e, p) for e, p in asked if e is asked[0][0] or e.pause_ms <= FUSED_MS][-1]
 
 
 def figures(pauses: Sequence[Row]) -> Row:
-    """Everything at one operating point.  Each pause has `p` (of each ask), `text_log_odds` and `waited_ms`.
+    """Everything at one operating point.  Each pause has `p` (of each ask), `text_log_odds`, `p_text` and
+    `waited_ms`.
 
     False cut-ins are counted per fluent turn (a recording may be heard from several places of the VAD's frames),
     hesitations per pause; waits in ms from the last sound (`answered_ms`).  An end that is never noticed is dead air.

@@ -18,8 +18,8 @@ from device.bench.gap import find_recordings
 from device.bench.hesitate import Take, takes
 from device.bench.offline import Ear
 from device.bench.requests import OPEN, ORDERS, PLAIN, ROOM_NOISE_DB
-from device.bench.turn_page import known, marks, write_page
-from device.bench.turn_score import DEAD_AIR_MS, figures, is_cut_in, judged, waits_ms
+from device.bench.turn_page import known, marks, named, write_page
+from device.bench.turn_score import DEAD_AIR_MS, figures, is_cut_in, judged, p_of_text, waits_ms
 from device.config import Config
 from device.errors import BenchError
 from device.events import SAMPLE_RATE_HZ, samples
@@ -31,6 +31,7 @@ from device.speak.voice import Voice
 FILES = ("turns.json", "report.html")
 SEED = 4
 PATIENCE = (0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 1.0, 1.25, 1.6, 2.5, 4.0, 6.0, 10.0)  # the points of the curve
+TIMEOUTS_MS = (200, 300, 400, 500, 700, 1000, 1500)
 HESITATION_MS = 800  # the length of the hesitations that are called cut
 _VOICES = ((1.3, 1.0), (0.9, 0.95))  # pitch and speed of who speaks where people's recordings are missing
 _UM_PITCH = 1.15
@@ -84,6 +85,7 @@ def run_turns(config: Config, store: ModelStore, folder: Path | None, out_dir: P
         "figures": figures(pauses),
         "curve": points,
         "cheapest_patience": cheapest(points),
+        "timeouts": timeouts(pauses),
         "wrong": [_told(each) for each in wrong],
     }
     (out_dir / "turns.json").write_text(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
@@ -149,6 +151,7 @@ def weigh(pauses: list[Row], model: TurnModel, config: Config) -> list[Row]:
     for pause in pauses:
         pause["p"] = [model.p_end(evidence) for evidence in pause["evidence"]]
         pause["text_log_odds"] = model.sentence.log_odds(pause["text"])
+        pause["p_text"] = p_of_text(model, pause)
     bounds_ms = (config.turn.min_wait_ms, config.turn.max_wait_ms)
     waited = waits_ms(pauses, model, bounds_ms, config.turn.patience) if pauses else []
     return [pause | {"waited_ms": float(ms)} for pause, ms in zip(pauses, waited, strict=True)]
@@ -166,16 +169,31 @@ def fault(pause: Row) -> str | None:
 def curve(pauses: list[Row], config: Config) -> list[Row]:
     """What each patience gives, the settings' among them: mean wait, false cut-ins, hesitations of 0.8 s cut, dead air,
     and cost in seconds of silence (`turn_score.cost`)."""
-    model, bounds_ms, points = TurnModel.load(), (config.turn.min_wait_ms, config.turn.max_wait_ms), []
-    for patience in sorted({*PATIENCE, config.turn.patience}):
-        waited = waits_ms(pauses, model, bounds_ms, patience)
-        at = figures([pause | {"waited_ms": float(ms)} for pause, ms in zip(pauses, waited, strict=True)])
-        points.append(
-            {"patience": patience, "mean_wait_ms": at["mean_wait_ms"], "median_wait_ms": at["wait_ms"].get("p50")}
-            | {"false_cut_ins": at["false_cut_ins"], "hesitations_cut": at["hesitations_cut"][str(HESITATION_MS)]}
-            | {"dead_air": at["dead_air"], "cost": at["cost"]}
-        )
-    return points
+    model, bounds_ms = TurnModel.load(), (config.turn.min_wait_ms, config.turn.max_wait_ms)
+    return [
+        {"patience": patience} | _point(pauses, waits_ms(pauses, model, bounds_ms, patience))
+        for patience in sorted({*PATIENCE, config.turn.patience})
+    ]
+
+
+def timeouts(pauses: list[Row]) -> list[Row]:
+    """The same where a turn is over after so much silence, whatever was said and how: what the VAD achieves alone."""
+    return [
+        {"timeout_ms": ms} | _point(pauses, [ms + pause["late_ms"] if pause["evidence"] else np.inf for pause in pauses])
+        for ms in TIMEOUTS_MS
+    ]
+
+
+def _point(pauses: list[Row], waited_ms: Sequence[float]) -> Row:
+    at = figures([pause | {"waited_ms": float(ms)} for pause, ms in zip(pauses, waited_ms, strict=True)])
+    return {
+        "mean_wait_ms": at["mean_wait_ms"],
+        "median_wait_ms": at["wait_ms"].get("p50"),
+        "false_cut_ins": at["false_cut_ins"],
+        "hesitations_cut": at["hesitations_cut"][str(HESITATION_MS)],
+        "dead_air": at["dead_air"],
+        "cost": at["cost"],
+    }
 
 
 def cheapest(points: Sequence[Row]) -> float | None:
@@ -193,7 +211,7 @@ def _told(wrong: Wrong) -> Row:
 
 
 def print_table(result: Row, out: TextIO) -> None:
-    """Figures at the settings, then the curve."""
+    """Figures at the settings, then the curve and what a fixed silence gives."""
     at = result["figures"]
     waits = "  ".join(f"{name} {ms:.0f}" for name, ms in at["wait_ms"].items())
     cut = "  ".join(f"{int(ms) / 1000:g} s {share:.1%}" for ms, share in at["hesitations_cut"].items())
@@ -204,10 +222,11 @@ def print_table(result: Row, out: TextIO) -> None:
     print(f"dead air                         {at['dead_air']:.1%}", file=out)
     print("ROC area                         " + "  ".join(f"{n} {known(a, '.3f')}" for n, a in at["roc"].items()), file=out)
     print("\npatience  mean wait  false cut-ins  hesitations of 0.8 s cut  dead air     cost", file=out)
-    for point in result["curve"]:
+    for point in (*result["curve"], *result["timeouts"]):
         print(
-            f"{point['patience']:8g}  {known(point['mean_wait_ms'], '.0f'):>6} ms  {point['false_cut_ins']:13.1%}"
+            f"{named(point):>8}  {known(point['mean_wait_ms'], '.0f'):>6} ms  {point['false_cut_ins']:13.1%}"
             f"  {point['hesitations_cut']:24.1%}  {point['dead_air']:8.1%}  {known(point['cost'], '.3f'):>5} s"
             f"  {marks(point, result)}".rstrip(),
             file=out,
         )
+    print("(ms: a turn is over after so much silence, whatever was said)", file=out)

@@ -38,7 +38,7 @@ from pathlib import Path
 
 import numpy as np
 
-from device.bench.turn_score import cost, figures, judged, still_silent, waits_ms
+from device.bench.turn_score import cost, figures, judged, p_of_text, still_silent, waits_ms
 from device.hear.prosody import Head
 from device.hear.sentence import SentenceModel
 from device.hear.turn import WEIGHTS_VERSION, WITNESSES, Evidence, TurnModel, features, witnesses
@@ -238,6 +238,7 @@ def report(examples: Examples, known: dict[str, float]) -> dict:
         for pause, waited_ms in zip(test, waits_ms(test, model, BOUNDS_MS), strict=True):
             pause["waited_ms"] = float(waited_ms)
             pause["tested"] = pause["p"]
+            pause["p_text"] = p_of_text(model, pause)
     for pause in examples.pauses:
         pause["p"] = pause["tested"]
     sources = sorted({pause.get("source", "people") for pause in examples.pauses})
