@@ -48,7 +48,6 @@ from device.bench.turns import (
 from device.config import Config, Paths, Turn
 from device.errors import BenchError
 from device.events import FRAME_SAMPLES
-from device.hear.level import Fade
 from device.hear.prosody import Head
 from device.hear.turn import TurnModel
 from device.models import ModelStore
@@ -209,8 +208,8 @@ def test_a_voice_alone_is_scored_by_its_first_verdict():
 
 
 def test_all_that_reads_the_text_is_scored_together_and_nothing_else():
-    """How it sounds, how it faded, how long it took and who answers are left out."""
-    told = {"voice": (0.9, 0.1), "fade": Fade(100.0, 100.0, 10.0, 10.0), "ending": -5.0, "spoken_ms": 9.0}
+    """How it sounds and who answers are left out."""
+    told = {"voice": (0.9, 0.1), "ending": -5.0}
     for text in ("set a timer for", "who wrote hamlet", "call me at um", "turn on the"):
         plain, other = judged([row(text=text), row(text=text)])
         other["evidence"] = [replace(evidence, **told) for evidence in other["evidence"]]
@@ -226,7 +225,7 @@ def test_all_that_reads_the_text_is_scored_together_and_nothing_else():
 def test_silence_alone_knows_as_much_of_a_cut_as_of_an_end():
     cuts = [row(kind=kind, text="set a timer for", voice=0.1) for kind in ("word", "um")]
     areas = figures(weigh(judged([row(), row(), *cuts]), MODEL, Config()))["roc"]
-    assert areas == {"ending": 0.5, "fade": 0.5, "pause": 0.5} | dict.fromkeys(SOURCES.keys() - {"ending", "fade", "pause"}, 1.0)
+    assert areas == {"ending": 0.5, "pause": 0.5} | dict.fromkeys(SOURCES.keys() - {"ending", "pause"}, 1.0)
 
 
 def test_a_fixed_silence_is_waited_for_whatever_was_said():

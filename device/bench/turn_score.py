@@ -178,7 +178,7 @@ def p_of_text(model: TurnModel, pause: Row) -> float:
     nothing was asked."""
     if not pause["evidence"]:
         return 0.5
-    return model.p_end(replace(pause["evidence"][0], voice=(), fade=None, ending=None, spoken_ms=math.inf))
+    return model.p_end(replace(pause["evidence"][0], voice=(), ending=None))
 
 
 def _asked(pause: Row) -> tuple[Evidence, float]:
