@@ -34,6 +34,10 @@ class Journal:
         """Something broke."""
         self._write(_ERROR, line)
 
+    def late(self, turn: int, stage: str, target_ms: int) -> None:
+        """A stage has just passed its target.  Not throttled: no silence of the user's names a stage twice."""
+        self._write(_NOTICE, f"turn {turn}: {stage} is over its {target_ms} ms")
+
     def turn(self, record: TurnRecord) -> None:
         """One line a turn: gap, stages, what masked it."""
         self._write(_INFO if record.within_budget else _NOTICE, turn_line(record))

@@ -18,7 +18,7 @@ _HEALTH_EVERY = 600 * SAMPLE_RATE_HZ
 
 
 class _Reporter:
-    """Turns, faults and the loop's health to the journal; the watchdog fed as long as blocks go by."""
+    """Late stages, turns, faults and the loop's health to the journal; the watchdog fed as long as blocks go by."""
 
     def __init__(self, journal: Journal):
         self.journal = journal
@@ -33,7 +33,10 @@ class _Reporter:
 
     def observe(self, event: object, before: State, after: State, commands: list[object]) -> None:
         daemon = self.daemon
-        _, records = daemon.log(event, before, after, commands)
+        lines, records = daemon.log(event, before, after, commands)
+        for line in lines:  # the others hold what was said
+            if line["kind"] == "over_budget":
+                self.journal.late(line["turn"], line["stage"], getattr(daemon.config.budget, line["stage"]))
         for record in records:
             self.journal.turn(record)
         for fault in daemon.faults[self._faults :]:

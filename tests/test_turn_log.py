@@ -1,15 +1,17 @@
 """Turns as records: which stage is late is told while it happens, and what was prepared ahead is counted."""
 
 import io
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device import events as ev
-from device.config import Budget
+from device.config import Budget, Config
 from device.events import samples
 from device.journal import Journal
+from device.run import _Reporter
 from device.turn_log import STAGES, TurnLog, record_line
 from tests.test_conversation import OPEN, Story
 
@@ -201,6 +203,53 @@ def test_late_stages_are_those_over_their_target(pause_ms, wait_ms, think_ms, sp
     assert [stage for _, stage, _ in story.late] == list(record.late_stages)
     gaps = [getattr(record, f"{name}_ms") for name in STAGES]
     assert sum(gaps) == pytest.approx(record.gap_ms)
+
+
+class Reported(Logged):
+    """A story that `nod run` tells the journal of.  said: the journal's lines, with the ms when they came."""
+
+    def __init__(self):
+        super().__init__()
+        self.said = []
+        self._reporter = _Reporter(Journal(io.StringIO()))
+        ready = dict.fromkeys(("recognizer", "voice", "agent"), "")
+        self._daemon = SimpleNamespace(config=Config(), faults=[], warnings=[], describe=lambda: ready)
+        self._reporter.daemon = self._daemon
+
+    def tell(self, event):
+        before, lines, records = self.state, len(self.lines), len(self.log.records)
+        commands = super().tell(event)
+        self._daemon.log = lambda *_: (self.lines[lines:], self.log.records[records:])
+        out = io.StringIO()
+        self._reporter.journal = Journal(out)
+        self._reporter.observe(event, before, self.state, commands)
+        self.said += [(self.state.t / 16, line) for line in out.getvalue().splitlines()]
+        return commands
+
+
+def test_a_late_stage_is_in_the_journal_while_the_turn_lasts():
+    story = Reported()
+    story.pauses("what time is it", 100, 1000, wait_ms=200)
+    story.at(1500)
+    (_, ready), *late = story.said
+    assert ready.startswith("listening for")
+    assert late == [(1150, "turn 1: pause is over its 140 ms"), (1220, "turn 1: think is over its 30 ms")]
+    story.words(1600)
+    story.sounds(1700)
+    story.is_heard(2500)
+    assert story.said[3][1] == "turn 1: speak is over its 60 ms"
+    assert "late: pause and think and speak" in story.said[-1][1] and len(story.said) == 5
+    assert not [line for _, line in story.said if "time is it" in line or "nine" in line]
+
+
+def test_one_who_pauses_again_and_again_does_not_flood_the_journal():
+    story = Reported()
+    for ms in range(100, 5000, 1000):
+        story.pauses("set a timer for", ms, ms + 500, wait_ms=1800)
+        for noise_ms in range(ms + 600, ms + 900, 60):
+            story.tell(ev.Resumed(story.at(noise_ms), 1))
+            story.tell(ev.Pause(story.at(noise_ms + 30), 1, samples(ms + 500), "set a timer for"))
+    assert [line for _, line in story.said[1:]] == ["turn 1: pause is over its 140 ms"] * 5
 
 
 def test_the_journal_names_late_stages_and_no_word():
