@@ -78,13 +78,19 @@ def _turn_lines(found: Sequence[TurnTime] | None, budget: Budget, state_dir: Pat
         return
     sounded = [turn for turn in found if turn.gap_ms is not None]
     yield f"The newest turns: {len(found)} (at most {KEPT} are kept), answered: {len(sounded)}.  Times in ms.\n"
-    yield f"{'':10}{'target':>7}{'p50':>7}{'p95':>7}{'p99':>7}{'max':>7}{'in target':>11}"
+    judged = [turn for turn in found if turn.late_stages is not None]
+    yield f"{'':10}{'target':>7}{'p50':>7}{'p95':>7}{'p99':>7}{'max':>7}{'in target':>11}{'late':>13}{'broke it':>13}"
     for stage in STAGES:
-        yield _row(stage, [getattr(turn, f"{stage}_ms") for turn in sounded], getattr(budget, stage))
+        counts = [stage in turn.late_stages for turn in judged], [turn.broke == stage for turn in judged]
+        shares = "".join(f"{_of(sum(count), len(judged)) if judged else '–':>13}" for count in counts)
+        yield _row(stage, [getattr(turn, f"{stage}_ms") for turn in sounded], getattr(budget, stage)) + shares
     yield _row("turn", [turn.gap_ms for turn in sounded], budget.turn)
+    yield "\nLate: the stage passed its target.  Broke it: the turn passed its own, and this stage was the furthest over."
+    if len(judged) < len(found):
+        yield f"Both are counted in the newest {len(judged)} turns: an earlier Nod didn't keep them."
     drafts, used, right = (sum(getattr(turn, name) for turn in found) for name in ("drafts", "speculated", "right"))
     yield (
-        f"\nFillers {_count(sounded, 'filler')}, interrupted {_count(found, 'interrupted')}, "
+        f"Fillers {_count(sounded, 'filler')}, interrupted {_count(found, 'interrupted')}, "
         f"repairs {_count(found, 'repair')} (Nod had cut in too soon)."
     )
     yield (
@@ -96,7 +102,7 @@ def _turn_lines(found: Sequence[TurnTime] | None, budget: Budget, state_dir: Pat
 def _row(name: str, values: Sequence[float | None], target: int) -> str:
     known = [value for value in values if value is not None]
     if not known:
-        return f"{name:10}{target:>7}" + f"{'–':>7}" * 4
+        return f"{name:10}{target:>7}" + f"{'–':>7}" * 4 + f"{'–':>11}"
     figures = [*np.percentile(known, (50, 95, 99)), max(known)]
     within = sum(value <= target for value in known) / len(known)
     return f"{name:10}{target:>7}" + "".join(f"{value:>7.0f}" for value in figures) + f"{100 * within:>9.0f} %"

@@ -2,6 +2,7 @@
 
 import io
 import sqlite3
+from contextlib import closing
 from dataclasses import fields, replace
 
 import pytest
@@ -57,19 +58,66 @@ def test_turns_stage_by_stage(tmp_path, runs):
     times = TurnTimes(tmp_path / FILE)
     for _ in range(18):
         times.add(RECORD)
-    times.add(replace(RECORD, gap_ms=400.0, think_ms=260.0, filler=True, drafts=3, right=False, within_budget=False))
-    times.add(replace(RECORD, gap_ms=None, think_ms=None, speak_ms=None, repair=True, speculated=False))
+    late = {"late_stages": ("pause", "think"), "broke": "think", "within_budget": False}
+    times.add(replace(RECORD, gap_ms=400.0, think_ms=260.0, filler=True, drafts=3, right=False, **late))
+    times.add(replace(RECORD, gap_ms=None, think_ms=None, speak_ms=None, repair=True, speculated=False, late_stages=("think",)))
     if not runs:
         times.close()
     text = shown(tmp_path)
     rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
     assert "The newest turns: 20 (" in text and "answered: 19." in text
-    assert rows["pause"] == ["140", "120", "120", "120", "120", "100", "%"]
-    assert rows["think"][:2] == ["30", "10"] and rows["think"][4:] == ["260", "95", "%"]
+    assert rows["pause"] == ["140", "120", "120", "120", "120", "100", "%", "1", "(5", "%)", "0", "(0", "%)"]
+    assert rows["think"][:2] == ["30", "10"]
+    assert rows["think"][4:] == ["260", "95", "%", "2", "(10", "%)", "1", "(5", "%)"]
+    assert rows["speak"][-6:] == ["0", "(0", "%)"] * 2 and "earlier Nod" not in text
     assert rows["turn"][0] == "200" and rows["turn"][-2:] == ["95", "%"]
     assert "Fillers 1 (5 %), interrupted 0 (0 %), repairs 1 (5 %)" in text
     assert "Drafts: 22 prepared, 20 used, 2 dropped; right at the first pause 19 (95 %)" in text
     times.close()
+
+
+def file_of_an_earlier_nod(path):
+    """As it was before late stages were kept, with two turns, the second without a sound."""
+    names = ["gap_ms", "pause_ms", "recognize_ms", "think_ms", "speak_ms", "drafts", "speculated", "right", "filler"]
+    names += ["interrupted", "repair", "within_budget"]
+    with closing(sqlite3.connect(path)) as db, db:
+        quoted = ", ".join(f'"{name}"' for name in names)
+        db.execute(f"CREATE TABLE turn (id INTEGER PRIMARY KEY, {quoted})")
+        for gap_ms in (190.0, None):
+            values = (gap_ms, 100.0, 0.0, 50.0, 40.0, 1, 1, 1, 0, 0, 0, 1)
+            db.execute(f"INSERT INTO turn ({quoted}) VALUES ({', '.join('?' * len(values))})", values)
+
+
+def test_a_file_of_an_earlier_nod_is_read_and_goes_on(tmp_path):
+    file_of_an_earlier_nod(tmp_path / FILE)
+    before = (tmp_path / FILE).read_bytes()
+    text = shown(tmp_path)
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
+    assert rows["think"] == ["30", "50", "50", "50", "50", "0", "%", "–", "–"]
+    assert "counted in the newest 0 turns: an earlier Nod" in text
+    assert (tmp_path / FILE).read_bytes() == before, "asked only"
+    for gap_ms in (210.0, 220.0):  # also when it is opened a second time
+        times = TurnTimes(tmp_path / FILE)
+        times.add(replace(RECORD, gap_ms=gap_ms, late_stages=("pause", "speak"), broke="speak"))
+        times.close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        turns = turn_times(db)
+    assert [turn.gap_ms for turn in turns] == [190.0, None, 210.0, 220.0]
+    assert [turn.late_stages for turn in turns] == [None, None, ("pause", "speak"), ("pause", "speak")]
+    assert [turn.broke for turn in turns] == [None, None, "speak", "speak"]
+    assert turns[0] == replace(turns[2], gap_ms=190.0, pause_ms=100.0, think_ms=50.0, speak_ms=40.0, late_stages=None, broke=None)
+    text = shown(tmp_path)
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
+    assert rows["speak"][-6:] == ["2", "(100", "%)"] * 2 and "in the newest 2 turns" in text
+
+
+def test_a_file_with_other_columns_is_kept_and_told(tmp_path):
+    with closing(sqlite3.connect(tmp_path / FILE)) as db, db:
+        db.execute("CREATE TABLE turn (id INTEGER PRIMARY KEY, gap_ms)")
+    with pytest.raises(NodError, match="no such column: turn.pause_ms"):
+        TurnTimes(tmp_path / FILE)
+    with pytest.raises(NodError, match=f"{FILE}: can't be read"):
+        shown(tmp_path)
 
 
 def test_it_only_reads(tmp_path):
@@ -82,18 +130,19 @@ def test_it_only_reads(tmp_path):
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
-def test_only_numbers_are_kept_and_not_without_end(tmp_path):
+def test_only_numbers_and_stages_are_kept_and_not_without_end(tmp_path):
     times = TurnTimes(tmp_path / FILE)
     for number in range(KEPT + 5):
-        times.add(replace(RECORD, pause_ms=float(number)))
+        times.add(replace(RECORD, pause_ms=float(number), late_stages=("pause", "think"), broke="think"))
     times.close()
     with sqlite3.connect(tmp_path / FILE) as db:
         kept = turn_times(db)
         row = db.execute("SELECT * FROM turn").fetchone()
     assert len(kept) == KEPT and kept[-1].pause_ms == KEPT + 4
-    assert all(value is None or isinstance(value, int | float) for value in row)
+    assert [value for value in row if not (value is None or isinstance(value, int | float))] == ["pause think", "think"]
+    late = replace(RECORD, late_stages=("pause", "think"), broke="think")
     for field in fields(kept[0]):
-        assert getattr(kept[0], field.name) in (getattr(RECORD, field.name), 5.0)
+        assert getattr(kept[0], field.name) in (getattr(late, field.name), 5.0)
 
 
 def test_a_file_that_is_no_database_is_told(tmp_path):
