@@ -18,7 +18,9 @@ class TurnRecord:
     """One turn of the user and its reply.  Times `_s` on the device clock, durations `_ms`.
 
     The four stages add up to the gap.  What was done before the turn was over costs nothing in it: `speculated` says that the
-    reply was prepared by then, and `prepared_think_ms` and `prepared_speak_ms` how long that took while the user paused.
+    reply was prepared by then.  From the moment the user paused: `prepared_recognize_ms` went by until the text was final (None
+    where no pause ended the turn), `prepared_think_ms` from asking for the reply to its first words, `prepared_speak_ms` from
+    those to its first chunk of sound.
     drafts: how many replies were prepared for the turn.  right: the one of the first pause was the one used.
     repair: the turn goes on one that was judged finished too soon.  late_stages: which passed their target, in order.
     broke: the stage that passed its target by most in a turn that missed the budget, or None.
@@ -37,6 +39,7 @@ class TurnRecord:
     recognize_ms: float
     think_ms: float | None
     speak_ms: float | None
+    prepared_recognize_ms: float | None
     prepared_think_ms: float | None
     prepared_speak_ms: float | None
     speculated: bool
@@ -59,7 +62,7 @@ class _Open:
     user: str
     end_t: int
     commit_t: int
-    pause_t: int
+    text_t: int | None  # its text was final; None: it ended without a pause
     drafts: int
     right: bool
     repair: bool
@@ -82,9 +85,10 @@ class TurnLog:
         self._parting: dict[int, _Open] = {}  # cut by the turn after it; what was heard of them isn't known yet
         self._drafts = 0  # prepared since the last turn, for `_drafts_turn`
         self._drafts_turn = 0
-        self._pause_t = 0
+        self._paused_t = self._text_t = 0  # newest pause: its last speech sample, and when its text was there
         self._repairs = 0
-        # Of the newest draft: its words and sound may be there before its turn is over.
+        # Of the newest draft: it is asked for before its turn is over, and its words and sound may be there by then.
+        self._asked: dict[int, int] = {}
         self._words: dict[int, int] = {}
         self._ready: dict[int, int] = {}
         self._replies: dict[int, tuple[str, str]] = {}
@@ -144,7 +148,8 @@ class TurnLog:
     def _note(self, event: object, t: int) -> None:
         """Keep what a record will need."""
         if isinstance(event, ev.Pause):
-            self._pause_t = event.t
+            if event.end_t != self._paused_t:  # after a noise in it the same comes again
+                self._paused_t, self._text_t = event.end_t, t
         elif isinstance(event, ev.ReplyWords):
             self._worded(event.draft, t)
         elif isinstance(event, ev.SoundReady):
@@ -186,6 +191,7 @@ class TurnLog:
                 self._drafts, self._drafts_turn = 0, command.turn
             self._drafts += 1
             self.speculation["prepared"] += 1
+            self._asked[command.draft] = after.t
             return [line | {"kind": "prepare", "draft": command.draft}]
         if isinstance(command, ev.Commit) and after.user:
             return self._committed(command.draft, before, after, line)
@@ -223,7 +229,7 @@ class TurnLog:
             user=after.user,
             end_t=after.end_t,
             commit_t=after.t,
-            pause_t=self._pause_t,
+            text_t=self._text_t if self._paused_t == after.end_t else None,
             drafts=self._drafts,
             right=right,
             repair=after.repairs > self._repairs,
@@ -242,7 +248,7 @@ class TurnLog:
 
     def _record(self, turn: _Open, heard: str, was_cut: bool) -> None:
         reply, source = self._replies.get(turn.draft, ("", ""))
-        words_t, ready_t = self._words.get(turn.draft), self._ready.get(turn.draft)
+        asked_t, words_t, ready_t = (at.get(turn.draft) for at in (self._asked, self._words, self._ready))
         stages = _stages(turn, words_t)
         gap = None if turn.first_t is None else milliseconds(turn.first_t - turn.end_t)
         self.records.append(
@@ -257,7 +263,8 @@ class TurnLog:
                 reply_start_s=None if turn.reply_t is None else _s(turn.reply_t),
                 gap_ms=gap,
                 **stages,
-                prepared_think_ms=None if words_t is None else milliseconds(words_t - turn.pause_t),
+                prepared_recognize_ms=None if turn.text_t is None else milliseconds(turn.text_t - turn.end_t),
+                prepared_think_ms=None if None in (words_t, asked_t) else milliseconds(words_t - asked_t),
                 prepared_speak_ms=None if words_t is None or ready_t is None else milliseconds(ready_t - words_t),
                 speculated=words_t is not None and words_t <= turn.commit_t,
                 drafts=turn.drafts,
@@ -270,7 +277,7 @@ class TurnLog:
                 broke=self._broke(stages, gap),
             )
         )
-        for kept in (self._words, self._ready, self._replies):
+        for kept in (self._asked, self._words, self._ready, self._replies):
             for draft in [d for d in kept if d <= turn.draft and d not in self._parting]:
                 del kept[draft]
 
@@ -288,16 +295,16 @@ class TurnLog:
 
 def _stages(turn: _Open, words_t: int | None) -> dict[str, float | None]:
     """The four stages of the way to the reply's first sound, each from where the one before it ended."""
-    text_t = max(turn.commit_t, turn.pause_t)
     stages: dict[str, float | None] = {
         "pause_ms": milliseconds(turn.commit_t - turn.end_t),
-        "recognize_ms": milliseconds(text_t - turn.commit_t),
+        # No turn is over before its text is final: what that took is in the pause, and a late one is named by `Deadlines`.
+        "recognize_ms": 0.0,
         "think_ms": None,
         "speak_ms": None,
     }
     if words_t is not None and turn.reply_t is not None:
-        thought_t = min(max(text_t, words_t), turn.reply_t)
-        stages["think_ms"] = milliseconds(thought_t - text_t)
+        thought_t = min(max(turn.commit_t, words_t), turn.reply_t)
+        stages["think_ms"] = milliseconds(thought_t - turn.commit_t)
         stages["speak_ms"] = milliseconds(turn.reply_t - thought_t)
     return stages
 

@@ -17,7 +17,8 @@ from device.turn_times import FILE, KEPT, TurnTimes, turn_times
 RECORD = TurnRecord(
     turn=1, user="what time is it", reply="Half past nine.", heard="Half past nine.", source="intent:time",
     user_end_s=1.0, first_sound_s=1.15, reply_start_s=1.15, gap_ms=150.0, pause_ms=120.0, recognize_ms=0.0,
-    think_ms=10.0, speak_ms=20.0, prepared_think_ms=5.0, prepared_speak_ms=40.0, speculated=True, drafts=1, right=True,
+    think_ms=10.0, speak_ms=20.0, prepared_recognize_ms=100.0, prepared_think_ms=5.0, prepared_speak_ms=40.0,
+    speculated=True, drafts=1, right=True,
     filler=False, interrupted=False, repair=False, within_budget=True, late_stages=(), broke=None,
 )  # fmt: skip
 

@@ -73,7 +73,8 @@ def test_a_turn_in_time_names_no_stage():
     story.sounds(1130)
     record = story.is_heard(2000)
     assert story.late == [] and record.late_stages == () and record.within_budget and record.right
-    assert record.speculated and record.prepared_think_ms == 0
+    assert record.speculated and record.prepared_think_ms == 0 and record.prepared_recognize_ms == 90
+    assert record_line(record)["prepared_recognize_ms"] == 90
 
 
 def test_each_late_stage_is_named_when_its_target_passes():
@@ -122,7 +123,39 @@ def test_a_noise_in_a_pause_tells_nothing_twice():
     story.at(1330)
     story.words(1340)
     story.sounds(1350)
-    assert story.is_heard(2000).late_stages == ("pause",)
+    record = story.is_heard(2000)
+    assert record.late_stages == ("pause",)
+    assert record.prepared_recognize_ms == 90, "the text was there before the noise"
+    assert record.prepared_think_ms == 240
+
+
+def test_words_prepared_at_an_earlier_pause_count_from_there():
+    """A breath that lasts moves the end of the speech, but not the text: the draft stays."""
+    story = Logged()
+    story.pauses("what time is it", 100, 1000, wait_ms=1000)
+    story.words(1120)
+    story.pauses("what time is it", 1500, 1900)
+    story.at(2000)
+    story.sounds(2010)
+    record = story.is_heard(2500)
+    assert (record.drafts, record.prepared_recognize_ms, record.prepared_think_ms) == (1, 90, 0)
+    assert record.pause_ms == 100 and record.right
+
+
+def test_a_turn_that_ends_without_a_pause_has_no_recognizing_ahead():
+    story = Logged()
+    story.pauses("what time is it", 100, 1000)
+    story.words(1120)
+    story.sounds(1130)
+    story.is_heard(2000)
+    story.tell(ev.SpeechStarted(story.at(3000), samples(2940)))
+    story.tell(ev.Partial(story.at(4000), story.state.turn, "and then and then"))
+    while story.state.phase == "hearing":
+        story.at(story.state.t / 16 + 100)
+    story.words(story.state.t / 16 + 20)
+    story.sounds(story.state.t / 16 + 40)
+    record = story.is_heard(story.state.t / 16 + 900)
+    assert (record.user, record.prepared_recognize_ms, record.recognize_ms) == ("and then and then", None, 0)
 
 
 def test_a_filler_is_no_reply_but_the_first_sound():
@@ -169,6 +202,19 @@ def test_a_turn_cut_by_one_that_is_over_at_once_is_recorded_when_it_is_known_wha
     assert cut[1].gap_ms == 200 and cut[1].think_ms is not None
 
 
+def test_what_is_known_of_a_draft_is_forgotten_with_its_turn():
+    story = Logged()
+    for ms in range(100, 20_000, 4000):
+        story.pauses("set a timer for", ms, ms + 500, wait_ms=1800)
+        story.pauses("set a timer for five minutes", ms + 1000, ms + 1500)
+        story.words(ms + 1620)
+        story.tell(ev.SoundReady(story.state.t, story.state.turn, story.state.draft, False))
+        story.sounds(ms + 1630)
+        story.is_heard(ms + 2500)
+    assert len(story.log.records) == 5
+    assert not [kept for name, kept in vars(story.log).items() if name.startswith("_") and isinstance(kept, dict) and kept]
+
+
 def test_a_repair_and_a_turn_given_up_are_counted():
     story = Logged()
     story.pauses("what time is it", 100, 1000)
@@ -201,6 +247,8 @@ def test_late_stages_are_those_over_their_target(pause_ms, wait_ms, think_ms, sp
     over = {name for name in STAGES if (getattr(record, f"{name}_ms") or 0) > getattr(BUDGET, name)}
     assert set(record.late_stages) - {"recognize"} == over
     assert [stage for _, stage, _ in story.late] == list(record.late_stages)
+    assert record.prepared_recognize_ms == pytest.approx(60 + pause_ms, abs=10)
+    assert record.prepared_recognize_ms <= record.pause_ms
     gaps = [getattr(record, f"{name}_ms") for name in STAGES]
     assert sum(gaps) == pytest.approx(record.gap_ms)
 
