@@ -13,10 +13,12 @@ from device.bench import requests as bench_requests
 from device.bench import score as bench_score
 from device.bench import tools as bench_tools
 from device.bench.gap import FILES, find_recordings, read_bench, run_bench
+from device.bench.report import write_page
 from device.bench.requests import LATENCIES_MS, Placed, build_requests, every_order, place
 from device.config import Config
 from device.errors import BenchError
 from device.spans import find_sound
+from tests.test_report import Page, write_run
 
 RATE_HZ = 16_000
 ROOT = Path(__file__).parent.parent
@@ -145,10 +147,25 @@ EVENTS = [
 ]  # fmt: skip
 
 
+AGENT = agent_wave([(2.18, 3), (9.25, 10), (13.5, 15), (18, 18.4), (19.5, 20)])
+
+
 @pytest.fixture
 def rows():
-    agent = agent_wave([(2.18, 3), (9.25, 10), (13.5, 15), (18, 18.4), (19.5, 20)])
-    return bench_score.score(PLACED, agent, EVENTS, 200)
+    return bench_score.score(PLACED, AGENT, EVENTS, 200)
+
+
+def tables(tmp_path, rows, other=None) -> list[dict[str, list[tuple[str, str]]]]:
+    """The tables of the bench's page: by kind the cells, each with its column's name."""
+    write_run(tmp_path / "run", EVENTS, agent_wave([(p.start_s, p.end_s) for p in PLACED]), AGENT)
+    result = {"people": False, "requests": rows, "summary": bench_score.summarize(rows)}
+    source = write_page(tmp_path / "run", 200, result, other).read_text(encoding="utf-8")
+    found = []
+    for table in re.findall(r"<table>.*?</table>", source, re.DOTALL):
+        names = [text for _, text in Page(table).of_tag("th")]
+        lines = [[text for _, text in Page(line).of_tag("td")] for line in re.findall(r"<tr><td>.*?</tr>", table)]
+        found.append({kind: list(zip(names[1:], cells, strict=True)) for kind, *cells in lines})
+    return found
 
 
 def test_a_row_is_what_was_heard(rows):
@@ -180,6 +197,28 @@ def test_the_table_fits_and_shows_an_earlier_run(rows):
     out = io.StringIO()
     bench_score.print_summary(bench_score.summarize([]), out)
     assert "–" in out.getvalue()
+
+
+def shown(values) -> list[str]:
+    return [f"{values[name]:.0f}" for name in ("p50", "p95", "p99")]
+
+
+def test_first_sound_reply_and_stages_have_all_their_percentiles_everywhere(rows, tmp_path):
+    times = ("first_sound_ms", "reply_ms", "pause_ms", "recognize_ms", "think_ms", "speak_ms")
+    rows += [row | {name: row[name] + 1000 for name in times if row[name] is not None} for row in rows]
+    summary = bench_score.summarize(rows)
+    out = io.StringIO()
+    bench_score.print_summary(summary, out)
+    line = next(line.split() for line in out.getvalue().splitlines() if line.startswith("tool 4000 ms"))
+    assert line[5:11] == shown(summary["tool 4000 ms"]["first_sound_ms"]) + shown(summary["tool 4000 ms"]["reply_ms"])
+    figures, stages = tables(tmp_path, rows)
+    assert list(figures) == list(stages) == list(summary)
+    for kind in ("tool 4000 ms", "all"):
+        expected = shown(summary[kind]["first_sound_ms"]) + shown(summary[kind]["reply_ms"])
+        assert [name for name, _ in figures[kind]][1:7] == ["first sound p50", "p95", "p99", "reply p50", "p95", "p99"]
+        assert [cell for _, cell in figures[kind]][1:7] == expected
+        assert [name for name, _ in stages[kind]][::3] == ["pause p50", "recognize p50", "think p50", "speak p50"]
+        assert [cell for _, cell in stages[kind]] == sum((shown(s) for s in summary[kind]["stages"].values()), [])
 
 
 def test_a_tool_takes_as_long_as_it_says():

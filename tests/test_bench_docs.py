@@ -55,6 +55,17 @@ def test_a_new_run_changes_the_figures_and_nothing_else(copy):
     assert text.startswith(before + BEGIN) and text.endswith(END + rest.split(END)[1])
 
 
+def test_every_percentile_is_on_the_page():
+    figures = read_bench(DOCS / FIGURES)
+    text = render(figures)
+    assert "| first sound p50 | p95 | p99 | reply p50 | p95 | p99 |" in text
+    for kind, found in figures["summary"].items():
+        times = [round(found[name][at]) for name in ("first_sound_ms", "reply_ms") for at in ("p50", "p95", "p99")]
+        assert f"| {kind} | {found['answered']} of {found['requests']} | {' | '.join(map(str, times))} |" in text
+    for stage, values in figures["summary"]["all"]["stages"].items():
+        assert f"| {stage} | ≤ {figures['budget'][stage]} | {' | '.join(f'{value:.0f}' for value in values.values())} |" in text
+
+
 def test_a_run_without_an_answer_can_be_shown():
     nothing = json.loads((DOCS / FIGURES).read_text())
     nothing["summary"] = {"all": nothing["summary"]["all"] | {"first_sound_ms": None, "reply_ms": None, "silence_ms": None}}

@@ -88,14 +88,14 @@ def _stages(total: Row, budget: Row) -> str:
 
 
 def _kinds(summary: dict[str, Row]) -> str:
-    head = ("requests", "sounded", "first sound p50", "p95", "p99", "reply p50", "p95", "within budget", "fillers")
+    head = ("requests", "sounded", "first sound p50", "p95", "p99", "reply p50", "p95", "p99", "within budget")
     rows = []
     for kind, figures in summary.items():
         first, reply = figures["first_sound_ms"], figures["reply_ms"]
-        times = [*(_ms(first, f"p{at}") for at in PERCENTILES), *(_ms(reply, f"p{at}") for at in PERCENTILES[:2])]
+        times = [_ms(values, f"p{at}") for values in (first, reply) for at in PERCENTILES]
         shares = (percent(figures["within_budget"]), percent(figures["fillers"]), _ms(figures, "silence_ms"))
         rows.append((kind, f"{figures['answered']} of {figures['requests']}", *times, *shares))
-    return _table((*head, "longest silence"), rows)
+    return _table((*head, "fillers", "longest silence"), rows)
 
 
 def _rest(total: Row) -> str:

@@ -1,14 +1,14 @@
 """The bench as a page: figures, histograms of the first sound, and one timeline a request."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from device import timeline
-from device.bench.score import percent, voices
+from device.bench.score import PERCENTILES, percent, voices
 from device.events import SAMPLE_RATE_HZ
 from device.report import STAGES, Run, fill, read_run
 
@@ -28,7 +28,8 @@ def write_page(out_dir: Path, budget_ms: int, result: Row, other: Row | None) ->
             "bench/gap.html",
             budget_ms=budget_ms,
             people=voices(result),
-            table=_table(result["summary"], other and other["summary"]),
+            table=_table(result["summary"], other and other["summary"], _values),
+            stages=_table(result["summary"], other and other["summary"], _stage_values),
             histograms=_histograms(result["requests"], budget_ms),
             turns="".join(_turn(row, run, budget_ms) for row in result["requests"]),
         ),
@@ -37,33 +38,39 @@ def write_page(out_dir: Path, budget_ms: int, result: Row, other: Row | None) ->
     return page
 
 
-def _table(summary: dict[str, Row], other: dict[str, Row] | None) -> str:
+def _table(summary: dict[str, Row], other: dict[str, Row] | None, values: Callable[[Row], list[str]]) -> str:
     return "".join(
         f"<tr><td>{html.escape(kind)}</td>"
-        + "".join(f"<td>{cell}</td>" for cell in _cells(figures, other.get(kind) if other else None))
+        + "".join(f"<td>{cell}</td>" for cell in _cells(figures, other.get(kind) if other else None, values))
         + "</tr>"
         for kind, figures in summary.items()
     )
 
 
-def _cells(figures: Row, before: Row | None) -> list[str]:
+def _cells(figures: Row, before: Row | None, values: Callable[[Row], list[str]]) -> list[str]:
     """The figures of a kind as text, each with what it was before in brackets."""
-    now = _values(figures)
-    then = _values(before) if before else [""] * len(now)
+    now = values(figures)
+    then = values(before) if before else [""] * len(now)
     return [value + (f" <small>({old})</small>" if old else "") for value, old in zip(now, then, strict=True)]
 
 
 def _values(figures: Row) -> list[str]:
-    times = [(figures["first_sound_ms"], p) for p in ("p50", "p95", "p99")]
-    times += [(figures["reply_ms"], p) for p in ("p50", "p95")]
-    times += [(figures["stages"][stage], "p50") for stage in STAGES]
     return [
         f"{figures['answered']} of {figures['requests']}",
-        *("–" if values is None else f"{values[p]:.0f}" for values, p in times),
+        *_times(figures["first_sound_ms"]),
+        *_times(figures["reply_ms"]),
         *(percent(figures[share]) for share in ("within_budget", "fillers")),
         str(figures["cut_ins"]),
         "–" if figures["silence_ms"] is None else f"{figures['silence_ms']:.0f}",
     ]
+
+
+def _stage_values(figures: Row) -> list[str]:
+    return [text for stage in STAGES for text in _times(figures["stages"][stage])]
+
+
+def _times(values: Row | None) -> list[str]:
+    return ["–" if values is None else f"{values[f'p{at}']:.0f}" for at in PERCENTILES]
 
 
 def _histograms(rows: Sequence[Row], budget_ms: float) -> str:

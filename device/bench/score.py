@@ -124,8 +124,8 @@ def _share(rows: Sequence[Row], key: str) -> float | None:
 
 # --- the terminal -----------------------------------------------------------------------------------------------------
 
-_HEAD = ("", "n", "sounded", "p50", "p95", "p99", "reply p50", "p95", "in budget", "filler", "cut-ins", "silence")
-_WIDTHS = (16, 3, 7, 5, 5, 5, 9, 5, 9, 6, 7, 7)
+_HEAD = ("", "n", "sounded", "p50", "p95", "p99", "reply p50", "p95", "p99", "in budget", "filler", "cut-ins", "silence")
+_WIDTHS = (16, 3, 7, 5, 5, 5, 9, 5, 5, 9, 6, 7, 7)
 
 
 def print_summary(summary: dict[str, Row], file: TextIO, other: dict[str, Row] | None = None, name: str = "") -> None:
@@ -153,7 +153,7 @@ def _cells(name: str, figures: Row) -> list[str]:
         str(figures["requests"]),
         str(figures["answered"]),
         *(_ms(first, f"p{at}") for at in PERCENTILES),
-        *(_ms(reply, f"p{at}") for at in PERCENTILES[:2]),
+        *(_ms(reply, f"p{at}") for at in PERCENTILES),
         percent(figures["within_budget"]),
         percent(figures["fillers"]),
         str(figures["cut_ins"]),
