@@ -4,20 +4,24 @@ import io
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 
+from device.bench import gap as bench_gap
 from device.bench import requests as bench_requests
 from device.bench import score as bench_score
 from device.bench import tools as bench_tools
 from device.bench.gap import FILES, find_recordings, read_bench, run_bench
 from device.bench.report import write_page
 from device.bench.requests import LATENCIES_MS, Placed, build_requests, every_order, place
+from device.cli import main
 from device.config import Config
 from device.errors import BenchError
 from device.spans import find_sound
+from device.wave_file import read_wave
 from tests.test_report import Page, write_run
 
 RATE_HZ = 16_000
@@ -193,7 +197,7 @@ def test_the_table_fits_and_shows_an_earlier_run(rows):
     bench_score.print_summary(summary, out, summary, "an-earlier-run-with-a-long-name")
     lines = out.getvalue().splitlines()
     assert max(map(len, lines)) <= 120
-    assert sum(line.startswith("  an-earlier") for line in lines) == len(summary) + 4
+    assert sum(line.startswith("  an-earlier") for line in lines) == len(summary) + 4 + 1
     out = io.StringIO()
     bench_score.print_summary(bench_score.summarize([]), out)
     assert "–" in out.getvalue()
@@ -217,8 +221,83 @@ def test_first_sound_reply_and_stages_have_all_their_percentiles_everywhere(rows
         expected = shown(summary[kind]["first_sound_ms"]) + shown(summary[kind]["reply_ms"])
         assert [name for name, _ in figures[kind]][1:7] == ["first sound p50", "p95", "p99", "reply p50", "p95", "p99"]
         assert [cell for _, cell in figures[kind]][1:7] == expected
-        assert [name for name, _ in stages[kind]][::3] == ["pause p50", "recognize p50", "think p50", "speak p50"]
-        assert [cell for _, cell in stages[kind]] == sum((shown(s) for s in summary[kind]["stages"].values()), [])
+        assert [name for name, _ in stages[kind]][:12:3] == ["pause p50", "recognize p50", "think p50", "speak p50"]
+        assert [cell for _, cell in stages[kind]][:12] == sum((shown(s) for s in summary[kind]["stages"].values()), [])
+
+
+def earlier(rows) -> dict:
+    """The same requests in an earlier run: everything 1 s later, a draft more each."""
+    times = ("first_sound_ms", "reply_ms", "silence_ms", "pause_ms", "recognize_ms", "think_ms", "speak_ms")
+    before = [row | {name: row[name] + 1000 for name in times if row[name] is not None} for row in rows]
+    return {"summary": bench_score.summarize([row | {"drafts": row["drafts"] + 1} for row in before]), "requests": []}
+
+
+def test_the_page_shows_an_earlier_run_beside_this_one(rows, tmp_path):
+    other = earlier(rows)
+    del other["summary"]["open"]
+    figures, stages = tables(tmp_path, rows, other)
+    assert not [cell for _, cell in figures["open"] + stages["open"] if "(" in cell], "it wasn't asked then"
+    summary = bench_score.summarize(rows)
+    for kind in ("plain", "tool 4000 ms", "all"):
+        assert all("(" in cell for _, cell in figures[kind] + stages[kind])
+        both, now, then = dict(figures[kind] + stages[kind]), summary[kind], other["summary"][kind]
+        assert both["first sound p50"] == f"{now['first_sound_ms']['p50']:.0f} ({then['first_sound_ms']['p50']:.0f})"
+        assert both["longest silence"] == f"{now['silence_ms']:.0f} ({then['silence_ms']:.0f})"
+        assert both["think p50"] == f"{now['stages']['think']['p50']:.0f} ({then['stages']['think']['p50']:.0f})"
+        assert both["drafts prepared"] == f"0 ({now['requests']})"
+
+
+def test_what_an_older_nod_did_not_count_is_a_dash(rows, tmp_path):
+    other = earlier(rows)
+    for figures in other["summary"].values():
+        for name in ("silence_ms", "speculation", "stages", "cut_ins"):
+            del figures[name]
+    figures, stages = tables(tmp_path, rows, other)
+    plain = dict(figures["plain"])
+    assert plain["longest silence"].endswith(" (–)") and "(–)" not in plain["first sound p50"]
+    assert all(cell.endswith(" (–)") for _, cell in stages["all"])
+    out = io.StringIO()
+    bench_score.print_summary(bench_score.summarize(rows), out, other["summary"], "before")
+    lines = [line.split() for line in out.getvalue().splitlines() if line.startswith("  before")]
+    assert lines[0][3] == shown(other["summary"]["plain"]["first_sound_ms"])[0] and lines[0][-2:] == ["–", "–"]
+    assert ["before:", "–", "prepared,", "–", "used,", "–", "dropped,", "–", "right"] in lines
+
+
+@pytest.fixture
+def answered_at_once(store, monkeypatch):
+    """`nod bench` without the daemon: each request is answered 150 ms after its end."""
+
+    def simulate(user_wav, out_dir, config, **_):
+        user = read_wave(user_wav)
+        ends_s = [span.end_s for span in find_sound(user, RATE_HZ, bench_requests.BRIDGE_S)]
+        agent = agent_wave([(end_s + 0.15, end_s + 1) for end_s in ends_s], user.size / RATE_HZ)
+        records = [EVENTS[0] | {"t_s": end_s, "user_end_s": end_s, "drafts": 2} for end_s in ends_s]
+        about = [{"t_s": 0, "turn": 0, "kind": kind} for kind in ("ready", "audio")]
+        write_run(out_dir, [*about, *records], user, agent)
+
+    monkeypatch.setattr(bench_gap, "simulate", simulate)
+    monkeypatch.setattr(bench_gap, "Voice", lambda *_, **__: SimpleNamespace(say=lambda text: (say(text), None)))
+
+
+def test_two_runs_side_by_side_on_the_command_line(answered_at_once, tmp_path, capsys):
+    bench = ["bench", "--requests", "4", "--speech", str(tmp_path / "nowhere"), "--out"]
+    assert main([*bench, str(tmp_path / "first")]) == 0
+    first = tmp_path / "first" / "bench.json"
+    figures = json.loads(first.read_text())
+    figures["summary"]["all"]["first_sound_ms"]["p50"] = 4321.0
+    first.write_text(json.dumps(figures))
+    assert "first  " not in capsys.readouterr().out
+    assert main([*bench, str(tmp_path / "second"), "--compare", str(first)]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^  first +4 +4 +4321 ", printed, re.MULTILINE)
+    assert printed.count("8 prepared, 4 used, 4 dropped") == 2
+    assert "150 <small>(4321)</small>" in (tmp_path / "second" / "report.html").read_text()
+    figures["summary"] = list(figures["summary"])
+    first.write_text(json.dumps(figures))
+    assert main([*bench, str(tmp_path / "third"), "--compare", str(first)]) != 0
+    told = capsys.readouterr()
+    assert told.err.startswith(f"nod: {first}: not a result of 'nod bench'") and told.err.count("\n") == 1
+    assert not told.out and not (tmp_path / "third").exists(), "told before anything is asked"
 
 
 def test_a_tool_takes_as_long_as_it_says():
@@ -229,7 +308,10 @@ def test_a_tool_takes_as_long_as_it_says():
     assert bench_tools.simulated_tool(0).run({"request": 1}).text
 
 
-@pytest.mark.parametrize("content", [None, "not json", "[]", "{}"])
+@pytest.mark.parametrize(
+    "content",
+    [None, "not json", "[]", "{}", *(f'{{"summary": {summary}, "requests": []}}' for summary in ("[]", "{}", '{"all": 1}'))],
+)
 def test_a_file_that_is_no_result_is_named(tmp_path, content):
     path = tmp_path / "bench.json"
     if content is not None:

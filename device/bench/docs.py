@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from device.bench.gap import read_bench
-from device.bench.score import DEAD_AIR_MS, PERCENTILES, percent, voices
+from device.bench.score import DEAD_AIR_MS, PERCENTILES, number, percent, voices
 from device.deadlines import STAGES
 from device.errors import BenchError, NodError
 
@@ -83,7 +83,7 @@ def _stages(total: Row, budget: Row) -> str:
     rows.append(("**turn**, to the first sound", budget["turn"], total["first_sound_ms"]))
     return _table(
         ("stage", "target", *(f"p{at}" for at in PERCENTILES)),
-        [(name, f"≤ {target}", *(_ms(values, f"p{at}") for at in PERCENTILES)) for name, target, values in rows],
+        [(name, f"≤ {target}", *(number(values, f"p{at}") for at in PERCENTILES)) for name, target, values in rows],
     )
 
 
@@ -92,8 +92,8 @@ def _kinds(summary: dict[str, Row]) -> str:
     rows = []
     for kind, figures in summary.items():
         first, reply = figures["first_sound_ms"], figures["reply_ms"]
-        times = [_ms(values, f"p{at}") for values in (first, reply) for at in PERCENTILES]
-        shares = (percent(figures["within_budget"]), percent(figures["fillers"]), _ms(figures, "silence_ms"))
+        times = [number(values, f"p{at}") for values in (first, reply) for at in PERCENTILES]
+        shares = (percent(figures["within_budget"]), percent(figures["fillers"]), number(figures, "silence_ms"))
         rows.append((kind, f"{figures['answered']} of {figures['requests']}", *times, *shares))
     return _table((*head, "fillers", "longest silence"), rows)
 
@@ -112,10 +112,6 @@ def _rest(total: Row) -> str:
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     rule = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *rows))
-
-
-def _ms(values: Row | None, key: str) -> str:
-    return "–" if values is None or values[key] is None else f"{values[key]:.0f}"
 
 
 def main() -> int:

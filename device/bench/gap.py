@@ -102,15 +102,19 @@ def find_recordings(folder: Path) -> list[Path]:
 
 
 def read_bench(path: Path) -> dict[str, Any]:
-    """A `bench.json`.  Raises BenchError when it isn't one."""
+    """A `bench.json`; one of an older Nod may lack some figures.  Raises BenchError when it isn't one."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict) and {"summary", "requests"} <= found.keys():
+        if isinstance(found, dict) and {"summary", "requests"} <= found.keys() and _is_summary(found["summary"]):
             return found
         why = "it has no summary and requests"
     except (OSError, ValueError) as error:
         why = str(error)
     raise BenchError(f"{path}: not a result of 'nod bench' ({why}); name the bench.json of an earlier run.")
+
+
+def _is_summary(found: Any) -> bool:
+    return isinstance(found, dict) and "all" in found and all(isinstance(figures, dict) for figures in found.values())
 
 
 def _result(config: Config, out_dir: Path, placed: Sequence[Placed], human: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from device import timeline
-from device.bench.score import PERCENTILES, percent, voices
+from device.bench.score import PERCENTILES, SPECULATION, number, percent, voices
 from device.events import SAMPLE_RATE_HZ
 from device.report import STAGES, Run, fill, read_run
 
@@ -56,21 +56,22 @@ def _cells(figures: Row, before: Row | None, values: Callable[[Row], list[str]])
 
 def _values(figures: Row) -> list[str]:
     return [
-        f"{figures['answered']} of {figures['requests']}",
-        *_times(figures["first_sound_ms"]),
-        *_times(figures["reply_ms"]),
-        *(percent(figures[share]) for share in ("within_budget", "fillers")),
-        str(figures["cut_ins"]),
-        "–" if figures["silence_ms"] is None else f"{figures['silence_ms']:.0f}",
+        f"{number(figures, 'answered')} of {number(figures, 'requests')}",
+        *_times(figures.get("first_sound_ms")),
+        *_times(figures.get("reply_ms")),
+        *(percent(figures.get(share)) for share in ("within_budget", "fillers")),
+        *(number(figures, key) for key in ("cut_ins", "silence_ms")),
     ]
 
 
 def _stage_values(figures: Row) -> list[str]:
-    return [text for stage in STAGES for text in _times(figures["stages"][stage])]
+    stages, drafts = (figures.get(key, {}) for key in ("stages", "speculation"))
+    times = [text for stage in STAGES for text in _times(stages.get(stage))]
+    return times + [number(drafts, key) for key in SPECULATION]
 
 
 def _times(values: Row | None) -> list[str]:
-    return ["–" if values is None else f"{values[f'p{at}']:.0f}" for at in PERCENTILES]
+    return [number(values, f"p{at}") for at in PERCENTILES]
 
 
 def _histograms(rows: Sequence[Row], budget_ms: float) -> str:

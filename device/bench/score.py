@@ -18,6 +18,7 @@ from device.spans import Span, find_sound
 AGENT_BRIDGE_S = 0.25
 DEAD_AIR_MS = 1500
 PERCENTILES = (50, 95, 99)
+SPECULATION = ("prepared", "used", "dropped", "right")
 # A record belongs to a request when its turn ended there: the VAD may be that late.
 _RECORD_TOLERANCE_S = 1.0
 
@@ -129,35 +130,44 @@ _WIDTHS = (16, 3, 7, 5, 5, 5, 9, 5, 5, 9, 6, 7, 7)
 
 
 def print_summary(summary: dict[str, Row], file: TextIO, other: dict[str, Row] | None = None, name: str = "") -> None:
-    """Times in ms, one line a kind; with `other` (an earlier summary, called `name`) a second line below each."""
+    """Times in ms, one line a kind; with `other` (an earlier summary, called `name`) a second line below each.
+
+    What an older Nod didn't count in `other` is a dash.
+    """
     print(_line(_HEAD), file=file)
     print("  ".join("-" * width for width in _WIDTHS), file=file)
     for kind, figures in summary.items():
         print(_line(_cells(kind, figures)), file=file)
         if other and kind in other:
             print(_line(_cells(f"  {name}"[: _WIDTHS[0]], other[kind])), file=file)
-    guess = summary["all"]["speculation"]
-    print("\nspeculation: " + ", ".join(f"{count} {name}" for name, count in guess.items()), file=file)
+    print(f"\nspeculation: {_drafts(summary)}", file=file)
+    if other:
+        print(f"  {name[:14]}: {_drafts(other)}", file=file)
     print("\nstage               p50    p95    p99", file=file)
     for stage, values in summary["all"]["stages"].items():
-        print(f"{stage:16}" + "".join(f"{_ms(values, f'p{at}'):>7}" for at in PERCENTILES), file=file)
-        before = other["all"]["stages"].get(stage) if other else None
-        if before:
-            print(f"  {name[:14]:14}" + "".join(f"{_ms(before, f'p{at}'):>7}" for at in PERCENTILES), file=file)
+        print(f"{stage:16}" + "".join(f"{number(values, f'p{at}'):>7}" for at in PERCENTILES), file=file)
+        if other:
+            before = other["all"].get("stages", {}).get(stage)
+            print(f"  {name[:14]:14}" + "".join(f"{number(before, f'p{at}'):>7}" for at in PERCENTILES), file=file)
+
+
+def _drafts(summary: dict[str, Row]) -> str:
+    counts = summary["all"].get("speculation", {})
+    return ", ".join(f"{number(counts, name)} {name}" for name in SPECULATION)
 
 
 def _cells(name: str, figures: Row) -> list[str]:
-    first, reply = figures["first_sound_ms"], figures["reply_ms"]
+    first, reply = figures.get("first_sound_ms"), figures.get("reply_ms")
     return [
         name,
-        str(figures["requests"]),
-        str(figures["answered"]),
-        *(_ms(first, f"p{at}") for at in PERCENTILES),
-        *(_ms(reply, f"p{at}") for at in PERCENTILES),
-        percent(figures["within_budget"]),
-        percent(figures["fillers"]),
-        str(figures["cut_ins"]),
-        _ms(figures, "silence_ms"),
+        number(figures, "requests"),
+        number(figures, "answered"),
+        *(number(first, f"p{at}") for at in PERCENTILES),
+        *(number(reply, f"p{at}") for at in PERCENTILES),
+        percent(figures.get("within_budget")),
+        percent(figures.get("fillers")),
+        number(figures, "cut_ins"),
+        number(figures, "silence_ms"),
     ]
 
 
@@ -166,8 +176,10 @@ def _line(cells: Sequence[str]) -> str:
     return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)])
 
 
-def _ms(values: Row | None, key: str) -> str:
-    return "–" if values is None or values[key] is None else f"{values[key]:.0f}"
+def number(figures: Row | None, key: str) -> str:
+    """A count or a time of `figures` as it is read, or a dash: there is none, or an older Nod didn't count it."""
+    value = (figures or {}).get(key)
+    return "–" if value is None else f"{value:.0f}"
 
 
 def percent(share: float | None) -> str:
