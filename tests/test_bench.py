@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +21,11 @@ from device.bench.requests import LATENCIES_MS, Placed, build_requests, every_or
 from device.cli import main
 from device.config import Config
 from device.errors import BenchError
+from device.events import Acted, ToolEnded, ToolStarted
+from device.floor import Floor
+from device.reply.agent import Gated, Words
+from device.reply.desk import Office
+from device.reply.ledger import Ledger
 from device.spans import find_sound
 from device.wave_file import read_wave
 from tests.test_report import Page, write_run
@@ -47,7 +53,9 @@ def test_more_than_thirty_requests_of_every_kind():
     requests = build_requests(say, [])
     assert len(requests) >= 30
     assert bench_requests.LONG_ROOMS_S.keys() <= {*bench_requests.PLAIN}
-    assert kinds(requests).keys() == {"plain", "open", *(f"tool {ms} ms" for ms in LATENCIES_MS)}
+    tools = dict.fromkeys((*(f"tool {ms} ms" for ms in LATENCIES_MS), "act 1000 ms"), bench_requests.ORDERS_EACH)
+    assert kinds(requests) == {"plain": 12, "open": 6} | tools
+    assert {request.kind for request in requests[-bench_requests.ORDERS_EACH :]} == {"act 1000 ms"}, "after all the others"
     assert {request.text for request in requests} >= {
         *bench_requests.PLAIN,
         *bench_requests.OPEN,
@@ -63,7 +71,8 @@ def test_peoples_recordings_take_the_place_of_orders(tmp_path):
         noise[48000:96000] += np.repeat(tone(1), 3)
         soundfile.write(tmp_path / f"{index:02d}.flac", noise, 48000)
     requests = build_requests(say, find_recordings(tmp_path))
-    orders = [request for request in requests if request.kind.startswith("tool")]
+    orders = [request for request in requests if request.kind.startswith(("tool", "act"))]
+    assert len(orders) == (len(LATENCIES_MS) + 1) * bench_requests.ORDERS_EACH
     assert all(request.text.endswith(".flac") for request in orders) and len({r.text for r in orders}) == len(orders)
     for request in orders:
         assert request.span == pytest.approx((bench_requests.LEAD_S, bench_requests.LEAD_S + 1), abs=0.02)
@@ -191,6 +200,15 @@ def test_figures_by_kind(rows):
     assert summary["all"]["stages"]["think"]["p99"] > 4000
 
 
+def test_what_acts_has_a_row_and_a_histogram_of_its_own(rows, tmp_path):
+    rows.append(rows[1] | {"kind": "act 1000 ms", "number": 5})
+    assert list(bench_score.summarize(rows)) == ["plain", "open", "tool 4000 ms", "act 1000 ms", "all"]
+    figures, _ = tables(tmp_path, rows)
+    assert dict(figures["act 1000 ms"])["answered"] == dict(figures["tool 4000 ms"])["answered"] == "1 of 1"
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "orders to a tool that acts (1 of 1)" in page and "orders to a tool (1 of 1)" in page
+
+
 def test_the_table_fits_and_shows_an_earlier_run(rows):
     summary = bench_score.summarize(rows)
     out = io.StringIO()
@@ -305,7 +323,61 @@ def test_a_tool_takes_as_long_as_it_says():
     assert np.median(values) == pytest.approx(1000, rel=0.05)
     assert np.percentile(values, 95) == pytest.approx(1500, rel=0.07)
     assert bench_tools.took_ms(0, 3) == 0
-    assert bench_tools.simulated_tool(0).run({"request": 1}).text
+    assert bench_tools.simulated_tool(0, acts=False).run({"request": 1}).text
+
+
+class Awaited(Floor):
+    """A floor that tells when somebody waits for a turn to be over."""
+
+    def __init__(self):
+        super().__init__()
+        self.waits = threading.Event()
+
+    def wait_for_commit(self, draft):
+        self.waits.set()
+        super().wait_for_commit(draft)
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """What the bench equips a daemon with, for an order to a tool that reads and one to a tool that acts."""
+    placed = [Placed(1, "tool 1 ms", "one", 1, 2, 5, 1), Placed(2, "act 1 ms", "two", 5, 6, 9, 1)]
+    floor, ledger, posted = Awaited(), Ledger(tmp_path / "ledger.sqlite"), []
+    office = Office({}, ledger, floor, posted.append, budget_ms=0.5)
+    inner = SimpleNamespace(name="nod", respond=lambda *_: iter((Words("I'm the agent inside."),)))
+    assistant = SimpleNamespace(agent=inner, office=office, ledger=ledger)
+    daemon = SimpleNamespace(models=SimpleNamespace(agent=assistant), state=SimpleNamespace(t=0))
+    bench_tools.equip(daemon, placed)
+
+    def ask(at_s, draft):
+        daemon.state.t = at_s * RATE_HZ
+        floor.advance(draft)
+        return list(assistant.agent.respond("an order", (), office.desk(draft, draft)))
+
+    yield SimpleNamespace(ask=ask, floor=floor, office=office, ledger=ledger, posted=posted)
+    office.close()
+    ledger.close()
+
+
+def test_an_order_is_looked_up_for_a_draft_already(shop):
+    assert shop.ask(0, 1) == [Words("I'm the agent inside.")]
+    assert shop.ask(3, 2) == [Words("Your order is on its way.")] and not shop.floor.waits.is_set()
+    assert [type(event) for event in shop.posted] == [ToolStarted, ToolEnded] and shop.posted[0].slow
+
+
+def test_an_order_to_a_tool_that_acts_waits_for_the_end_of_the_turn(shop):
+    said = []
+    reply = threading.Thread(target=lambda: said.extend(shop.ask(7, 1)))
+    reply.start()
+    assert shop.floor.waits.wait(10) and not shop.posted, "nothing is done for a draft"
+    shop.floor.commit(1)
+    reply.join(10)
+    assert said == [Gated("Your order is on its way.")], "rendered in advance, heard when it is done"
+    assert [type(event) for event in shop.posted] == [ToolStarted, ToolEnded, Acted] and shop.posted[0].slow
+    shop.floor.advance(2)
+    shop.office.acts.take_back(1)
+    shop.office.acts.settle(lambda: None)
+    assert [call.result for call in shop.ledger.owed()] == ["I've taken the order back."]
 
 
 @pytest.mark.parametrize(

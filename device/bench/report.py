@@ -75,7 +75,8 @@ def _times(values: Row | None) -> list[str]:
 
 
 def _histograms(rows: Sequence[Row], budget_ms: float) -> str:
-    groups = {"plain": "plain commands", "open": "open questions", "tool": "orders to a tool", "order": "orders"}
+    groups = {"plain": "plain commands", "open": "open questions", "tool": "orders to a tool"}
+    groups |= {"act": "orders to a tool that acts", "order": "orders"}
     return "".join(
         _histogram(title, [row["first_sound_ms"] for row in rows if row["kind"].startswith(kind)], budget_ms)
         for kind, title in groups.items()

@@ -1,8 +1,9 @@
-"""What the bench asks: more than 30 requests of three kinds, as one recording.
+"""What the bench asks: more than 30 requests of four kinds, as one recording.
 
 plain     intents: Nod knows the answer at once
 open      questions for the language model
-tool      orders that a simulated tool carries out, in 0 to 4 s: people's recordings where they are there
+tool      orders that a simulated tool looks up, in 0 to 4 s: people's recordings where they are there
+act       the same for one that acts, in 1 s: it may not begin before the turn is over
 
 Or every one of people's orders, without a tool or to one of them: false cut-ins and 95th percentiles need many.
 """
@@ -48,6 +49,7 @@ ORDERS = (
     "Make me a hot chocolate.",
 )
 LATENCIES_MS = (0, 500, 1000, 2000, 4000)
+ACT_LATENCY_MS = 1000
 ORDERS_EACH = 3
 # Around the clips that are used of a recording: its own room, so that nothing begins or ends abruptly.
 LEAD_S, TRAIL_S, FADE_S = 0.3, 1.0, 0.02
@@ -65,9 +67,9 @@ Say = Callable[[str], np.ndarray]
 class Request:
     """Something to ask.
 
-    kind: "plain", "open" or "tool 500 ms".  text: the words, or the recording's name.  sound: float32 [-1, 1], 16 kHz.
-    span: its first and last moment of speech, in seconds of `sound`.  latency_ms: of the simulated tool; None without
-    one.  room_s: time for the answer.
+    kind: "plain", "open", "tool 500 ms" or "act 1000 ms".  text: the words, or the recording's name.  sound: float32
+    [-1, 1], 16 kHz.  span: its first and last moment of speech, in seconds of `sound`.  latency_ms: of the simulated tool;
+    None without one.  room_s: time for the answer.
     """
 
     kind: str
@@ -90,24 +92,39 @@ class Placed:
     until_s: float
     latency_ms: int | None
 
+    @property
+    def acts(self) -> bool:
+        """Whether its simulated tool changes something."""
+        return self.kind.startswith("act")
+
 
 def build_requests(say: Say, recordings: Sequence[Path], seed: int = 0) -> list[Request]:
-    """All requests, in an order that mixes the kinds but is the same every time.
+    """All requests, in an order that mixes the kinds but is the same every time; those to a tool that acts come last.
 
     say: text → float32 samples at 16 kHz.  recordings: people's orders; with none, ORDERS are spoken by `say`.
     """
     requests = [_spoken("plain", text, say, None, _room(text)) for text in PLAIN]
     requests += [_spoken("open", text, say, None, OPEN_ROOM_S) for text in OPEN]
     chosen = random.Random(seed).sample(sorted(recordings), min(len(recordings), ORDERS_EACH * len(LATENCIES_MS)))
-    for index in range(ORDERS_EACH * len(LATENCIES_MS)):
-        latency_ms = LATENCIES_MS[index % len(LATENCIES_MS)]
-        kind, room_s = f"tool {latency_ms} ms", _order_room(latency_ms)
-        if index < len(chosen):
-            requests.append(_recorded(kind, chosen[index], latency_ms, room_s))
-        else:
-            requests.append(_spoken(kind, ORDERS[index % len(ORDERS)], say, latency_ms, room_s))
+    requests += _orders("tool", LATENCIES_MS, say, chosen)
     random.Random(seed).shuffle(requests)
-    return requests
+    # After the others, which are asked as they always were, and in recordings that those left over.
+    left = sorted({*recordings} - {*chosen})
+    others = random.Random(seed).sample(left, min(len(left), ORDERS_EACH))
+    return requests + _orders("act", (ACT_LATENCY_MS,), say, others)
+
+
+def _orders(kind: str, latencies_ms: Sequence[int], say: Say, recordings: Sequence[Path]) -> list[Request]:
+    """ORDERS_EACH for every latency: people's as long as there are any, and then spoken ones."""
+    orders = []
+    for index in range(ORDERS_EACH * len(latencies_ms)):
+        latency_ms = latencies_ms[index % len(latencies_ms)]
+        about = f"{kind} {latency_ms} ms"
+        if index < len(recordings):
+            orders.append(_recorded(about, recordings[index], latency_ms, _order_room(latency_ms)))
+        else:
+            orders.append(_spoken(about, ORDERS[index % len(ORDERS)], say, latency_ms, _order_room(latency_ms)))
+    return orders
 
 
 def every_order(recordings: Sequence[Path], latency_ms: int | None = None) -> list[Request]:

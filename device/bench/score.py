@@ -73,8 +73,8 @@ def summarize(rows: Sequence[Row]) -> dict[str, Row]:
 
 
 def _kind_order(kind: str) -> tuple[int, int]:
-    if kind.startswith("tool"):
-        return 2, int(kind.split()[1])
+    if kind.startswith(("tool", "act")):
+        return 2 + kind.startswith("act"), int(kind.split()[1])
     return ("plain", "open", "order").index(kind), 0
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from device.bench.requests import Placed
 from device.daemon import Daemon
 from device.events import SAMPLE_RATE_HZ, Exchange
-from device.reply.agent import Desk, Piece, TextAgent, Words
+from device.reply.agent import Desk, Piece, TextAgent, use
 from device.reply.tool import Tool, ToolResult
 
 # Spread of a tool's latency: log-normal, a 95th percentile of 1.5 times the median.
@@ -34,8 +34,9 @@ class OrderingAgent:
         if request is None or request.latency_ms is None:
             yield from self._inner.respond(text, history, desk)
             return
-        desk.source = f"tool:{tool_name(request.latency_ms)}"
-        yield Words(desk.call(tool_name(request.latency_ms), {"request": request.number}).text)
+        name = tool_name(request.latency_ms, request.acts)
+        desk.source = f"tool:{name}"
+        yield from use(desk, name, {"request": request.number})
 
     def warm(self, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         """See `TextAgent.warm`."""
@@ -50,9 +51,9 @@ class OrderingAgent:
         self._inner.anticipate(text, history, check)
 
 
-def tool_name(latency_ms: int) -> str:
+def tool_name(latency_ms: int, acts: bool) -> str:
     """Name of the tool whose median latency that is."""
-    return f"order_{latency_ms}_ms"
+    return f"{'act' if acts else 'order'}_{latency_ms}_ms"
 
 
 def took_ms(latency_ms: int, number: int) -> float:
@@ -60,21 +61,37 @@ def took_ms(latency_ms: int, number: int) -> float:
     return latency_ms * random.Random(number).lognormvariate(0, SIGMA)
 
 
-def simulated_tool(latency_ms: int) -> Tool:
-    """A tool that only takes time; read-only, so it may be called while the user still pauses."""
+def simulated_tool(latency_ms: int, acts: bool) -> Tool:
+    """A tool that only takes time.
+
+    acts: it counts as one that changes something and can undo it: called once the turn is over, never for a draft.  Else
+    it is read-only, and may be called while the user still pauses.
+    """
 
     def run(args) -> ToolResult:
         threading.Event().wait(took_ms(latency_ms, int(args["request"])) / 1000)
         return ToolResult(_ANSWER)
 
-    return Tool(tool_name(latency_ms), "read", run, leaves_process=True)
+    name = tool_name(latency_ms, acts)
+    if not acts:
+        return Tool(name, "read", run, leaves_process=True)
+    return Tool(
+        name,
+        "reversible",
+        run,
+        preview=lambda args: _ANSWER,
+        describe=lambda args: "place an order",
+        on_interrupt="complete",
+        leaves_process=True,
+        undo=lambda trace: ToolResult("I've taken the order back."),
+    )
 
 
 def equip(daemon: Daemon, placed: Sequence[Placed]) -> None:
     """Give the daemon the tools, each with a past (its latency is known), and the agent that uses them."""
     assistant = daemon.models.agent
-    for latency_ms in sorted({request.latency_ms for request in placed if request.latency_ms is not None}):
-        tool = simulated_tool(latency_ms)
+    for latency_ms, acts in sorted({(r.latency_ms, r.acts) for r in placed if r.latency_ms is not None}):
+        tool = simulated_tool(latency_ms, acts)
         assistant.office.tools[tool.name] = tool
         for past in range(_PAST_CALLS):
             assistant.ledger.took(tool.name, took_ms(latency_ms, -past))
