@@ -1,8 +1,10 @@
 """The bench: what it asks, how it scores, what it writes; and a short run of the real thing."""
 
+import hashlib
 import io
 import json
 import re
+import subprocess
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -302,6 +304,7 @@ def test_two_runs_side_by_side_on_the_command_line(answered_at_once, tmp_path, c
     assert main([*bench, str(tmp_path / "first")]) == 0
     first = tmp_path / "first" / "bench.json"
     figures = json.loads(first.read_text())
+    assert figures["equipment"]["code"] == bench_gap.code() and bench_gap.code()["weights"] == bench_gap.weights()
     figures["summary"]["all"]["first_sound_ms"]["p50"] = 4321.0
     first.write_text(json.dumps(figures))
     assert "first  " not in capsys.readouterr().out
@@ -378,6 +381,31 @@ def test_an_order_to_a_tool_that_acts_waits_for_the_end_of_the_turn(shop):
     shop.office.acts.take_back(1)
     shop.office.acts.settle(lambda: None)
     assert [call.result for call in shop.ledger.owed()] == ["I've taken the order back."]
+
+
+def git(folder, *arguments) -> str:
+    command = ("git", "-C", folder, "-c", "user.name=Test", "-c", "user.email=test@localhost", *arguments)
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_result_tells_what_code_it_measured(tmp_path, monkeypatch):
+    assert bench_gap.weights().keys() == {"prosody", "sentence", "turn"}
+    (tmp_path / "device" / "hear").mkdir(parents=True)
+    file = tmp_path / "device" / "hear" / "turn_weights.json"
+    file.write_text("{}")
+    before = bench_gap.code(tmp_path)
+    assert before == {"weights": {"turn": hashlib.sha256(b"{}").hexdigest()[:12]}}, "no checkout, no commit"
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "first")
+    git(tmp_path, "tag", "-am", "a tag is no commit", "v1")
+    assert bench_gap.code(tmp_path) == before | {"commit": git(tmp_path, "rev-parse", "--short", "HEAD")}
+    file.write_text('{"bias": 1}')
+    changed = bench_gap.code(tmp_path)
+    assert changed["commit"].endswith("-dirty") and changed["weights"]["turn"] != before["weights"]["turn"]
+    assert "commit" not in bench_gap.code(tmp_path / "device"), "installed within somebody's checkout"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert bench_gap.code(tmp_path) == {"weights": changed["weights"]}, "without git"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from device.bench.gap import read_bench
+from device.bench.gap import read_bench, weights
 from device.bench.docs import BEGIN, END, FIGURES, PAGE, check_docs, render, trim, write_docs
 from device.config import Config
 from device.errors import BenchError
@@ -48,8 +48,10 @@ def test_a_new_run_changes_the_figures_and_nothing_else(copy):
     new = read_bench(copy / FIGURES)
     new["summary"]["all"]["first_sound_ms"]["p50"] = 123.4
     new["summary"]["all"]["cut_ins"] = 7
-    write_docs(copy, new | {"equipment": {"ready": new["equipment"]}, "requests": [{"heard": "private"}]})
+    about = {"ready": new["equipment"], "code": {"commit": "0123abc-dirty", "weights": weights()}}
+    write_docs(copy, new | {"equipment": about, "requests": [{"heard": "private"}]})
     text = (copy / PAGE).read_text()
+    assert "with `nod bench` of 0123abc-dirty: " in text and "that ship are those measured" in text
     assert "| 123 |" in text and "False cut-ins: **7 of" in text and "private" not in (copy / FIGURES).read_text()
     before, rest = (DOCS / PAGE).read_text().split(BEGIN)
     assert text.startswith(before + BEGIN) and text.endswith(END + rest.split(END)[1])
@@ -57,7 +59,7 @@ def test_a_new_run_changes_the_figures_and_nothing_else(copy):
 
 def test_every_percentile_is_on_the_page():
     figures = read_bench(DOCS / FIGURES)
-    text = render(figures)
+    text = render(figures, weights())
     assert "| first sound p50 | p95 | p99 | reply p50 | p95 | p99 |" in text
     for kind, found in figures["summary"].items():
         times = [round(found[name][at]) for name in ("first_sound_ms", "reply_ms") for at in ("p50", "p95", "p99")]
@@ -66,10 +68,26 @@ def test_every_percentile_is_on_the_page():
         assert f"| {stage} | ≤ {figures['budget'][stage]} | {' | '.join(f'{value:.0f}' for value in values.values())} |" in text
 
 
+@pytest.mark.parametrize(
+    ("measured", "said"),
+    [
+        ({"turn": "1", "prosody": "2"}, "The weights of the end of a turn that ship are those measured."),
+        ({"turn": "0", "prosody": "2"}, "**The weights of the end of a turn that ship are not those measured**: turn changed since."),
+        ({"turn": "1", "sentence": "2"}, "not those measured**: prosody and sentence changed since."),
+        (None, "**Which weights of the end of a turn were measured isn't known**: those that ship may be others."),
+    ],
+)
+def test_the_page_says_when_another_detector_was_measured(measured, said):
+    figures = read_bench(DOCS / FIGURES)
+    figures["equipment"].pop("weights")
+    figures["equipment"] |= {} if measured is None else {"weights": measured}
+    assert said in render(figures, {"turn": "1", "prosody": "2"}).split("\n")[0]
+
+
 def test_a_run_without_an_answer_can_be_shown():
     nothing = json.loads((DOCS / FIGURES).read_text())
     nothing["summary"] = {"all": nothing["summary"]["all"] | {"first_sound_ms": None, "reply_ms": None, "silence_ms": None}}
-    assert "| – |" in render(nothing)
+    assert "| – |" in render(nothing, {})
 
 
 def test_what_can_not_be_written_is_told(copy):

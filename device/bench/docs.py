@@ -6,10 +6,11 @@ or only writes the page anew.
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from device.bench.gap import read_bench
+from device.bench.gap import read_bench, weights
 from device.bench.score import DEAD_AIR_MS, PERCENTILES, number, percent, voices
 from device.deadlines import STAGES
 from device.errors import BenchError, NodError
@@ -17,6 +18,7 @@ from device.errors import BenchError, NodError
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 PAGE, FIGURES = "turn-budget.md", "bench.json"
 _KEPT_EQUIPMENT = ("recognizer", "voice", "agent", "late_blocks", "xruns", "repairs", "speculation", "faults")
+_KEPT_EQUIPMENT += ("commit", "weights")
 
 Row = dict[str, Any]
 
@@ -31,7 +33,7 @@ def write_docs(folder: Path, result: Row | None = None) -> None:
     before, after = _parts(folder / PAGE)
     if result is not None:
         (folder / FIGURES).write_text(json.dumps(trim(result), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    block = render(read_bench(folder / FIGURES))
+    block = render(read_bench(folder / FIGURES), weights())
     (folder / PAGE).write_text(f"{before}{BEGIN}\n{block}{END}{after}", encoding="utf-8")
 
 
@@ -60,22 +62,34 @@ def trim(result: Row) -> Row:
     }
 
 
-def render(result: Row) -> str:
-    """The figures as Markdown, from a trimmed `bench.json`."""
+def render(result: Row, shipped: Mapping[str, str]) -> str:
+    """The figures as Markdown, from a trimmed `bench.json`.  shipped: as from `weights`, to compare with those measured."""
     total = result["summary"]["all"]
-    parts = (_where(result, total), _stages(total, result["budget"]), _kinds(result["summary"]), _rest(total))
+    where = f"{_where(result, total)} {_weights(result['equipment'].get('weights'), shipped)}"
+    parts = (where, _stages(total, result["budget"]), _kinds(result["summary"]), _rest(total))
     return "\n\n".join(parts) + "\n"
 
 
 def _where(result: Row, total: Row) -> str:
     machine, equipment = result["machine"], result["equipment"]
+    commit = f" of {equipment['commit']}" if "commit" in equipment else ""
     return (
-        f"Measured on {machine['date']} with `nod bench`: {total['requests']} requests in {voices(result)}, in real time, on "
+        f"Measured on {machine['date']} with `nod bench`{commit}: {total['requests']} requests in {voices(result)}, in real time, on "
         f"{machine['name']} ({machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
         f"Python {machine['python']}). Recognizer {equipment['recognizer']}, voice {equipment['voice']}, agent "
         f"{equipment['agent']}. Times in ms. The turn is measured on the two recordings, the stages are Nod's own records; "
         "waiting for a tool, simulated ones of up to 4 s among them, counts as think."
     )
+
+
+def _weights(measured: Mapping[str, str] | None, shipped: Mapping[str, str]) -> str:
+    """Whether the end-of-turn detector that ships is the one measured."""
+    if measured is None:
+        return "**Which weights of the end of a turn were measured isn't known**: those that ship may be others."
+    others = sorted(name for name in measured.keys() | shipped.keys() if measured.get(name) != shipped.get(name))
+    if not others:
+        return "The weights of the end of a turn that ship are those measured."
+    return f"**The weights of the end of a turn that ship are not those measured**: {' and '.join(others)} changed since."
 
 
 def _stages(total: Row, budget: Row) -> str:

@@ -3,10 +3,12 @@
 Leaves `user.wav`, `agent.wav`, `events.jsonl`, `bench.json` and `report.html` in a folder.
 """
 
+import hashlib
 import json
 import os
 import platform
 import re
+import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -28,6 +30,7 @@ from device.simulate import simulate
 from device.speak.voice import Voice
 from device.wave_file import write_wave
 
+ROOT = Path(__file__).parents[2]
 FILES = ("user.wav", "agent.wav", "events.jsonl", "bench.json", "report.html")
 
 
@@ -125,7 +128,7 @@ def _result(config: Config, out_dir: Path, placed: Sequence[Placed], human: bool
         "machine": machine(),
         "people": human,
         "budget": vars(config.budget),
-        "equipment": about,
+        "equipment": about | {"code": code()},
         "summary": summarize(rows),
         "requests": rows,
     }
@@ -148,6 +151,25 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "date": date.today().isoformat(),
     }
+
+
+def code(root: Path = ROOT) -> dict[str, Any]:
+    """What was measured: `commit`, where `root` is a checkout ("-dirty" behind it: with changes), and `weights`."""
+    found = {"weights": weights(root)}
+    if (root / ".git").exists():
+        command = ("git", "-C", root, "describe", "--always", "--dirty", "--exclude=*")
+        try:
+            answer = subprocess.run(command, capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.TimeoutExpired):
+            return found  # there is no git: the weights must do
+        found |= {"commit": answer.stdout.strip()} if answer.returncode == 0 else {}
+    return found
+
+
+def weights(root: Path = ROOT) -> dict[str, str]:
+    """The weights that ship, by name ("turn"): the first digits of each file's SHA-256."""
+    files = sorted((root / "device" / "hear").glob("*_weights.json"))
+    return {path.stem.removesuffix("_weights"): hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files}
 
 
 def _print_turn(line: dict[str, Any]) -> None:
