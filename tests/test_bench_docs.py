@@ -11,7 +11,9 @@ from device.bench.docs import BEGIN, END, FIGURES, PAGE, check_docs, render, tri
 from device.config import Config
 from device.errors import BenchError
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 
 
 @pytest.fixture
@@ -36,6 +38,25 @@ def test_the_targets_are_the_default_settings():
     assert stated == vars(Config().budget) == read_bench(DOCS / FIGURES)["budget"]
     assert f"by {Config().audio.duck_db:g} dB" in text and f"{Config().conversation.barge_in_ms} ms, a word" in text
     assert f"{Config().turn.min_wait_ms} ms at least" in text and f"up to {Config().turn.max_wait_ms / 1000} s" in text
+
+
+def test_the_agreement_fits_on_a_page():
+    before, rest = (DOCS / PAGE).read_text().split(BEGIN)
+    assert len((before + rest.split(END)[1]).split()) <= 1100, "history and what was tried belong into decisions/turn-budget.md"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, heading = target.partition("#")
+        if "://" in path:
+            continue
+        there = page.parent / path if path else page
+        assert there.exists(), f"{page}: {target}"
+        if heading:
+            titles = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}, f"{page}: {target}"
 
 
 def test_only_what_counts_is_committed():
