@@ -1,8 +1,10 @@
 """What tools may do when, that each call has one outcome, and that the reply thread survives whatever an agent does."""
 
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,8 @@ class Room:
         self.undone: list[int] = []
         self.may_end = threading.Event()
         self.may_end.set()
+        self.gates: dict[int, threading.Event] = {}  # a draft's own, in place of `may_end`
+        self.looking: queue.Queue[int] = queue.Queue()  # the drafts whose looking has begun
         self.began = threading.Event()
         self.fails = False
         tools = (
@@ -96,7 +100,8 @@ class Room:
 
     def _look(self, args: Args) -> ToolResult:
         self.began.set()
-        assert self.may_end.wait(10)
+        self.looking.put(args.get("draft", 0))
+        assert self.gates.get(args.get("draft", 0), self.may_end).wait(10)
         return ToolResult("I see.")
 
     def _act(self, args: Args) -> ToolResult:
@@ -142,8 +147,16 @@ class Room:
             said.append(say)
         return said
 
+    def busy(self) -> list[Future[ToolResult]]:
+        """Take all workers for the draft 1, which is committed, until `may_end`."""
+        self.may_end.clear()
+        self.floor.advance(1)
+        self.floor.commit(1)
+        return [self.office.start(1, lambda: self._look({})) for _ in range(4)]
+
     def close(self) -> None:
-        self.may_end.set()
+        for gate in (self.may_end, *self.gates.values()):
+            gate.set()
         self.floor.advance(10_000)
         if self._thread is not None:
             self.reply.put(None)
@@ -429,15 +442,82 @@ def test_what_can_not_be_taken_back_is_told(room: Room) -> None:
     assert _calls(room)[-1] == ("door", "failed", 1)
 
 
-def test_a_call_for_which_there_is_no_worker_has_an_outcome_too(room: Room) -> None:
-    room.may_end.clear()
-    room.floor.advance(1)
-    busy = [room.office.start(lambda: room._look({})) for _ in range(4)]
-    with pytest.raises(ToolError):
-        room.office.desk(1, 1).call("look", {})
-    room.may_end.set()
+def test_drafts_dropped_while_their_tool_runs_leave_a_worker_for_the_one_that_counts(room: Room) -> None:
+    room.start(lambda text, desk: use(desk, "look", {"draft": int(text)}))
+    room.gates = {draft: threading.Event() for draft in range(1, 6)}
+    for draft in (1, 2, 3):
+        room.prepare(draft, str(draft))
+        assert room.looking.get(timeout=5) == draft
+    room.prepare(4, "4")
+    while room.until(ToolStarted)[-1].draft != 4:
+        pass
+    room.prepare(5, "5")
+    room.floor.commit(5)
+    assert room.looking.get(timeout=5) == 5, "the fourth left it"
+    room.gates[5].set()
+    assert room.until(ReplyEnded)[-1].text == "I see."
+    assert _calls(room) == [("look", "cancelled", None)] * 4 + [("look", "done", None)]
+
+
+def test_a_draft_that_is_not_committed_looks_too_as_soon_as_a_worker_is_free(room: Room, monkeypatch) -> None:
+    monkeypatch.setattr("device.reply.desk._FREE_WITHIN_S", -1)  # is for committed ones
+    room.start(lambda text, desk: use(desk, "look", {"draft": int(text)}))
+    room.gates = {draft: threading.Event() for draft in range(1, 4)}
+    for draft in (1, 2, 3):
+        room.prepare(draft, str(draft))
+        assert room.looking.get(timeout=5) == draft
+    looked = threading.Event()
+    wait = room.office._freed.wait
+    monkeypatch.setattr(room.office._freed, "wait", lambda timeout: looked.set() or wait(timeout))
+    room.prepare(4, "4")
+    assert looked.wait(5)
+    room.gates[2].set()
+    assert room.until(ReplyEnded)[-1].text == "I see."
+
+
+def test_who_finds_no_worker_free_waits_for_one(room: Room) -> None:
+    busy = room.busy()
+    with ThreadPoolExecutor(1) as reply:
+        waiting = reply.submit(room.office.desk(1, 1).call, "look", {})
+        room.until(ToolStarted)
+        room.may_end.set()
+        assert waiting.result(5).text == "I see."
     assert [future.result(5).text for future in busy] == ["I see."] * 4
+
+
+def test_who_waits_too_long_for_a_worker_is_told_and_the_call_has_an_outcome(room: Room, monkeypatch) -> None:
+    monkeypatch.setattr("device.reply.desk._FREE_WITHIN_S", 0.02)
+    room.busy()
+    with pytest.raises(ToolError, match="still busy"):
+        room.office.desk(1, 1).call("look", {})
     assert _calls(room) == [("look", "failed", None)]
+
+
+def test_an_act_given_up_before_it_has_a_worker_is_neither_done_nor_told(room: Room) -> None:
+    room.busy()
+    with ThreadPoolExecutor(1) as reply:
+        waiting = reply.submit(room.office.desk(1, 1).call, "door", {"draft": 1})
+        room.until(ToolStarted)
+        room.floor.advance(2)
+        room.office.acts.take_back(1)
+        with pytest.raises(StaleDraft):
+            waiting.result(5)
+    began_s = time.perf_counter()
+    room.office.acts.settle(lambda: None)
+    assert time.perf_counter() - began_s < 1, "there is nothing to take back"
+    assert room.acts == room.undone == room.ledger.owed() == []
+    assert _calls(room) == [("door", "cancelled", None)]
+
+
+def test_a_tool_is_not_slow_for_having_waited(room: Room) -> None:
+    room.busy()
+    with ThreadPoolExecutor(1) as reply:
+        waiting = reply.submit(room.office.desk(1, 1).call, "look", {})
+        room.until(ToolStarted)
+        time.sleep(0.3)
+        room.may_end.set()
+        waiting.result(5)
+    assert room.ledger.latency("look").max_ms < 300
 
 
 def test_an_unknown_tool_and_a_stale_desk(room: Room) -> None:
@@ -446,16 +526,6 @@ def test_an_unknown_tool_and_a_stale_desk(room: Room) -> None:
         room.office.desk(1, 1).call("nothing", {})
     with pytest.raises(StaleDraft):
         room.office.desk(1, 0).call("look", {})
-
-
-def test_workers_are_bounded(room: Room) -> None:
-    room.may_end.clear()
-    room.floor.advance(1)
-    futures = [room.office.start(lambda: room._look({})) for _ in range(4)]
-    with pytest.raises(ToolError):
-        room.office.start(lambda: room._look({}))
-    room.may_end.set()
-    assert [future.result(5).text for future in futures] == ["I see."] * 4
 
 
 def test_an_unfinished_act_is_announced_once(room: Room) -> None:

@@ -19,7 +19,9 @@ from device.reply.tool import Args, Tool, ToolResult
 from device.reply.undo import Act, Acts
 
 _WORKERS = 4
-_LOOK_S = 0.01  # a stale draft stops waiting for its tool after at most this
+_KEPT_FREE = 1  # of them: only a committed draft takes it, so that what was begun for dropped ones can't keep it waiting
+_FREE_WITHIN_S = 10.0  # else a committed draft is told that there is no worker
+_LOOK_S = 0.01  # a stale draft stops waiting for a worker or its tool after at most this
 
 
 class Office:
@@ -40,7 +42,8 @@ class Office:
         self._budget_ms = budget_ms
         # Tools are Python: a worker that holds the GIL must not wait for a core behind the native pools.
         self._workers = ThreadPoolExecutor(_WORKERS, initializer=name_thread, initargs=("tool",))
-        self._free = threading.Semaphore(_WORKERS)
+        self._free = _WORKERS
+        self._freed = threading.Condition()
 
     def desk(self, turn: int, draft: int, on_ending: Callable[[float], Any] = lambda log_odds: None) -> "DraftDesk":
         """A desk for one draft.  on_ending: gets what `Desk.ending` is told."""
@@ -56,13 +59,34 @@ class Office:
         latency = self.ledger.latency(tool.name)
         return tool.leaves_process if latency is None else latency.p95_ms > self._budget_ms
 
-    def start(self, work: Callable[[], ToolResult]) -> "Future[ToolResult]":
-        """Run on a free worker; ToolError when there is none."""
-        if not self._free.acquire(blocking=False):
-            raise ToolError("I'm still busy with something else. Please ask again in a moment.")
+    def start(self, draft: int, work: Callable[[], ToolResult]) -> "Future[ToolResult]":
+        """Run on a worker as soon as there is one for `draft`.  Reply thread.
+
+        A call goes on when its draft is dropped: Python can't end it.  So `draft` waits for a worker, and for as long as
+        it isn't committed it leaves one free.  Raises StaleDraft when it is given up meanwhile (the conversation sees to
+        it that it is, or is committed), ToolError when none is free 10 s after it was committed.
+        """
+        with self._freed:
+            since_s = time.perf_counter()
+            while True:
+                self.floor.check(draft)
+                is_committed = self.floor.is_committed(draft)
+                if self._free > (0 if is_committed else _KEPT_FREE):
+                    break
+                if not is_committed:
+                    since_s = time.perf_counter()
+                elif time.perf_counter() - since_s > _FREE_WITHIN_S:
+                    raise ToolError("I'm still busy with something else. Please ask again in a moment.")
+                self._freed.wait(_LOOK_S)
+            self._free -= 1
         future = self._workers.submit(work)
-        future.add_done_callback(lambda _: self._free.release())
+        future.add_done_callback(self._is_free)
         return future
+
+    def _is_free(self, future: "Future[ToolResult]") -> None:
+        with self._freed:
+            self._free += 1
+            self._freed.notify_all()
 
 
 class DraftDesk:
@@ -107,10 +131,14 @@ class DraftDesk:
                 raise
         job = _Job(self._office, act)
         try:
-            return self._wait(job, self._office.start(job.run))
-        except ToolError as error:
-            job.end("failed", str(error))  # where it wasn't even begun
+            future = self._office.start(self._draft, job.run)
+        except StaleDraft:
+            job.end("cancelled", "interrupted")
             raise
+        except ToolError as error:
+            job.end("failed", str(error))
+            raise
+        return self._wait(job, future)
 
     def _wait(self, job: "_Job", future: "Future[ToolResult]") -> ToolResult:
         while True:
@@ -139,6 +167,7 @@ class _Job:
 
     def run(self) -> ToolResult:
         """Worker thread.  The tool's result; raises ToolError for whatever went wrong in it."""
+        self._began_s = time.perf_counter()  # how long it waited for the worker isn't the tool's doing
         try:
             result = self.tool.run(self._act.args)
         except NodError as error:
@@ -157,7 +186,8 @@ class _Job:
     def end(self, outcome: Any, result: str) -> bool:
         """Give the call its one outcome; False when it has one."""
         act = self._act
-        owed = act.tool.acts and not self._office.floor.is_live(act.draft)
+        # What was cancelled did nothing: there is nothing to tell.
+        owed = act.tool.acts and outcome != "cancelled" and not self._office.floor.is_live(act.draft)
         is_first = self._office.ledger.end(act.call, outcome, result, owed)
         act.ended.set()
         if is_first:
