@@ -8,22 +8,25 @@ import numpy as np
 from device.errors import WaveError
 from device.events import SAMPLE_RATE_HZ
 
+_LOWEST_RATE_HZ = 1000  # a header that says less is broken, and what it asks for may not fit into the memory
+
 
 def read_wave(path: Path) -> np.ndarray:
-    """First channel of a PCM WAV file (8 to 32 bits, any rate), resampled to 16 kHz; float32 [-1, 1].
+    """First channel of a PCM WAV file (8 to 32 bits, 1 kHz or more), resampled to 16 kHz; float32 [-1, 1].
 
     Raises WaveError when there is no such file, it isn't PCM WAV, or it holds no sound.
     """
     try:
         with wave.open(str(path), "rb") as source:
             rate, channels, width = source.getframerate(), source.getnchannels(), source.getsampwidth()
+            if width > 4 or rate < _LOWEST_RATE_HZ:
+                raise wave.Error(f"{8 * width} bits at {rate} Hz")
             raw = source.readframes(source.getnframes())
     except FileNotFoundError:
         raise WaveError(f"{path}: there is no such file.") from None
-    except (wave.Error, EOFError, OSError) as error:
-        raise WaveError(
-            f"{path}: not a WAV recording that can be read ({error}); convert it to 16-bit PCM WAV."
-        ) from None
+    except (wave.Error, EOFError, RuntimeError, OSError) as error:  # RuntimeError: its chunks don't fit into each other
+        why = str(error) or "it is cut short"
+        raise WaveError(f"{path}: not a WAV recording that can be read ({why}); convert it to 16-bit PCM WAV.") from None
     values = _decode(raw[: len(raw) // (width * channels) * width * channels], width)
     if not values.size:
         raise WaveError(f"{path}: the recording is empty.")
