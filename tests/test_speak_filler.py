@@ -1,5 +1,7 @@
 """Fillers are rendered once, again when voice or text changes, and never said twice in a row."""
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,6 +23,38 @@ def test_they_are_rendered_once_and_again_when_text_or_voice_changes(voice, stor
     assert len(list(tmp_path.iterdir())) == 2, "what isn't wanted any more is removed"
     faster = Voice(store.path("en_US-joe-medium"), "en_US-joe-medium", speed=1.3)
     assert FillerCache(tmp_path, texts=FEW).build(faster) == 3
+
+
+@pytest.mark.parametrize("broken", [b"", b"RIFF", bytes(20_000)], ids=["empty", "cut short", "zeros"])
+def test_a_file_that_a_power_cut_broke_is_rendered_anew(voice, tmp_path, broken):
+    cache = FillerCache(tmp_path, texts=FEW)
+    cache.build(voice)
+    files = sorted(tmp_path.iterdir())
+    files[0].write_bytes(broken)
+    assert len(cache.missing(voice)) == 1 and len(cache.rendered(voice)) == 2
+    assert cache.load(voice).kinds == set(FEW)
+    assert len(cache.rendered(voice)) == 3 and sorted(tmp_path.iterdir()) == files
+    files[0].write_bytes(broken)
+    assert cache.build(voice) == 1 and cache.missing(voice) == [], "so does 'nod models fetch'"
+
+
+def test_a_file_has_its_name_only_once_it_is_on_the_disk(voice, tmp_path, monkeypatch):
+    on_disk, sync = [], os.fsync
+    monkeypatch.setattr("os.fsync", lambda file: sync(file) or on_disk.append((os.fstat(file), sorted(tmp_path.glob("*.wav")))))
+    FillerCache(tmp_path, texts={"thinking": ("Hmm.",)}).build(voice)
+    (path,) = tmp_path.iterdir()
+    ((written, named),) = on_disk
+    assert (written.st_ino, written.st_size) == (path.stat().st_ino, path.stat().st_size) and not named
+
+
+def test_nothing_half_written_is_left(voice, tmp_path, monkeypatch):
+    def full(path, samples):
+        path.write_bytes(b"RIFF")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("device.speak.filler.write_wave", full)
+    assert FillerCache(tmp_path, texts={"thinking": ("Hmm.",)}).load(voice).choose("thinking", None, 0).samples.size
+    assert not list(tmp_path.iterdir())
 
 
 def test_loading_brings_them_up_to_date(voice, tmp_path):

@@ -6,6 +6,7 @@ A filler is chosen by main and played by audio at once; no voice is needed then.
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -113,10 +114,7 @@ class FillerCache:
         self._folder.mkdir(parents=True, exist_ok=True)
         missing = self.missing(voice)
         for text in missing:
-            path = self._path(voice, text)
-            partial = path.with_suffix(".partial")
-            write_wave(partial, voice.say(text)[0])
-            os.replace(partial, path)
+            _keep(self._path(voice, text), voice.say(text)[0])
         wanted = {self._path(voice, text).name for _, text in self._all()}
         for path in self._folder.glob("*.wav"):
             if path.name not in wanted:
@@ -131,31 +129,22 @@ class FillerCache:
         """
         own = [] if self._own is None else read_own(self._own)
         own_kinds = {filler.kind for filler in own}
-        try:
+        with suppress(OSError):
             self.build(voice)
-        except OSError:
-            return Fillers(
-                own + [self._fresh(voice, kind, text) for kind, text in self._all() if kind not in own_kinds]
-            )
-        rendered = [
-            Filler(text, kind, read_wave(self._path(voice, text)))
-            for kind, text in self._all()
-            if kind not in own_kinds
-        ]
-        return Fillers(own + rendered)
+        return Fillers(own + [self._filler(voice, kind, text) for kind, text in self._all() if kind not in own_kinds])
 
     def missing(self, voice: Voice) -> list[str]:
-        """The texts that aren't there in this voice."""
-        return [text for _, text in self._all() if not self._path(voice, text).exists()]
+        """The texts that aren't there in this voice, or can't be read.  Any thread; reads the disk."""
+        return [text for _, text in self._all() if _kept(self._path(voice, text)) is None]
 
     def rendered(self, voice: Voice) -> list[Filler]:
         """Those that are there, in this voice; nothing is rendered.  Any thread; reads the disk."""
-        paths = [(kind, text, self._path(voice, text)) for kind, text in self._all()]
-        return [Filler(text, kind, read_wave(path)) for kind, text, path in paths if path.exists()]
+        found = [(kind, text, _kept(self._path(voice, text))) for kind, text in self._all()]
+        return [Filler(text, kind, samples) for kind, text, samples in found if samples is not None]
 
-    def _fresh(self, voice: Voice, kind: str, text: str) -> Filler:
-        path = self._path(voice, text)
-        return Filler(text, kind, read_wave(path) if path.exists() else voice.say(text)[0])
+    def _filler(self, voice: Voice, kind: str, text: str) -> Filler:
+        kept = _kept(self._path(voice, text))
+        return Filler(text, kind, voice.say(text)[0] if kept is None else kept)
 
     def _all(self) -> list[tuple[str, str]]:
         return [(kind, text) for kind, texts in self._texts.items() for text in texts]
@@ -163,6 +152,26 @@ class FillerCache:
     def _path(self, voice: Voice, text: str) -> Path:
         key = hashlib.sha256(f"{voice.identity}\n{text}".encode()).hexdigest()[:24]
         return self._folder / f"{key}.wav"
+
+
+def _kept(path: Path) -> np.ndarray | None:
+    """What was rendered; None where it isn't there, or broken: it can be had anew."""
+    try:
+        return read_wave(path)
+    except WaveError:
+        return None
+
+
+def _keep(path: Path, samples: np.ndarray) -> None:
+    """Write it so that after a power cut it is there whole, or not at all."""
+    partial = path.with_suffix(".partial")
+    try:
+        write_wave(partial, samples)
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_own(folder: Path) -> list[Filler]:
