@@ -204,7 +204,7 @@ def _fetch(options: argparse.Namespace) -> int:
     config = config_file.find(options.config)
     folder = config.paths.models_dir()
     status = fetch_command(folder, options.names, options.from_dir, options.dev)
-    if not options.names:
+    if not options.names or config.voice.model in options.names:
         from device.install import render_sounds
 
         render_sounds(config, ModelStore(folder))

@@ -58,6 +58,16 @@ def test_models_that_are_not_there(tmp_path):
     assert "nod models fetch" in refused(tmp_path, "ask", "what time is it")
 
 
+@pytest.mark.parametrize("names, renders", [([], True), (["vosk-small-en", "en_US-joe-medium"], True), (["smart-turn"], False)])
+def test_fetching_the_voice_renders_what_it_says(monkeypatch, tmp_path, names, renders):
+    asked, rendered = [], []
+    monkeypatch.setattr("device.models.fetch_command", lambda folder, names, from_dir, dev: asked.append(names) or 0)
+    monkeypatch.setattr("device.install.render_sounds", lambda config, store: rendered.append(config.voice.model))
+    monkeypatch.chdir(tmp_path)
+    assert main(["models", "fetch", *names]) == 0
+    assert asked == [names] and rendered == ["en_US-joe-medium"] * renders
+
+
 def test_check_says_what_would_stop_the_daemon(tmp_path):
     (tmp_path / "config.toml").write_text(f'[paths]\nmodels = "{tmp_path}/none"\nstate = "{tmp_path}/state"\n')
     result = nod("check", cwd=tmp_path)
