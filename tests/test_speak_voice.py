@@ -93,8 +93,7 @@ def test_splitting_again_does_nothing_and_a_changed_voice_is_split_again(small_v
     before = encoder_path(small_voice).stat().st_mtime_ns
     assert split_voice(small_voice)
     assert encoder_path(small_voice).stat().st_mtime_ns == before
-    with small_voice.open("ab") as file:
-        file.write(helper.make_model(helper.make_graph([], "", [], [])).SerializeToString()[:2])  # still the same graph
+    _change(small_voice)
     assert split_voice(small_voice)
     assert encoder_path(small_voice).stat().st_mtime_ns != before
     assert json.loads(stamp_path(small_voice).read_text())["source_sha256"] == digest_of(small_voice)
@@ -103,8 +102,26 @@ def test_splitting_again_does_nothing_and_a_changed_voice_is_split_again(small_v
 
 def test_halves_without_their_stamp_are_not_used(small_voice):
     split_voice(small_voice)
+    digest = digest_of(small_voice)
+    assert is_split(small_voice, digest)
     stamp_path(small_voice).unlink()
-    assert not is_split(small_voice)
+    assert not is_split(small_voice, digest)
+
+
+def test_what_is_kept_of_a_voice_s_sound_goes_with_its_two_files(folder, small_voice):
+    """With what is in them, not with where they lie or since when: Nod's folder may be copied, or read-only."""
+    settings = small_voice.with_suffix(".onnx.json")
+    settings.write_bytes((folder / settings.name).read_bytes())
+    split_voice(small_voice)
+    usual, copied = Voice(folder, MODEL), Voice(small_voice.parent, MODEL)
+    assert usual.identity == copied.identity and copied.is_split
+
+    settings.write_text(settings.read_text().replace('"noise_scale": 0.667', '"noise_scale": 0.333'))
+    calmer = Voice(small_voice.parent, MODEL)
+    _change(small_voice)
+    other = Voice(small_voice.parent, MODEL)
+    assert len({voice.identity for voice in (usual, calmer, other)}) == 3
+    assert calmer.is_split and not other.is_split, "the parts that lie there are another voice's"
 
 
 def test_a_voice_whose_inputs_reach_the_generator_past_the_frames_is_not_split(small_voice):
@@ -170,6 +187,12 @@ def small_voice(folder, tmp_path) -> Path:
     copy = tmp_path / f"{MODEL}.onnx"
     copy.write_bytes((folder / copy.name).read_bytes())
     return copy
+
+
+def _change(voice: Path) -> None:
+    """Another file, still the same graph."""
+    with voice.open("ab") as file:
+        file.write(onnx.ModelProto(doc_string="changed").SerializeToString())
 
 
 def _insert_after(

@@ -148,9 +148,9 @@ class WholeGraph:
         return Rendering(durations, iter([samples.ravel()]))
 
 
-def load_graph(voice: Path, hop_samples: int, threads: int = 1) -> SplitGraph | WholeGraph:
-    """Load the split voice where it is, else the whole.  Raises ModelError."""
-    return (SplitGraph if is_split(voice) else WholeGraph)(voice, hop_samples, threads)
+def load_graph(voice: Path, digest: str, hop_samples: int, threads: int = 1) -> SplitGraph | WholeGraph:
+    """Load the split voice where it is, else the whole.  digest: of the voice's file.  Raises ModelError."""
+    return (SplitGraph if is_split(voice, digest) else WholeGraph)(voice, hop_samples, threads)
 
 
 def session(path: Path, threads: int) -> ort.InferenceSession:

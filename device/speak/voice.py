@@ -53,7 +53,8 @@ class Voice:
         self._path = folder / f"{model}.onnx"
         self._config = _config(self._path)
         self._phonemizer = PiperVoice(session=None, config=self._config)  # its network isn't used
-        self._graph = load_graph(self._path, self._config.hop_length, threads)
+        self._digest = digest_of(self._path)
+        self._graph = load_graph(self._path, self._digest, self._config.hop_length, threads)
         self._speaker = self._config.default_speaker_id
         self._rate_hz = self._config.sample_rate * pitch
         self._scales = Scales(
@@ -71,8 +72,8 @@ class Voice:
 
     @cached_property
     def identity(self) -> str:
-        """What its sound depends on: changes with the model's file, speed and pitch."""
-        return f"{self._name} {digest_of(self._path)}"
+        """What its sound depends on: changes with what is in the model's two files, with speed and pitch."""
+        return f"{self._name} {self._digest} {digest_of(_settings_path(self._path))}"
 
     def warm(self) -> None:
         """Touch all that is slow the first time, and measure how loud the voice is.  About 200 ms."""
@@ -204,8 +205,12 @@ def _chunks(out: np.ndarray, said: int, times: list[Word], is_last: bool = False
         yield Chunk(out[start:end], tuple(Word(word.text, word.start - low, word.end - low) for word in words))
 
 
+def _settings_path(path: Path) -> Path:
+    return path.with_suffix(".onnx.json")
+
+
 def _config(path: Path) -> PiperConfig:
-    settings = path.with_suffix(".onnx.json")
+    settings = _settings_path(path)
     try:
         return PiperConfig.from_dict(json.loads(settings.read_text(encoding="utf-8")))
     except FileNotFoundError:
