@@ -3,6 +3,7 @@
 import difflib
 import functools
 import json
+import os
 import re
 import statistics
 from pathlib import Path
@@ -18,7 +19,16 @@ from piper.voice import PiperVoice
 from device.errors import ModelError, StaleDraft
 from device.events import Word
 from device.speak.graphs import Scales, SplitGraph, WholeGraph, windows
-from device.speak.split import Graph, digest_of, encoder_path, is_split, split_voice, stamp_path
+from device.speak.split import (
+    Graph,
+    decoder_path,
+    digest_of,
+    encoder_path,
+    flow_path,
+    is_split,
+    split_voice,
+    stamp_path,
+)
 from device.speak.voice import LONGEST_CHUNK_SAMPLES, Chunk, Voice
 
 MODEL = "en_US-joe-medium"
@@ -98,6 +108,14 @@ def test_splitting_again_does_nothing_and_a_changed_voice_is_split_again(small_v
     assert encoder_path(small_voice).stat().st_mtime_ns != before
     assert json.loads(stamp_path(small_voice).read_text())["source_sha256"] == digest_of(small_voice)
     assert not list(small_voice.parent.glob("*.partial"))
+
+
+def test_the_parts_are_on_the_disk_before_they_have_their_names(small_voice, monkeypatch):
+    on_disk, sync = [], os.fsync
+    monkeypatch.setattr("os.fsync", lambda file: sync(file) or on_disk.append((os.fstat(file).st_ino, os.fstat(file).st_size)))
+    split_voice(small_voice)
+    parts = [path(small_voice) for path in (flow_path, encoder_path, decoder_path, stamp_path)]
+    assert on_disk == [(path.stat().st_ino, path.stat().st_size) for path in parts]
 
 
 def test_halves_without_their_stamp_are_not_used(small_voice):

@@ -109,13 +109,20 @@ def _extract(voice: Path, inputs: list[str], outputs: list[str], to: Path) -> No
 
     partial = to.with_suffix(".partial")
     extract_model(str(voice), str(partial), inputs, outputs)
-    os.replace(partial, to)
+    _finish(partial, to)
 
 
 def _write(path: Path, content: bytes) -> None:
     partial = path.with_suffix(".partial")
     partial.write_bytes(content)
-    os.replace(partial, path)
+    _finish(partial, path)
+
+
+def _finish(partial: Path, path: Path) -> None:
+    """Give it its name once it is on the disk: after a power cut a stamp must not stand for parts that are empty."""
+    with partial.open("rb") as written:
+        os.fsync(written.fileno())
+    partial.replace(path)
 
 
 def _stamp(voice: Path) -> dict[str, object]:
