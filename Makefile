@@ -51,7 +51,17 @@ talk: setup models ## the same with your microphone and loudspeaker
 
 test: debian-test setup ## install what is missing and run all tests
 	@$(BIN)/nod models fetch --dev
-	exec $(BIN)/python -m pytest
+	mkdir -p out
+	echo "What needn't keep time is tested beside what must, on what that leaves of the machine; its report comes last."
+	chrt --idle 0 $(BIN)/python -m pytest -m "not realtime" > out/tests.log 2>&1 &
+	others=$$!
+	trap 'kill $$others 2>/dev/null || true' EXIT
+	status=0
+	$(BIN)/python -m pytest -m realtime || status=$$?
+	wait $$others || status=$$?
+	trap - EXIT
+	cat out/tests.log
+	exit $$status
 
 setup: debian debian-graph $(INSTALLED) ## only install, into .venv/
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import device  # noqa: F401 - before anything imports numpy: see there
 import onnxruntime
 import pytest
+from hypothesis import settings
 
 from device.config import Paths
 from device.models import ModelStore
@@ -14,6 +15,9 @@ from tests.bench.hear import as_fetched
 from tests.stalls import watched
 
 ROOT = Path(__file__).parent.parent
+
+settings.register_profile("nod", deadline=None)  # how long an example takes depends on what else the machine does
+settings.load_profile("nod")
 
 
 @pytest.fixture(scope="session")

@@ -205,6 +205,7 @@ def test_one_saying_of_the_wake_word_counts_once(store, speech_dir):
     assert len(listening.hear(soundfile.read(clip, dtype="float32")[0])) == 1
 
 
+@pytest.mark.realtime
 def test_the_file_device_is_a_clock_and_keeps_both_sides_aligned():
     microphone = np.arange(1600, dtype=np.float32) / 1600
     device = FileDevice(microphone, 3200)

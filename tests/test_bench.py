@@ -420,6 +420,7 @@ def test_a_file_that_is_no_result_is_named(tmp_path, content):
         read_bench(path)
 
 
+@pytest.mark.realtime
 @pytest.mark.slow
 def test_a_short_run_live(store, tmp_path, capsys):
     out = tmp_path / "bench"

@@ -88,6 +88,7 @@ def test_a_fault_is_named(records, wrong):
     assert faults(LINES, ENDS_S, records) == [wrong]
 
 
+@pytest.mark.realtime
 @pytest.mark.slow
 def test_the_demo_live(store, tmp_path, capsys):
     """All of it on the real models, in real time, judged from outside as well."""

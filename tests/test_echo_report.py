@@ -2,9 +2,13 @@
 
 import subprocess
 
+import pytest
+
 from device import echo_report
 from device.check import check
 from tests.pulse import sound_card
+
+pytestmark = pytest.mark.realtime
 
 ALIKE = {"delay_ms": 63.2, "erle_db": 31.0, "drift_ppm": 0.0, "jumps": 0, "resets": 0}
 

@@ -67,8 +67,8 @@ def test_a_gap_is_exact_whatever_its_length(tmp_path_factory, gap_ms, length_ms,
     folder = tmp_path_factory.mktemp("gap")
     found = gap.score(write(folder / "user.wav", user), write(folder / "agent.wav", agent))
     (answer,) = found["answers"]
-    if gap_ms <= 5:  # the user's end may be found up to one step late
-        assert answer["gap_ms"] is None or answer["gap_ms"] <= 5 + TOLERANCE_MS
+    if gap_ms <= 10:  # the user's end may be found up to one step late, and the answer as much too soon
+        assert answer["gap_ms"] is None or answer["gap_ms"] <= 10 + TOLERANCE_MS
     else:
         assert answer["gap_ms"] == pytest.approx(gap_ms, abs=TOLERANCE_MS)
         assert found["false_cut_ins"] == 0

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,6 +34,8 @@ from device.reply.timers import TimerBook
 from device.reply.tool import Args, Tool, ToolResult
 from device.speak import loop as speak_loop
 from device.speak.voice import Chunk
+
+pytestmark = pytest.mark.realtime
 
 WORD = samples(100)
 QUIETEST, STEP = 0.1, 2.0**-20  # the n-th sample ever spoken has the value QUIETEST + n * STEP, exactly

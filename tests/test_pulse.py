@@ -11,6 +11,8 @@ import pulse
 import pyaudio
 import pytest
 
+pytestmark = pytest.mark.realtime
+
 RATE_HZ = pulse.SAMPLE_RATE_HZ
 BLOCK_SAMPLES = 160
 

@@ -38,6 +38,8 @@ from device.reply.ledger import Ledger
 from device.reply.timers import TimerBook
 from device.reply.tool import Args, Tool, ToolResult
 
+pytestmark = pytest.mark.realtime
+
 
 class Scripted:
     """An agent that does what the test says."""

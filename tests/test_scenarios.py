@@ -16,6 +16,8 @@ from device.speak.voice import Voice
 from device.wave_file import read_wave, write_wave
 from tests.listening import recognize
 
+pytestmark = pytest.mark.realtime
+
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.toml"))
 ROOM_NOISE = 4e-4  # RMS: about -68 dBFS, a quiet room
 

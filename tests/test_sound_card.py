@@ -21,6 +21,8 @@ from device.speak.voice import Voice
 from tests.listening import recognize
 from tests.pulse import sound_card
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture(scope="module")
 def card():

@@ -22,6 +22,7 @@ def _stale():
     raise StaleDraft("given up by the test")
 
 
+@pytest.mark.realtime
 def test_a_phrase_spoken_again_is_the_same_and_there_at_once(voice):
     cache = PhraseCache(voice)
     first = list(cache.stream("Five minutes, starting now.", _go_on))

@@ -227,6 +227,7 @@ def _insert_after(
 # --- speaking ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.realtime
 def test_split_it_begins_at_least_twice_as_soon_on_a_long_sentence(voice, undivided):
     text = SENTENCES[18]
     ratios = [first_chunk_ms(undivided, text) / first_chunk_ms(voice, text) for _ in range(7)]

@@ -25,6 +25,8 @@ from device.reply.llama import Llama
 from device.reply.tool import Tool, ToolResult
 from device.speak.graphs import Scales, SplitGraph, WholeGraph
 
+pytestmark = pytest.mark.realtime
+
 
 @given(st.integers(1, 5), st.lists(st.integers(), max_size=30))
 def test_a_full_mailbox_drops_what_it_says(size, messages):
