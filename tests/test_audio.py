@@ -13,7 +13,7 @@ from device.audio.echo_path import EchoPath
 from device.audio.loop import AudioLoop
 from device.audio.playout import Playout
 from device.audio.vad import Segmenter, SileroVad
-from device.audio.wake import STEP_SAMPLES, WakeDetector
+from device.audio.wake import STEP_SAMPLES, WakeDetector, _Scores
 from device.bench.requests import read_recording
 from device.events import BLOCK_SAMPLES, FRAME_SAMPLES, Frame, SpeechStarted, SpeechStopped, Tick, samples
 from device.mailbox import Mailbox
@@ -286,6 +286,74 @@ def test_a_frame_of_which_the_vad_is_not_sure_sounds_like_speech_only_within_spe
     sounds = [next(tick.voice for tick in ticks if tick.t >= (at + 1) * FRAME_SAMPLES) for at in range(len(given) - 1)]
     doubtful = [True, True, True, False, False]  # for 100 ms; noise may be like that for ever
     assert sounds == [False, True, True, True, False, True, *doubtful, False, False, False]
+
+
+class WakeSpy:
+    """Notes what a wake word detector is given, and in which block."""
+
+    def __init__(self, blocks):
+        self.blocks, self.steps, self.own_steps = blocks, [], []
+
+    def step(self, t, block):
+        self.steps.append((len(self.blocks), t, block))
+
+    def own(self, t, block):
+        self.own_steps.append((len(self.blocks), t, block))
+
+
+def test_no_block_has_to_bear_two_networks_and_none_of_them_misses_a_sample(store, reading, monkeypatch):
+    sound, playing = reading[:48_000], np.random.default_rng(0).normal(0, 0.1, 48_000).astype(np.float32)
+    vad, blocks, judged = vad_of(store), [], []
+    monkeypatch.setattr(vad, "probability", lambda frame: judged.append(len(blocks)) or 0.0)
+    path = EchoPath(NoCanceller, BLOCK_SAMPLES)
+    monkeypatch.setattr(EchoPath, "is_echoing", True)
+    wake = WakeSpy(blocks)
+    main, hear = Mailbox("main", 10_000), Mailbox("hear", 10_000)
+    loop = AudioLoop(Memory(sound), path, vad, Segmenter(), wake, Playout(15), Mailbox("audio", 8), hear, main)
+    far = iter(np.split(playing, 300))
+    process = path.process
+
+    def processed(near, played, reference, xruns):
+        clean = process(near, played, reference, xruns)
+        path.far = next(far)
+        blocks.append(1)
+        return clean
+
+    monkeypatch.setattr(path, "process", processed)
+    loop.run()
+    in_block = judged + [block for block, *_ in wake.steps + wake.own_steps]
+    assert len(in_block) == len({*in_block})
+    assert len(wake.steps) == 37 and len(wake.own_steps) >= 36
+    for number, (_, t, step) in enumerate(wake.steps):
+        assert t == (number + 1) * STEP_SAMPLES and np.array_equal(step, sound[t - STEP_SAMPLES : t])
+    for _, t, step in wake.own_steps[1:]:
+        assert np.array_equal(step, playing[t - STEP_SAMPLES : t])
+    apart = [own[1] - step[1] for own, step in zip(wake.own_steps[1:], wake.steps, strict=False)]
+    assert all(abs(samples_apart - STEP_SAMPLES // 2) <= 2 * BLOCK_SAMPLES for samples_apart in apart), "half a step"
+
+
+def test_what_the_wake_word_forgets_changes_nothing_it_hears(store):
+    """openWakeWord as it comes remembers ten seconds, at a price."""
+    from openwakeword.model import Model
+
+    folder = store.path("wake-words")
+    sound = (20_000 * read_wave(store.path("dev-speech") / "beckett.wav")[:64_000]).astype(np.int16)
+    np.random.seed(0)  # it begins with some noise
+    ours = _Scores(folder, ("alexa",))
+    np.random.seed(0)
+    theirs = Model(
+        wakeword_models=[str(folder / "alexa_v0.1.onnx")],
+        inference_framework="onnx",
+        melspec_model_path=str(folder / "melspectrogram.onnx"),
+        embedding_model_path=str(folder / "embedding_model.onnx"),
+    )
+    for t in range(0, 64_000, STEP_SAMPLES):
+        block = sound[t : t + STEP_SAMPLES]
+        ours._model.predict(block)
+        theirs.predict(block)
+    mine, whole = ours._model.preprocessor.feature_buffer, theirs.preprocessor.feature_buffer
+    assert mine.shape == whole.shape and np.ptp(whole) > 50
+    assert np.abs(mine - whole).max() < 0.01
 
 
 def test_the_loop_hands_every_sample_on_once_and_reports_speech(store, reading):

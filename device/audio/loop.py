@@ -70,6 +70,7 @@ class AudioLoop:
         self._frame = np.empty(0, dtype=np.float32)
         self._step = np.empty(0, dtype=np.float32)
         self._own = np.empty(0, dtype=np.float32)  # half a step behind, so that no block has to bear both
+        self._own_is_due = True
         self._stopping = False
 
     def run(self) -> None:
@@ -107,21 +108,27 @@ class AudioLoop:
 
     def _listen(self, clean: np.ndarray) -> None:
         self._frame = np.concatenate((self._frame, clean))
+        if self._wake is not None:
+            self._own = np.concatenate((self._own, self.echo.far))[-STEP_SAMPLES:]
+            self._step = np.concatenate((self._step, clean))
+        # No block has to bear two networks: where the VAD has its turn the wake word's waits for the next block.
         if self._frame.size >= FRAME_SAMPLES:
             frame, self._frame = self._frame[:FRAME_SAMPLES], self._frame[FRAME_SAMPLES:]
             self._hear_frame(frame, self._t - self._frame.size - FRAME_SAMPLES)
-        if self._wake is None:
-            return
-        self._own = np.concatenate((self._own, self.echo.far))[-STEP_SAMPLES:]
-        self._step = np.concatenate((self._step, clean))
-        if self._step.size == STEP_SAMPLES // 2 and self.echo.is_echoing:
-            self._wake.own(self._t, self._own)
-        elif self._step.size >= STEP_SAMPLES:
-            found = self._wake.step(self._t, self._step)
-            self._step = np.empty(0, dtype=np.float32)
+        elif self._wake is not None:
+            self._hear_step()
+
+    def _hear_step(self) -> None:
+        if self._step.size >= STEP_SAMPLES:
+            step, self._step = self._step[:STEP_SAMPLES], self._step[STEP_SAMPLES:]
+            self._own_is_due = True
+            found = self._wake.step(self._t - self._step.size, step)
             # Over its own voice a score that proves nothing counts only where somebody is known to speak.
             if found and (found.is_sure or self._echo_t <= found.start_t or self._segmenter.end_t > found.start_t):
                 self._hear_wake_word(found)
+        elif self._own_is_due and self._step.size >= STEP_SAMPLES // 2 and self.echo.is_echoing:
+            self._own_is_due = False
+            self._wake.own(self._t, self._own)
 
     def _hear_wake_word(self, found: Detection) -> None:
         word = WakeWord(found.t, found.start_t, found.word, found.score, found.is_sure)

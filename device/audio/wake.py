@@ -25,6 +25,10 @@ _OWN_SHARE = 0.3
 _OWN_SAMPLES = samples(1000)
 _OWN_STEPS = _OWN_SAMPLES // STEP_SAMPLES
 
+# What openWakeWord's networks look back on: samples before a step's, and frames of 10 ms.
+_MEL_OVERLAP_SAMPLES = 480
+_EMBEDDED_MELS = 76
+
 
 @dataclass(frozen=True, slots=True)
 class Detection:
@@ -115,6 +119,9 @@ class _Scores:
         features = self._model.preprocessor
         features.embedding_model = quiet_session(folder / "embedding_model.onnx")
         features.feature_buffer = features.feature_buffer.copy()
+        # It keeps ten seconds, and makes a list of all their samples at each step: a third of the time a step took.
+        features.raw_data_buffer = deque(maxlen=STEP_SAMPLES + _MEL_OVERLAP_SAMPLES)
+        features.melspectrogram_max_len = _EMBEDDED_MELS
 
     def of(self, block: np.ndarray) -> dict[str, float]:
         """The score of each word, 0..1, with STEP_SAMPLES more."""
