@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +25,7 @@ from device.bench.turn_score import (
     SOURCES,
     VERDICT_MS,
     calibration,
+    calibration_error,
     cost,
     figures,
     is_cut_in,
@@ -183,6 +185,23 @@ def test_every_pause_is_in_one_bin_of_the_calibration(pairs):
     bins = calibration(p, is_end, np.ones(len(p)))
     assert sum(each["count"] for each in bins) == len(p)
     assert all(0 <= each["was"] <= 1 for each in bins)
+    assert sum(each["weight"] for each in bins) == pytest.approx(1, abs=1e-3) and 0 <= calibration_error(bins) <= 1
+
+
+def test_the_calibration_error_is_how_far_off_a_probability_is_in_the_mean():
+    p, is_end = np.array([0.1] * 10 + [0.9] * 10), np.array([True] + [False] * 9 + [True] * 9 + [False])
+    assert calibration_error(calibration(p, is_end, np.ones(20))) == pytest.approx(0, abs=1e-3)
+    assert calibration_error(calibration(1 - p, is_end, np.ones(20))) == pytest.approx(0.8, abs=1e-3)
+    more_sure = calibration(p**3, is_end, np.array([1.0] * 10 + [3.0] * 10))
+    assert calibration_error(more_sure) == pytest.approx((0.099 + 3 * 0.171) / 4, abs=1e-3), "by weight"
+    assert math.isnan(calibration_error([]))
+
+
+@pytest.mark.parametrize("source", ["people", "spoken"])
+def test_what_is_said_of_recordings_it_was_not_fitted_to_is_calibrated(source):
+    """Of the weights that ship, as `fit_turn` measured it."""
+    data = json.loads(resources.files("device.hear").joinpath("turn_weights.json").read_text())
+    assert data["calibration_error_on_others"][source] <= 0.06
 
 
 @given(st.lists(rows, min_size=1, max_size=8))
@@ -511,5 +530,8 @@ def test_a_real_run_on_one_synthesized_turn(tmp_path, store, voice, capsys):
     found = json.loads((tmp_path / "out" / "turns.json").read_text())
     assert found["people"] and found["figures"]["recordings"] == 1 and found["figures"]["hesitations"] >= 3
     assert found["figures"]["wait_ms"]["p50"] < 500, "a whole command is answered soon"
-    assert len(found["curve"]) > 10 and "ROC area" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert len(found["curve"]) > 10 and "ROC area" in out
+    error, page = found["figures"]["calibration_error"], (tmp_path / "out" / "report.html").read_text()
+    assert f"calibration error                {error:.3f}\n" in out and f"<b>{error:.3f}</b><span>calibration" in page
     assert (tmp_path / "out" / "report.html").stat().st_size > 5000

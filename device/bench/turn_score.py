@@ -143,17 +143,30 @@ def roc_area(scores: np.ndarray, is_end: np.ndarray) -> float:
 
 
 def calibration(p: np.ndarray, is_end: np.ndarray, weight: np.ndarray, bins: int = 5) -> list[dict[str, float]]:
-    """In each bin of equal width with anything in it: mean probability said, share that were ends, how many."""
+    """In each bin of equal width with anything in it: mean probability said, share that were ends, how many, and their
+    share of the weight."""
     which = np.minimum((p * bins).astype(int), bins - 1)
     return [
         {
             "said": round(float(np.average(p[which == b], weights=weight[which == b])), 3),
             "was": round(float(np.average(is_end[which == b], weights=weight[which == b])), 3),
             "count": int((which == b).sum()),
+            "weight": round(float(weight[which == b].sum() / weight.sum()), 4),
         }
         for b in range(bins)
         if weight[which == b].sum() > 0
     ]
+
+
+def calibration_error(bins: Sequence[dict[str, float]]) -> float:
+    """By how much what is said is off, in the mean over the bins of `calibration`, 0..1: the expected calibration error.
+    nan of nothing.
+
+    From Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning" (2015).
+    """
+    if not bins:
+        return math.nan
+    return float(np.average([abs(each["said"] - each["was"]) for each in bins], weights=[each["weight"] for each in bins]))
 
 
 # By what ends are told from cuts, alone and together.
@@ -205,7 +218,7 @@ def figures(pauses: Sequence[Row]) -> Row:
     judged_here = np.array([pause["is_end"] or pause["kind"] != "fluent" for pause in heard], bool)
     waits = np.array([wait_ms for pause in ends if (wait_ms := answered_ms(pause, pause["waited_ms"])) is not None])
     weight = np.array([1.0 if pause["kind"] == "fluent" else 0.25 for pause in heard])
-    fused = np.array([SOURCES["fused"](pause) for pause in heard])
+    fused = calibration(np.array([SOURCES["fused"](pause) for pause in heard]), is_end, weight)
     return {
         "recordings": len(clips),
         "hesitations": len(cuts),
@@ -219,7 +232,8 @@ def figures(pauses: Sequence[Row]) -> Row:
         "mean_wait_ms": round(float(waits.mean())) if len(waits) else None,
         "dead_air": round(_share([pause["waited_ms"] > DEAD_AIR_MS for pause in ends]), 4),
         "cost": _finite(cost(pauses, [pause["waited_ms"] for pause in pauses])),
-        "calibration": calibration(fused, is_end, weight),
+        "calibration": fused,
+        "calibration_error": _finite(calibration_error(fused)),
     }
 
 

@@ -221,6 +221,7 @@ def print_table(result: Row, out: TextIO) -> None:
     print(f"hesitations cut, by their length {cut}", file=out)
     print(f"dead air                         {at['dead_air']:.1%}", file=out)
     print("ROC area                         " + "  ".join(f"{n} {known(a, '.3f')}" for n, a in at["roc"].items()), file=out)
+    print(f"calibration error                {known(at['calibration_error'], '.3f')}", file=out)
     print("\npatience  mean wait  false cut-ins  hesitations of 0.8 s cut  dead air     cost", file=out)
     for point in (*result["curve"], *result["timeouts"]):
         print(

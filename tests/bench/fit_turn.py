@@ -266,6 +266,7 @@ def main() -> None:
             "version": WEIGHTS_VERSION,
             "fitted": f"tests/bench/fit_turn.py, {found['people']['recordings']} recordings of people",
             "roc_area_on_others": found["people"]["roc"]["fused"],
+            "calibration_error_on_others": {source: of["calibration_error"] for source, of in found.items()},
             "points": points,
             "weights": model.weights,
         }
