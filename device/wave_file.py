@@ -2,6 +2,7 @@
 
 import wave
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -49,10 +50,11 @@ def _decode(raw: bytes, width: int) -> np.ndarray:
     return np.frombuffer(raw, kind).astype(np.float32) / 2 ** (8 * width - 1)
 
 
-def write_wave(path: Path, sound: np.ndarray) -> None:
-    """Write float32 [-1, 1] at 16 kHz as 16-bit PCM; sound has shape (samples,) or (samples, channels)."""
+def write_wave(path: Path | BinaryIO, sound: np.ndarray) -> None:
+    """Write float32 [-1, 1] at 16 kHz as 16-bit PCM, also to a file that is open; sound has shape (samples,) or (samples,
+    channels)."""
     pcm = (np.clip(sound, -1.0, 1.0) * 32767).astype("<i2")
-    with wave.open(str(path), "wb") as target:
+    with wave.open(str(path) if isinstance(path, Path) else path, "wb") as target:
         target.setnchannels(1 if sound.ndim == 1 else sound.shape[1])
         target.setsampwidth(2)
         target.setframerate(SAMPLE_RATE_HZ)

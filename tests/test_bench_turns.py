@@ -1,8 +1,11 @@
 """`nod bench turns`: what it makes of recordings, how it counts, and one real run."""
 
+import base64
 import hashlib
+import io
 import json
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -35,11 +38,14 @@ from device.bench.turn_score import (
     waits_ms,
 )
 from device.bench.turns import (
+    FAULTS,
+    Clip,
     Wrong,
     _synthesized,
     cheapest,
     curve,
     fault,
+    measure,
     print_table,
     read_labels,
     run_turns,
@@ -244,7 +250,7 @@ def test_all_that_reads_the_text_is_scored_together_and_nothing_else():
 def test_silence_alone_knows_as_much_of_a_cut_as_of_an_end():
     cuts = [row(kind=kind, text="set a timer for", voice=0.1) for kind in ("word", "um")]
     areas = figures(weigh(judged([row(), row(), *cuts]), MODEL, Config()))["roc"]
-    assert areas == {"ending": 0.5, "pause": 0.5} | dict.fromkeys(SOURCES.keys() - {"ending", "pause"}, 1.0)
+    assert areas == {name: 0.5 if name in ("ending", "pause") else 1.0 for name in SOURCES}
 
 
 def test_a_fixed_silence_is_waited_for_whatever_was_said():
@@ -347,7 +353,7 @@ def test_a_turn_that_is_over_before_its_last_word_is_cut_in_on_and_no_fast_answe
     assert at["mean_wait_ms"] == pytest.approx(usual["waited_ms"] / 2, abs=1), "0 ms while it fades"
     assert figures([usual, lost])["wait_ms"] == figures([usual])["wait_ms"], "the lost one has no wait"
     late = weigh(judged([row(late_ms=-700.0, fading_ms=200.0, text="set a timer for", voice=0.01)]), MODEL, Config())[0]
-    assert fault(late) is None and not is_cut_in(late, late["waited_ms"]), "lost, but waited for"
+    assert fault(late) == "slow" and not is_cut_in(late, late["waited_ms"]), "lost, but waited for"
 
 
 def test_how_long_a_turn_fades_inaudibly_is_told_of_the_whole_one():
@@ -482,17 +488,71 @@ def test_a_folder_without_recordings_is_an_error(tmp_path, store):
         run_turns(Config(), store, tmp_path, tmp_path / "out", None)
 
 
-def test_a_wrong_decision_can_be_heard(tmp_path):
+@pytest.fixture(scope="module")
+def wrong() -> list[Wrong]:
+    """A hesitation that was cut, a pause within a turn, and an end that nobody noticed."""
     sound, spans = tones(400, 300, 500)
     take = takes(sound, spans, None, np.random.default_rng(0))[1]
-    pauses = weigh(judged([row(kind="word", text="a <b>")]), MODEL, Config())
-    result = result_of(pauses)
-    missed = weigh(judged([unnoticed()]), MODEL, Config())[0]
-    wrong = [Wrong("cut in on a hesitation", take, pauses[0]), Wrong("dead air", take, missed)]
+    inner = row(is_last=False, length_ms=900.0, late_ms=-800.0)
+    pauses = weigh(judged([row(kind="word", text="a <b>", late_ms=50.0), inner, unnoticed()]), MODEL, Config())
+    return [Wrong(fault(pause), take, pause) for pause in pauses]
+
+
+def test_a_wrong_decision_can_be_heard_beside_its_waveform(tmp_path, wrong, monkeypatch):
+    monkeypatch.setattr("device.bench.turn_page.EMBEDDED_MAX", 2)
+    (tmp_path / "wrong").mkdir()
+    (tmp_path / "wrong" / "0009.wav").write_bytes(b"of an earlier run")
+    page = write_page(tmp_path, "one", result_of([each.pause for each in wrong]), wrong).read_text()
+    shown = re.findall('<section class="wrong">.*?</section>', page)
+    assert len(shown) == 3 and "a &lt;b&gt;" in shown[0] and "http" not in page.replace("http://www.w3.org", "")
+    for each, section in zip(wrong, shown, strict=True):
+        (source,) = re.findall('<audio controls preload="none" src="(.*?)">', section)
+        assert source.startswith("data:audio/wav;base64,") == (section != shown[2])
+        data = base64.b64decode(source.split(",")[1]) if section != shown[2] else (tmp_path / source).read_bytes()
+        played, rate_hz = soundfile.read(io.BytesIO(data), dtype="float32")
+        assert rate_hz == 16_000 and np.allclose(played, each.take.sound[: len(played)], atol=1e-4)
+        assert len(played) > each.take.end_t + 8000, "as far as the decision, and what comes then"
+        (path,) = re.findall('<path class="user" d="(.*?)"/>', section)
+        heights = np.array(path.strip("MZ").split()[1::2], float)
+        assert len(heights) >= 2 * len(played) // 160 and np.ptp(heights) > 100, "every 10 ms, and the beeps are seen"
+    assert [file.name for file in (tmp_path / "wrong").iterdir()] == ["0002.wav"]
+
+
+def test_the_last_sound_and_the_decision_are_marked_where_they_were(tmp_path, wrong):
+    page = write_page(tmp_path, "one", result_of([each.pause for each in wrong]), wrong).read_text()
+    assert not (tmp_path / "wrong").exists(), "all of it is in the page"
+    shown = re.findall('<section class="wrong">.*?</section>', page)
+    for each, section, ended_t in zip(wrong, shown, (16_000 - 800, 16_000, 16_000), strict=True):
+        marks = dict(re.findall(r'class="mark (\w+)" style="left:([\d.]+)%"', section))
+        size = len(base64.b64decode(re.search("base64,(.*?)\"", section)[1])) // 2 - 22
+        assert float(marks["ended"]) == pytest.approx(100 * ended_t / size, abs=0.1)
+        if each.pause["evidence"]:
+            decided_t = ended_t + each.pause["waited_ms"] * 16
+            assert float(marks["decided"]) == pytest.approx(100 * decided_t / size, abs=0.1)
+            assert f"taken for the end, {each.pause['waited_ms']:.0f} ms later" in section
+        else:
+            assert "decided" not in marks
+
+
+def test_the_curve_and_the_calibration_are_drawn(tmp_path, wrong):
+    result = result_of(weigh(judged([row(), row(kind="word"), row(is_last=False, length_ms=900.0)]), MODEL, Config()))
     page = write_page(tmp_path, "one", result, wrong).read_text()
-    assert page.count("data:audio/wav;base64,") == 2 and "a &lt;b&gt;" in page
-    assert page.count('class="mark ended"') == 2 and page.count('class="mark decided"') == 1
-    assert "http" not in page.replace("http://www.w3.org", "")
+    for name in ("false_cut_ins", "hesitations_cut"):
+        (points,) = re.findall(f'<polyline class="{name}" points="(.*?)"/>', page)
+        assert len(points.split()) == len(result["curve"])
+        assert len(re.findall(f'<circle class="{name} [a-z ]*" cx', page)) == len(result["curve"])
+    assert page.count('<circle class="bin"') == len(result["figures"]["calibration"])
+    assert "<h2>Wrong decisions: 1 cut in on a hesitation, 1 cut in, 1 dead air</h2>" in page
+
+
+def test_the_worst_comes_first(monkeypatch, store):
+    heard = {"ok": row(), "slow": row(text="can i have a tea", voice=0.4), "cut": row(kind="word")}
+    heard |= {"inner": row(is_last=False, length_ms=900.0), "missed": unnoticed()}
+    ear = SimpleNamespace(word_spans=lambda sound: [], rows=lambda name, source, made: [heard[name]])
+    monkeypatch.setattr("device.bench.turns.Ear", lambda *_: ear)
+    monkeypatch.setattr("device.bench.turns.takes", lambda *_: [Take("fluent", np.zeros(9), 9)])
+    _, found = measure((Clip(name, np.zeros(9)) for name in heard), np.zeros(9), Config(), store)
+    assert [each.what for each in found] == ["cut in", "dead air", "cut in on a hesitation", "slow"] == [*FAULTS]
 
 
 def digest_of_speaker() -> str:

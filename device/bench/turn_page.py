@@ -3,18 +3,20 @@
 import base64
 import html
 import io
-import wave
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from device.events import SAMPLE_RATE_HZ, samples
+from device.events import samples
 from device.report import fill
 from device.timeline import COLUMN_SAMPLES, HALF_HEIGHT, envelope_path
+from device.wave_file import write_wave
 
-SHOWN_MAX = 60  # more wrong decisions than that would make the page too heavy; turns.json names them all
+SOUNDS = "wrong"  # folder beside the page
+EMBEDDED_MAX = 60  # wrong decisions whose sound is in the page itself: more would make it too heavy; theirs is in SOUNDS
 _AFTER_SAMPLES = samples(900)
 _WIDE, _HIGH = 600, 260
 
@@ -22,9 +24,16 @@ Row = dict[str, Any]
 
 
 def write_page(out_dir: Path, whose: str, result: Row, wrong: Sequence[Any]) -> Path:
-    """Write `report.html` in `out_dir`.  wrong: `device.bench.turns.Wrong`, in the order of the recordings."""
-    page = out_dir / "report.html"
-    left_out = len(wrong) - SHOWN_MAX
+    """Write `report.html` in `out_dir`, and what isn't in it of the sound in SOUNDS.
+
+    wrong: `device.bench.turns.Wrong`, the worst first.
+    """
+    page, sounds = out_dir / "report.html", out_dir / SOUNDS
+    for earlier in sounds.glob("[0-9][0-9][0-9][0-9].wav"):
+        earlier.unlink()
+    if len(wrong) > EMBEDDED_MAX:
+        sounds.mkdir(exist_ok=True)
+    count = Counter(each.what for each in wrong)
     page.write_text(
         fill(
             "bench/turns.html",
@@ -37,8 +46,8 @@ def write_page(out_dir: Path, whose: str, result: Row, wrong: Sequence[Any]) -> 
                 f"<tr><td>{html.escape(name)}</td><td>{known(area, '.3f')}</td></tr>"
                 for name, area in result["figures"]["roc"].items()
             ),
-            wrong="".join(_wrong(each) for each in wrong[:SHOWN_MAX]) or "<p>None.</p>",
-            left_out=f"<p>{left_out} more are in turns.json.</p>" if left_out > 0 else "",
+            count=", ".join(f"{number} {what}" for what, number in count.items()) or "none",
+            wrong="".join(_wrong(each, place, sounds) for place, each in enumerate(wrong)),
         ),
         encoding="utf-8",
     )
@@ -123,10 +132,10 @@ def _figure(drawn: str, left: str, right: str, top: str) -> str:
     )
 
 
-def _wrong(each: Any) -> str:
+def _wrong(each: Any, place: int, sounds: Path) -> str:
     """One decision: what was heard, its waveform with the last sound and the decision marked, and the sound itself."""
     pause, take = each.pause, each.take
-    began_t = pause["end_t"] - samples(pause["late_ms"]) if pause["is_end"] or pause["kind"] != "fluent" else pause["end_t"]
+    began_t = pause["end_t"] - samples(pause["late_ms"])
     marked = [("ended", began_t, "the last sound")]
     if pause["evidence"]:
         decided_t = began_t + samples(pause["waited_ms"])
@@ -143,15 +152,16 @@ def _wrong(each: Any) -> str:
         f"<span>{html.escape(pause['text'])}</span><small>{html.escape(pause['clip'])}; P(end) {said}</small></header>"
         f'<div class="shape"><svg viewBox="0 0 {-(-size // COLUMN_SAMPLES)} {2 * HALF_HEIGHT}" preserveAspectRatio="none">'
         f'<path class="user" d="{envelope_path(sound)}"/></svg>{marks}</div>'
-        f'<audio controls preload="none" src="data:audio/wav;base64,{_wave(sound)}"></audio></section>'
+        f'<audio controls preload="none" src="{_source(sound, place, sounds)}"></audio></section>'
     )
 
 
-def _wave(sound: np.ndarray) -> str:
+def _source(sound: np.ndarray, place: int, sounds: Path) -> str:
+    """Of a player: the sound itself, or a file that is written in `sounds`."""
+    if place >= EMBEDDED_MAX:
+        name = f"{place:04}.wav"
+        write_wave(sounds / name, sound)
+        return f"{sounds.name}/{name}"
     buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as target:
-        target.setnchannels(1)
-        target.setsampwidth(2)
-        target.setframerate(SAMPLE_RATE_HZ)
-        target.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
+    write_wave(buffer, sound)
+    return f"data:audio/wav;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

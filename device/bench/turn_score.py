@@ -23,6 +23,9 @@ RELEASE_LEAD_MS = milliseconds(RELEASE_LEAD)
 SETTLE_MS = 28  # from the notice of a pause to its text
 VERDICT_MS = 8  # from when a voice is due to be judged to how it sounds
 DEAD_AIR_MS = 1500
+# From here on a silence is itself heard as reluctance: Roberts and Francis, "Identifying a temporal threshold of
+# tolerance for silent gaps after requests" (2013).
+SLOW_MS = 700
 FUSED_MS = 200
 HESITATIONS_MS = (300, 500, 800, 1200)
 LATE_MS, LATE_COST = 500.0, 0.5  # in seconds of silence, for each answer that comes later
@@ -33,11 +36,13 @@ HESITATING = 0.2 / 4  # one turn in five, at a quarter of the cost
 def judged(rows: Sequence[Row]) -> list[Row]:
     """The pauses whose truth is known, each with `is_end` and `evidence`: of hesitant takes the last one alone.
 
-    A take's last is among them also where it was never noticed: without evidence.
+    A take's last is among them also where it was never noticed: without evidence.  Only a last one is late.
     """
     pauses = [row for row in rows if row["is_last"] or (row["asked"] and row["kind"] == "fluent")]
     return [
-        row | {"is_end": row["kind"] == "fluent" and row["is_last"], "evidence": [_evidence(a) for a in row["asked"]]}
+        row
+        | {"is_end": row["kind"] == "fluent" and row["is_last"], "evidence": [_evidence(a) for a in row["asked"]]}
+        | {"late_ms": row["late_ms"] if row["is_last"] else 0.0}
         for row in pauses
     ]
 

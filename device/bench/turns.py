@@ -19,7 +19,7 @@ from device.bench.hesitate import Take, takes
 from device.bench.offline import Ear
 from device.bench.requests import OPEN, ORDERS, PLAIN, ROOM_NOISE_DB
 from device.bench.turn_page import known, marks, named, write_page
-from device.bench.turn_score import DEAD_AIR_MS, figures, is_cut_in, judged, p_of_text, waits_ms
+from device.bench.turn_score import DEAD_AIR_MS, SLOW_MS, figures, is_cut_in, judged, p_of_text, waits_ms
 from device.config import Config
 from device.errors import BenchError
 from device.events import SAMPLE_RATE_HZ, samples
@@ -29,6 +29,7 @@ from device.reply.intents import Reader
 from device.speak.voice import Voice
 
 FILES = ("turns.json", "report.html")
+FAULTS = ("cut in", "dead air", "cut in on a hesitation", "slow")  # the worst first
 SEED = 4
 PATIENCE = (0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 1.0, 1.25, 1.6, 2.5, 4.0, 6.0, 10.0)  # the points of the curve
 TIMEOUTS_MS = (200, 300, 400, 500, 700, 1000, 1500)
@@ -51,7 +52,7 @@ class Clip:
 
 @dataclass(frozen=True, eq=False)
 class Wrong:
-    """A decision that was wrong.  what: "cut in", "cut in on a hesitation" or "dead air".  pause: its row."""
+    """A decision that was wrong.  what: one of FAULTS.  pause: its row."""
 
     what: str
     take: Take
@@ -133,7 +134,7 @@ def speaker(config: Config, store: ModelStore, pitch: float, speed: float = 1.0,
 def measure(
     clips: Iterator[Clip], um: np.ndarray, config: Config, store: ModelStore
 ) -> tuple[list[Row], list[Wrong]]:
-    """Hear every take of every clip.  The pauses, each with `p`, `waited_ms` and `text_log_odds`, and what was wrong."""
+    """Hear every take of every clip.  The pauses, each with what `weigh` adds, and what was wrong, the worst first."""
     ear, model, rng = Ear(store, Reader().completeness), TurnModel.load(), np.random.default_rng(SEED)
     found: list[Row] = []
     wrong: list[Wrong] = []
@@ -143,7 +144,7 @@ def measure(
             found += pauses
             wrong += [Wrong(what, take, pause) for pause in pauses if (what := fault(pause))]
         print(f"  {number:4}  {clip.name[:60]}", flush=True)
-    return found, wrong
+    return found, sorted(wrong, key=lambda each: FAULTS.index(each.what))
 
 
 def weigh(pauses: list[Row], model: TurnModel, config: Config) -> list[Row]:
@@ -158,12 +159,14 @@ def weigh(pauses: list[Row], model: TurnModel, config: Config) -> list[Row]:
 
 
 def fault(pause: Row) -> str | None:
-    """What was wrong with the decision in a pause, if anything was."""
+    """What was wrong with the decision in a pause, if anything was: one of FAULTS."""
     if pause["kind"] != "fluent":
         return "cut in on a hesitation" if pause["waited_ms"] < HESITATION_MS else None
     if is_cut_in(pause, pause["waited_ms"]):
         return "cut in"
-    return "dead air" if pause["is_end"] and pause["waited_ms"] > DEAD_AIR_MS else None
+    if not pause["is_end"] or pause["waited_ms"] <= SLOW_MS:
+        return None
+    return "dead air" if pause["waited_ms"] > DEAD_AIR_MS else "slow"
 
 
 def curve(pauses: list[Row], config: Config) -> list[Row]:
