@@ -20,7 +20,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device.bench.hesitate import Take, joined, last_sound, room_noise, takes
+from device.bench.hesitate import Take, joined, last_sound, room_noise, spliced, takes
 from device.bench.offline import Ear
 from device.bench.turn_page import write_page
 from device.bench.turn_score import (
@@ -35,6 +35,7 @@ from device.bench.turn_score import (
     judged,
     p_of_text,
     roc_area,
+    spliced_figures,
     waits_ms,
 )
 from device.bench.turns import (
@@ -99,7 +100,8 @@ def unnoticed(clip="b", kind="fluent") -> dict:
 
 def result_of(pauses: list[dict], config=Config()) -> dict:
     points = curve(pauses, config)
-    shown = {"figures": figures(pauses), "curve": points, "cheapest_patience": cheapest(points)}
+    shown = {"figures": figures(pauses) | {"spliced": spliced_figures([])}, "curve": points}
+    shown |= {"cheapest_patience": cheapest(points)}
     return shown | {"timeouts": timeouts(pauses), "settings": {"patience": config.turn.patience}}
 
 
@@ -134,6 +136,21 @@ def test_takes_are_the_turn_and_hesitant_beginnings_of_it():
 def test_a_label_says_better_where_the_turn_ends():
     sound, spans = tones(400, 300, 500)
     assert takes(sound, spans, None, np.random.default_rng(0), end_t=15_000)[0].end_t == 15_000
+
+
+def test_a_pause_is_spliced_into_a_whole_turn():
+    sound, spans = tones(400, 300, 500, 300, 400)
+    take, again = (spliced(sound, spans, 800, np.random.default_rng(2)) for _ in range(2))
+    fluent = takes(sound, spans, None, np.random.default_rng(2))[0]
+    assert np.array_equal(take.sound, again.sound) and take.kind == "spliced"
+    assert (take.end_t, take.fading) == (fluent.end_t + 12_800, fluent.fading)
+    cut_t = take.paused_t - 6400
+    assert cut_t in [end for _, end in spans[:-1]]
+    assert np.array_equal(take.sound[: cut_t - 80], sound[: cut_t - 80])
+    assert np.abs(take.sound[cut_t + 80 : cut_t + 12_720]).max() < 0.02, "the room's own noise"
+    assert np.allclose(take.sound[cut_t + 12_880 : take.end_t], sound[cut_t + 80 : fluent.end_t])
+    assert len(take.sound) - take.end_t == len(fluent.sound) - fluent.end_t
+    assert spliced(*tones(400), 800, np.random.default_rng(2)) is None, "one word has none to pause after"
 
 
 @given(st.integers(1, 40_000), st.integers(0, 9))
@@ -376,7 +393,8 @@ def test_a_take_that_ends_where_the_listener_notices_nothing_still_has_an_end():
         heard.pauses = lambda take, pauses=pauses: [*pauses]
         *before, last = heard.rows("a", "bench", [Take("fluent", np.zeros(32_000, np.float32), 16_000, 160)])
         assert len(before) == len(pauses) and not any(each["is_last"] for each in before)
-        assert last == unnoticed("a") | {"text": text, "fading_ms": 10.0} and judged([last])[0]["is_end"]
+        told = {"text": text, "fading_ms": 10.0, "is_spliced": False}
+        assert last == unnoticed("a") | told and judged([last])[0]["is_end"]
 
 
 @pytest.mark.parametrize("found", [[row()], [row(kind="word")], [unnoticed(), row(kind="word")]])
@@ -394,6 +412,33 @@ def test_what_can_not_be_told_is_null(found, tmp_path, capsys):
 
 def test_nothing_to_be_told_of_no_pauses():
     assert len(waits_ms([], MODEL, (100, 1800))) == 0 and figures([])["mean_wait_ms"] is None
+
+
+def test_the_pause_that_was_spliced_in_is_known_among_a_turns_own():
+    heard = object.__new__(Ear)
+    lasting = ((9000, 200.0), (16_000, 700.0), (40_000, None))
+    own, inside, end = ({"end_t": t, "late_ms": 0.0, "text": "a", "length_ms": ms} for t, ms in lasting)
+    heard.pauses = lambda take: [own, inside, end]
+    rows = heard.rows("a", "bench", [Take("spliced", np.zeros(60_000, np.float32), 40_000, 0, 22_000)])
+    assert [each["is_spliced"] for each in rows] == [False, True, False]
+    heard.pauses = lambda take: [own, inside | {"length_ms": None}]
+    assert heard.rows("a", "bench", [Take("spliced", np.zeros(60_000, np.float32), 40_000, 0, 22_000)])[1]["is_spliced"]
+
+
+def test_a_whole_turn_with_a_pause_in_it_counts_apart():
+    def turn(clip, length_ms, voice, end):
+        own = row(clip, "spliced", is_last=False, length_ms=900.0)
+        return [own, row(clip, "spliced", is_last=False, voice=voice, length_ms=length_ms) | {"is_spliced": True}, end]
+
+    found = turn("a", 800.0, 0.97, row("a", "spliced")) + turn("b", 800.0, 0.02, unnoticed("b", "spliced"))
+    found += turn("c", 130.0, 0.97, row("c", "spliced", late_ms=-700.0))
+    pauses = weigh(judged(found), MODEL, Config())
+    assert len(pauses) == 6, "its own pauses are those of the fluent take"
+    at = spliced_figures(pauses)
+    assert (at["turns"], at["cut_in"], at["dead_air"]) == (3, 0.6667, 0.3333)
+    assert at["wait_ms"] == figures(weigh(judged([row()]), MODEL, Config()))["wait_ms"]
+    assert [fault(pause) for pause in pauses] == ["cut in on a hesitation", None, None, "dead air", None, "cut in"]
+    assert spliced_figures([]) == {"turns": 0, "cut_in": 0, "wait_ms": {}, "dead_air": 0}
 
 
 def test_a_recording_cut_in_on_from_one_of_two_places_counts_half():
@@ -590,6 +635,8 @@ def test_a_real_run_on_one_synthesized_turn(tmp_path, store, voice, capsys):
     found = json.loads((tmp_path / "out" / "turns.json").read_text())
     assert found["people"] and found["figures"]["recordings"] == 1 and found["figures"]["hesitations"] >= 3
     assert found["figures"]["wait_ms"]["p50"] < 500, "a whole command is answered soon"
+    whole = found["figures"]["spliced"]
+    assert whole["turns"] == 1 and whole["wait_ms"]["p50"] < 500, "also after a pause within it"
     out = capsys.readouterr().out
     assert len(found["curve"]) > 10 and "ROC area" in out
     error, page = found["figures"]["calibration_error"], (tmp_path / "out" / "report.html").read_text()

@@ -30,14 +30,16 @@ class Take:
     """A turn, or the beginning of one, followed by silence.
 
     kind: "fluent" (the whole turn), "word" or "dip" (cut at a word's end or where it is quiet for a moment), "repeat" (cut,
-    a pause, and the last word again), "um" (cut, and an "um").  end_t: where its last sound ends.  fading: how many
-    samples before that it is too soft to be heard (`device.spans`), of a whole turn.
+    a pause, and the last word again), "um" (cut, and an "um"), "spliced" (the whole turn, after a pause within it).  end_t:
+    where its last sound ends.  fading: how many samples before that it is too soft to be heard (`device.spans`), of a
+    whole turn.  paused_t: the middle of the pause that was spliced in.
     """
 
     kind: str
     sound: np.ndarray
     end_t: int
     fading: int = 0
+    paused_t: int | None = None
 
 
 def levels_db(sound: np.ndarray) -> np.ndarray:
@@ -123,7 +125,7 @@ def takes(
     low_t = max(0, min((start for start, _ in word_spans), default=0))
     silence = room_noise(sound, samples(SILENCE_MS) + 2048, rng)
     fluent = joined([sound[: high_t + samples(400)], silence])
-    inner = [span for span in word_spans[:-1] if low_t + _EDGE_SAMPLES < span[1] < high_t - samples(200)]
+    inner = _inner(word_spans, high_t)
     made = [Take("fluent", fluent, high_t, _fading(sound[:high_t]))]
     for kind, cuts in (
         ("word", [end for _, end in _some(inner, _OF_A_KIND, rng)]),
@@ -138,6 +140,31 @@ def takes(
             gap = room_noise(sound, samples(rng.uniform(100, 300)), rng)
             made.append(_ended("um", [sound[:end], gap, _as_loud(um, sound)], silence))
     return made
+
+
+def spliced(
+    sound: np.ndarray,
+    word_spans: Sequence[tuple[int, int]],
+    pause_ms: float,
+    rng: np.random.Generator,
+    end_t: int | None = None,
+) -> Take | None:
+    """The whole turn, with so much of its own room after one of its words; None where no word is within it.  Otherwise as
+    `takes`."""
+    high_t = last_sound(sound) if end_t is None else end_t
+    cuts = _some([t for _, t in _inner(word_spans, high_t)], 1, rng)
+    if not cuts:
+        return None
+    pause = samples(pause_ms)
+    pieces = [sound[: cuts[0]], room_noise(sound, pause + 2 * _FADE_SAMPLES, rng), sound[cuts[0] : high_t + samples(400)]]
+    whole = joined([*pieces, room_noise(sound, samples(SILENCE_MS) + 2048, rng)])
+    return Take("spliced", whole, high_t + pause, _fading(sound[:high_t]), cuts[0] + pause // 2)
+
+
+def _inner(word_spans: Sequence[tuple[int, int]], high_t: int) -> list[tuple[int, int]]:
+    """The words after which a turn that ends at `high_t` can be cut."""
+    low_t = max(0, min((start for start, _ in word_spans), default=0))
+    return [span for span in word_spans[:-1] if low_t + _EDGE_SAMPLES < span[1] < high_t - samples(200)]
 
 
 def _some(things: Sequence, count: int, rng: np.random.Generator) -> list:

@@ -26,6 +26,7 @@ from device.events import (
     Resumed,
     StopListening,
     milliseconds,
+    samples,
 )
 from device.hear.loop import Listener
 from device.hear.prosody import Prosody
@@ -40,11 +41,11 @@ ENDING_LATE_SAMPLES = 2 * FRAME_SAMPLES
 Row = dict[str, Any]
 
 
-def frames(samples: np.ndarray, vad_folder: Path, from_t: int = 0) -> Iterator[Frame]:
+def frames(sound: np.ndarray, vad_folder: Path, from_t: int = 0) -> Iterator[Frame]:
     """float32 mono 16 kHz → frames, as the audio thread sends them."""
     vad, segmenter = SileroVad(vad_folder / "silero_vad.onnx"), Segmenter()
-    for at in range(0, len(samples) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
-        piece = samples[at : at + FRAME_SAMPLES]
+    for at in range(0, len(sound) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
+        piece = sound[at : at + FRAME_SAMPLES]
         probability = vad.probability(piece)
         segmenter.step(from_t + at, probability)
         yield Frame(from_t + at, piece, probability, segmenter.in_speech, segmenter.end_t)
@@ -140,6 +141,7 @@ class Ear:
 
         The last is the take's end, also where nobody noticed it, since no words were or the voice seemed to go on: then
         nothing was asked in it.  fading_ms: how much of the take before its last sound is too soft to be heard.
+        is_spliced: it is the pause that was spliced in.
         """
         found = []
         for take in all_takes:
@@ -149,9 +151,13 @@ class Ear:
                 pauses.append({"end_t": take.end_t, "late_ms": 0.0, "text": text, "length_ms": None, "asked": []})
             found += [
                 {"clip": clip, "source": source, "kind": take.kind, "is_last": pause is pauses[-1]}
-                | {"fading_ms": milliseconds(take.fading), **pause}
+                | {"fading_ms": milliseconds(take.fading), "is_spliced": _is_within(pause, take.paused_t), **pause}
                 for pause in pauses
             ]
         return found
 
 
+def _is_within(pause: Row, t: int | None) -> bool:
+    if t is None or pause["end_t"] > t:
+        return False
+    return pause["length_ms"] is None or t < pause["end_t"] + samples(pause["length_ms"])

@@ -78,6 +78,8 @@ def _facts(at: Row) -> str:
         ("false cut-ins", f"{at['false_cut_ins']:.1%}"),
         ("hesitations of 0.8 s cut", f"{at['hesitations_cut']['800']:.1%}"),
         ("dead air", f"{at['dead_air']:.1%}"),
+        ("cut in on within whole turns, paused for 0.8 s", f"{at['spliced']['cut_in']:.1%}"),
+        ("dead air after these", f"{at['spliced']['dead_air']:.1%}"),
         ("calibration error", known(at["calibration_error"], ".3f")),
         ("ROC area, fused", known(at["roc"]["fused"], ".3f")),
     ]

@@ -28,20 +28,22 @@ DEAD_AIR_MS = 1500
 SLOW_MS = 700
 FUSED_MS = 200
 HESITATIONS_MS = (300, 500, 800, 1200)
+WHOLE = ("fluent", "spliced")  # takes that end where the turn does
 LATE_MS, LATE_COST = 500.0, 0.5  # in seconds of silence, for each answer that comes later
 ERROR_COST = 20.0  # of cutting in, and of dead air, in seconds of silence
 HESITATING = 0.2 / 4  # one turn in five, at a quarter of the cost
 
 
 def judged(rows: Sequence[Row]) -> list[Row]:
-    """The pauses whose truth is known, each with `is_end` and `evidence`: of hesitant takes the last one alone.
+    """The pauses whose truth is known, each with `is_end` and `evidence`: of hesitant takes the last one alone, of spliced
+    ones that and what was spliced in, since their own pauses are the fluent ones'.
 
     A take's last is among them also where it was never noticed: without evidence.  Only a last one is late.
     """
-    pauses = [row for row in rows if row["is_last"] or (row["asked"] and row["kind"] == "fluent")]
+    pauses = [r for r in rows if r["is_last"] or (r["asked"] and (r["kind"] == "fluent" or r.get("is_spliced")))]
     return [
         row
-        | {"is_end": row["kind"] == "fluent" and row["is_last"], "evidence": [_evidence(a) for a in row["asked"]]}
+        | {"is_end": row["kind"] in WHOLE and row["is_last"], "evidence": [_evidence(a) for a in row["asked"]]}
         | {"late_ms": row["late_ms"] if row["is_last"] else 0.0}
         for row in pauses
     ]
@@ -206,8 +208,8 @@ def _asked(pause: Row) -> tuple[Evidence, float]:
 
 
 def figures(pauses: Sequence[Row]) -> Row:
-    """Everything at one operating point.  Each pause has `p` (of each ask), `text_log_odds`, `p_text` and
-    `waited_ms`.
+    """Everything at one operating point, of fluent turns and hesitant beginnings.  Each pause has `p` (of each ask),
+    `text_log_odds`, `p_text` and `waited_ms`.
 
     False cut-ins are counted per fluent turn (a recording may be heard from several places of the VAD's frames),
     hesitations per pause; waits in ms from the last sound (`answered_ms`).  An end that is never noticed is dead air.
@@ -233,13 +235,30 @@ def figures(pauses: Sequence[Row]) -> Row:
         },
         "false_cut_ins": round(len(cut_in) / max(1, len(turns)), 4),
         "hesitations_cut": {f"{ms}": round(_share([p["waited_ms"] < ms for p in cuts]), 4) for ms in HESITATIONS_MS},
-        "wait_ms": {f"p{q}": round(float(np.percentile(waits, q))) for q in (50, 90, 99)} if len(waits) else {},
+        "wait_ms": _percentiles(waits),
         "mean_wait_ms": round(float(waits.mean())) if len(waits) else None,
         "dead_air": round(_share([pause["waited_ms"] > DEAD_AIR_MS for pause in ends]), 4),
         "cost": _finite(cost(pauses, [pause["waited_ms"] for pause in pauses])),
         "calibration": fused,
         "calibration_error": _finite(calibration_error(fused)),
     }
+
+
+def spliced_figures(pauses: Sequence[Row]) -> Row:
+    """Of whole turns with a pause spliced in: the share that is cut in on, waits and dead air at their ends."""
+    ends = [pause for pause in pauses if pause["is_end"]]
+    cut = {_turn_of(pause) for pause in pauses if is_cut_in(pause, pause["waited_ms"])}
+    waits = [ms for pause in ends if (ms := answered_ms(pause, pause["waited_ms"])) is not None]
+    return {
+        "turns": len(ends),
+        "cut_in": round(len(cut) / max(1, len(ends)), 4),
+        "wait_ms": _percentiles(waits),
+        "dead_air": round(_share([pause["waited_ms"] > DEAD_AIR_MS for pause in ends]), 4),
+    }
+
+
+def _percentiles(waits_ms: Sequence[float] | np.ndarray) -> dict[str, int]:
+    return {f"p{q}": round(float(np.percentile(waits_ms, q))) for q in (50, 90, 99)} if len(waits_ms) else {}
 
 
 def _finite(value: float) -> float | None:

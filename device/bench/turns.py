@@ -15,11 +15,21 @@ import numpy as np
 import onnxruntime
 
 from device.bench.gap import find_recordings
-from device.bench.hesitate import Take, takes
+from device.bench.hesitate import Take, spliced, takes
 from device.bench.offline import Ear
 from device.bench.requests import OPEN, ORDERS, PLAIN, ROOM_NOISE_DB
 from device.bench.turn_page import known, marks, named, write_page
-from device.bench.turn_score import DEAD_AIR_MS, SLOW_MS, figures, is_cut_in, judged, p_of_text, waits_ms
+from device.bench.turn_score import (
+    DEAD_AIR_MS,
+    SLOW_MS,
+    WHOLE,
+    figures,
+    is_cut_in,
+    judged,
+    p_of_text,
+    spliced_figures,
+    waits_ms,
+)
 from device.config import Config
 from device.errors import BenchError
 from device.events import SAMPLE_RATE_HZ, samples
@@ -60,7 +70,7 @@ class Wrong:
 
 
 def run_turns(config: Config, store: ModelStore, folder: Path | None, out_dir: Path, labels: Path | None) -> Row:
-    """Print the table, write FILES to `out_dir`; about five seconds a recording.  Returns what `turns.json` holds.
+    """Print the table, write FILES to `out_dir`; about six seconds a recording.  Returns what `turns.json` holds.
 
     folder: recordings (FLAC or WAV) of one turn each; None: a synthesized voice speaks.  labels: see `read_labels`.
     Raises ModelError, and BenchError when there are no recordings, nothing is understood in any of them, or the labels
@@ -78,12 +88,13 @@ def run_turns(config: Config, store: ModelStore, folder: Path | None, out_dir: P
     pauses, wrong = measure(clips, um, config, store)
     if not any(pause["evidence"] for pause in pauses):
         raise BenchError(f"nod bench turns: no words were understood in {whose}; it needs English speech, one turn a file.")
+    pauses, with_pause = ([p for p in pauses if (p["kind"] == "spliced") == wanted] for wanted in (False, True))
     points = curve(pauses, config)
     result = {
         "people": bool(paths),
         "settings": {"min_wait_ms": config.turn.min_wait_ms, "max_wait_ms": config.turn.max_wait_ms}
         | {"patience": config.turn.patience},
-        "figures": figures(pauses),
+        "figures": figures(pauses) | {"spliced": spliced_figures(with_pause)},
         "curve": points,
         "cheapest_patience": cheapest(points),
         "timeouts": timeouts(pauses),
@@ -136,10 +147,14 @@ def measure(
 ) -> tuple[list[Row], list[Wrong]]:
     """Hear every take of every clip.  The pauses, each with what `weigh` adds, and what was wrong, the worst first."""
     ear, model, rng = Ear(store, Reader().completeness), TurnModel.load(), np.random.default_rng(SEED)
+    splicing = np.random.default_rng(SEED)  # of its own: `rng` makes the same takes with and without it
     found: list[Row] = []
     wrong: list[Wrong] = []
     for number, clip in enumerate(clips, 1):
-        for take in takes(clip.sound, ear.word_spans(clip.sound), um, rng, clip.end_t):
+        spans = ear.word_spans(clip.sound)
+        made = takes(clip.sound, spans, um, rng, clip.end_t)
+        whole = spliced(clip.sound, spans, HESITATION_MS, splicing, clip.end_t)
+        for take in [*made, whole] if whole else made:
             pauses = weigh(judged(ear.rows(clip.name, "bench", [take])), model, config)
             found += pauses
             wrong += [Wrong(what, take, pause) for pause in pauses if (what := fault(pause))]
@@ -160,10 +175,10 @@ def weigh(pauses: list[Row], model: TurnModel, config: Config) -> list[Row]:
 
 def fault(pause: Row) -> str | None:
     """What was wrong with the decision in a pause, if anything was: one of FAULTS."""
-    if pause["kind"] != "fluent":
+    if pause["kind"] not in WHOLE:
         return "cut in on a hesitation" if pause["waited_ms"] < HESITATION_MS else None
     if is_cut_in(pause, pause["waited_ms"]):
-        return "cut in"
+        return "cut in on a hesitation" if pause["kind"] == "spliced" and not pause["is_end"] else "cut in"
     if not pause["is_end"] or pause["waited_ms"] <= SLOW_MS:
         return None
     return "dead air" if pause["waited_ms"] > DEAD_AIR_MS else "slow"
@@ -216,13 +231,18 @@ def _told(wrong: Wrong) -> Row:
 def print_table(result: Row, out: TextIO) -> None:
     """Figures at the settings, then the curve and what a fixed silence gives."""
     at = result["figures"]
-    waits = "  ".join(f"{name} {ms:.0f}" for name, ms in at["wait_ms"].items())
     cut = "  ".join(f"{int(ms) / 1000:g} s {share:.1%}" for ms, share in at["hesitations_cut"].items())
     print(f"\n{at['recordings']} turns, {at['hesitations']} hesitations", file=out)
-    print(f"wait after a finished turn, ms   {waits or '–'}  mean {known(at['mean_wait_ms'], '.0f')}", file=out)
+    print(f"wait after a finished turn, ms   {_waits(at) or '–'}  mean {known(at['mean_wait_ms'], '.0f')}", file=out)
     print(f"false cut-ins on fluent turns    {at['false_cut_ins']:.1%}", file=out)
     print(f"hesitations cut, by their length {cut}", file=out)
     print(f"dead air                         {at['dead_air']:.1%}", file=out)
+    whole, pause_s = at["spliced"], HESITATION_MS / 1000
+    print(
+        f"{whole['turns']} turns with a pause of {pause_s:g} s    cut in on there {whole['cut_in']:.1%}  dead air "
+        f"{whole['dead_air']:.1%}  wait after them, ms   {_waits(whole) or '–'}",
+        file=out,
+    )
     print("ROC area                         " + "  ".join(f"{n} {known(a, '.3f')}" for n, a in at["roc"].items()), file=out)
     print(f"calibration error                {known(at['calibration_error'], '.3f')}", file=out)
     print("\npatience  mean wait  false cut-ins  hesitations of 0.8 s cut  dead air     cost", file=out)
@@ -234,3 +254,7 @@ def print_table(result: Row, out: TextIO) -> None:
             file=out,
         )
     print("(ms: a turn is over after so much silence, whatever was said)", file=out)
+
+
+def _waits(at: Row) -> str:
+    return "  ".join(f"{name} {ms:.0f}" for name, ms in at["wait_ms"].items())
