@@ -10,7 +10,10 @@ from device.hear.turn import WITNESSES, Evidence, TurnModel, features, wait_boun
 
 probabilities = st.floats(0, 1)
 settings = st.tuples(st.floats(60, 5000), st.floats(100, 10_000)).filter(lambda bounds: bounds[0] <= bounds[1])
-texts = st.text(alphabet="abcdefghijklmnopqrstuvwxyz ' 0123456789", max_size=60)
+texts = st.one_of(
+    st.text(alphabet="abcdefghijklmnopqrstuvwxyz ' 0123456789", max_size=60),
+    st.lists(st.sampled_from("what is that for do you look like the um twenty set a timer".split())).map(" ".join),
+)
 evidence = st.builds(
     Evidence,
     pause_ms=st.floats(0, 30_000),

@@ -140,9 +140,10 @@ def _is_open(words: list[str]) -> bool:
 
 def _is_stranded(words: list[str]) -> bool:
     """Whether the object of the last word came first: "what is that for", but "what is the capital of"."""
-    asks_for_it = words[0] in _ASKS_FOR_OBJECT and words[-1] in _STRANDED and len(words) > 3
+    if len(words) < 4 or words[0] not in _ASKS_FOR_OBJECT or words[-1] not in _STRANDED:
+        return False
     has_subject = words[-2] in _SUBJECTS or (words[1] in _BE and words[2] in _SUBJECTS)
-    return asks_for_it and (words[1] in _AUXILIARIES or has_subject)
+    return words[1] in _AUXILIARIES or has_subject
 
 
 def _ending(evidence: Evidence) -> float:
