@@ -13,7 +13,8 @@ from device.errors import NodError
 from device.hear.first_layer import has_first_layer
 from device.hear.static_graph import is_static
 from device.models import ModelStore
-from device.speak.filler import read_own
+from device.reply.tools import tool_names
+from device.speak.filler import never_played, read_own
 
 # (severity, sentence): "ok" is right, "warn" works but could be better, "fail" would stop the daemon.
 Finding = tuple[str, str]
@@ -91,9 +92,13 @@ def _fillers(config: Config) -> Iterator[Finding]:
         own = read_own(folder)
     except NodError as error:
         yield "fail", str(error)
-    else:
-        kinds = ", ".join(sorted({filler.kind for filler in own}))
-        yield "ok", f"Your {len(own)} recordings in {folder} are used as fillers: {kinds}."
+        return
+    tools = tool_names()
+    if told := never_played((filler.kind for filler in own), tools):
+        yield "warn", told
+    if played := [filler.kind for filler in own if never_played([filler.kind], tools) is None]:
+        kinds = ", ".join(sorted(set(played)))
+        yield "ok", f"Your {len(played)} recordings in {folder} are used as fillers: {kinds}."
 
 
 def _sound(config: Config) -> Iterator[Finding]:

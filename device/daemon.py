@@ -42,7 +42,7 @@ from device.reply.tools import USUAL_SUMS
 from device.speak import loop as speak_loop
 from device.speak.cache import PhraseCache
 from device.speak.chime import chime
-from device.speak.filler import FillerCache, FillerChoice
+from device.speak.filler import FillerCache, FillerChoice, never_played
 from device.speak.voice import Voice
 from device.turn_log import TurnLog, TurnRecord
 from device.turn_times import FILE as TURN_TIMES
@@ -102,6 +102,17 @@ def usual_answers(store: ModelStore) -> FillerCache:
     return FillerCache(store.folder / "answers", texts={"sum": USUAL_SUMS})
 
 
+def _warnings(config: Config, models: Models) -> list[str]:
+    """What could be better about what was loaded."""
+    voice = config.voice.model
+    not_split = (
+        f"The voice {voice} isn't split, so it speaks whole phrases and begins later; 'nod models fetch {voice}' splits it "
+        "or says that it can't be."
+    )
+    never = never_played(models.fillers.kinds, models.agent.office.tools)
+    return [told for told in (None if models.voice.is_split else not_split, never) if told]
+
+
 class Daemon:
     """One Nod.  Made and run by the main thread.
 
@@ -137,11 +148,7 @@ class Daemon:
         self.rules = rules_from(config, always_open, self.models.recognizer.shows_words)
         self.turn_log = TurnLog(config.budget)
         self.faults: list[str] = []
-        self.warnings: list[str] = []
-        if not self.models.voice.is_split:
-            self.warnings.append(
-                f"The voice {config.voice.model} can't be split: it speaks whole phrases, so it begins later."
-            )
+        self.warnings = _warnings(config, self.models)
         self.state = State()
         self._observer = observer
         self._filler_choice = FillerChoice(self.models.fillers)

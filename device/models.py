@@ -217,7 +217,9 @@ class ModelStore:
             if model.role == "voice" and self.has(model.name):
                 self.path(model.name)
                 for graph in graphs:
-                    split_voice(graph)
+                    if not split_voice(graph):
+                        why = "its graph can't be split, so it speaks whole phrases and begins later"
+                        print(f"{model.name}: {why}.", flush=True)
             elif model.role == "end of turn" and self.has(model.name):
                 self.path(model.name)
                 take_first_layer(*graphs)

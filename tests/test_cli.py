@@ -58,7 +58,9 @@ def test_models_that_are_not_there(tmp_path):
     assert "nod models fetch" in refused(tmp_path, "ask", "what time is it")
 
 
-@pytest.mark.parametrize("names, renders", [([], True), (["vosk-small-en", "en_US-joe-medium"], True), (["smart-turn"], False)])
+@pytest.mark.parametrize(
+    "names, renders", [([], True), (["vosk-small-en", "en_US-joe-medium"], True), (["smart-turn"], False)]
+)
 def test_fetching_the_voice_renders_what_it_says(monkeypatch, tmp_path, names, renders):
     asked, rendered = [], []
     monkeypatch.setattr("device.models.fetch_command", lambda folder, names, from_dir, dev: asked.append(names) or 0)
@@ -79,6 +81,16 @@ def test_a_filler_folder_that_is_not_there(tmp_path):
     (tmp_path / "config.toml").write_text(f'[filler]\nfolder = "{tmp_path}/none"\n')
     told = nod("check", cwd=tmp_path).stdout
     assert f"[FAIL] [filler] folder: there is no folder {tmp_path}/none; make it, or leave the key empty." in told
+
+
+def test_a_filler_in_a_mistyped_folder_is_not_told_to_be_used(tmp_path):
+    for kind in ("thinkin", "thinking", "self_check"):
+        (tmp_path / "own" / kind).mkdir(parents=True)
+        write_wave(tmp_path / "own" / kind / "Hm.wav", np.zeros(1600, dtype=np.float32))
+    (tmp_path / "config.toml").write_text(f'[filler]\nfolder = "{tmp_path}/own"\n')
+    told = nod("check", cwd=tmp_path).stdout
+    assert "[warn] [filler] folder: the recordings in thinkin are never played" in told
+    assert f"[ ok ] Your 2 recordings in {tmp_path}/own are used as fillers: self_check, thinking." in told
 
 
 def test_a_filler_that_is_no_sound_stops_the_daemon(store, tmp_path):

@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from device.config import Turn
 from device.errors import ModelError
+from device.events import EndEvidence, Listen, Pause, milliseconds
+from device.hear.loop import Listener
+from device.hear.prosody import Prosody
 from device.hear.recognizer import Recognizer, load_recognizer, open_recognizer
 from device.hear.vosk_recognizer import VoskRecognizer
 from device.hear.whisper_recognizer import LONGEST_WINDOW_SAMPLES, WhisperRecognizer
 from device.wave_file import read_wave
-from tests.frames import recordings
+from tests.frames import feed, frames, recordings
 
 FRAME = 512
 ROOT = Path(__file__).parent.parent
@@ -131,6 +135,38 @@ def test_settling_twice_costs_nothing(recognizer, readings):
     recognizer.start()
     hear(recognizer, readings[0])
     assert text_of(recognizer) == text_of(recognizer) == recognizer.partial() != ""
+
+
+@pytest.fixture
+def transcribed(whisper, monkeypatch) -> list[int]:
+    """How many samples Whisper was run on, each time it was."""
+    sizes, transcribe = [], whisper._transcribe
+    monkeypatch.setattr(whisper, "_transcribe", lambda heard: sizes.append(len(heard)) or transcribe(heard))
+    return sizes
+
+
+def test_whisper_runs_once_on_what_it_has_heard(whisper, readings, transcribed):
+    whisper.start()
+    assert text_of(whisper) == "" and not transcribed
+    whisper.accept(readings[0])
+    said = {text_of(whisper) for _ in range(3)}
+    whisper.resume(300.0)
+    said.add(text_of(whisper))
+    assert len(said) == 1 and transcribed == [len(readings[0])]
+    whisper.accept(readings[1])
+    assert len(text_of(whisper)) > len(said.pop())
+    assert transcribed[1:] == [len(readings[0]) + len(readings[1])]
+
+
+def test_whisper_runs_once_a_pause_however_long_it_gets(whisper, readings, store, transcribed):
+    listener = Listener(whisper, Prosody(store.path("smart-turn")), lambda text: "none", Turn())
+    silence = np.random.default_rng(1).normal(0, 1e-4, 32_000).astype(np.float32)
+    sound = np.concatenate([silence, readings[0], silence])
+    events = feed(listener, [Listen(1, 0), *frames(sound, store.path("silero-vad"))])
+    pauses = [event for event in events if isinstance(event, Pause)]
+    ends = [event for event in events if isinstance(event, EndEvidence)]
+    assert "worst of times" in pauses[-1].text and milliseconds(ends[-1].t - pauses[-1].end_t) > 500
+    assert len(transcribed) == len(pauses)
 
 
 def test_silence_is_no_text(recognizer):

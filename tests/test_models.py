@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,13 +33,16 @@ def zipped(path: Path, prefix: str = "in/", content: dict[str, bytes] = CONTENT)
     return path.read_bytes()
 
 
-def manifest(folder: Path, sources: str, extra: str = "") -> Path:
+def manifest(
+    folder: Path, sources: str, extra: str = "", role: str = "r", content: dict[str, bytes] = CONTENT
+) -> Path:
     files = ", ".join(
-        f'{{ path = "{name}", bytes = {len(data)}, sha256 = "{sha256(data)}" }}' for name, data in CONTENT.items()
+        f'{{ path = "{name}", bytes = {len(data)}, sha256 = "{sha256(data)}" }}' for name, data in content.items()
     )
     path = folder / "manifest.toml"
     path.write_text(
-        f'[[model]]\nname = "voice"\nrole = "r"\nlicence = "l"\norigin = "o"\n{extra}\nsources = [{sources}]\nfiles = [{files}]\n'
+        f'[[model]]\nname = "voice"\nrole = "{role}"\nlicence = "l"\norigin = "o"\n{extra}\n'
+        f"sources = [{sources}]\nfiles = [{files}]\n"
     )
     return path
 
@@ -158,6 +162,20 @@ def test_an_optional_model_is_reported_unless_it_was_asked_for(tmp_path, capsys,
     assert "Nod works without it" in capsys.readouterr().out
     with pytest.raises(ModelError):
         store.fetch(["voice"], from_dir=tmp_path)
+
+
+def test_a_voice_that_can_not_be_split_is_told(tmp_path, capsys):
+    x, y = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy")
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Ceil", ["x"], ["y"])], "no Piper voice", [x], [y])
+    voice = {"a.onnx": onnx.helper.make_model(graph).SerializeToString()}
+    (tmp_path / "stick" / "voice").mkdir(parents=True)
+    (tmp_path / "stick" / "voice" / "a.onnx").write_bytes(voice["a.onnx"])
+    store = ModelStore(tmp_path / "store", manifest(tmp_path, "", role="voice", content=voice))
+    store.fetch(from_dir=tmp_path / "stick")
+    told = "voice: its graph can't be split, so it speaks whole phrases and begins later.\n"
+    assert capsys.readouterr().out.endswith(told)
+    store.fetch()
+    assert told in capsys.readouterr().out, "also when it is there already"
 
 
 @pytest.fixture

@@ -309,6 +309,16 @@ def test_a_tool_is_slow_by_its_history_or_else_when_it_leaves_the_process(room: 
     assert room.office.is_slow(look) and not room.office.is_slow(far)
 
 
+def test_a_call_that_failed_does_not_tell_how_long_its_tool_takes(room: Room) -> None:
+    room.start(_door)
+    for draft, room.fails, counted in ((1, True, None), (2, False, 1), (3, True, 1)):
+        room.prepare(draft, str(draft))
+        room.floor.commit(draft)
+        room.until(ActFailed if room.fails else ReplyEnded)
+        latency = room.ledger.latency("door")
+        assert (latency and latency.count) == counted
+
+
 def test_a_defect_of_the_agent_is_apologized_for_and_reported_and_the_thread_lives_on(room: Room) -> None:
     def respond(text: str, desk: Desk) -> Iterator[Piece]:
         yield Words("Well")

@@ -4,16 +4,20 @@ import os
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from device import service
-from device.config import Led
+from device.config import Config, Led
 from device.conversation_state import Phase
+from device.daemon import Daemon
 from device.errors import AlreadyRunning, NodError
 from device.events import Exchange
 from device.history import History
 from device.indicator import COLOURS, Indicator, colour
+from device.speak.filler import Filler, Fillers
 
 
 def test_one_daemon_a_state_folder_and_the_lock_dies_with_its_process(tmp_path):
@@ -34,6 +38,43 @@ def test_a_state_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NodError, match="can't be written"):
         service.lock_state(tmp_path / "file" / "state")
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    """Makes a daemon of which nothing runs, whose models are what the test says."""
+    made = []
+
+    def make(is_split: bool = True, *own: str) -> Daemon:
+        models = SimpleNamespace(
+            vad=None,
+            wake=None,
+            recognizer=SimpleNamespace(shows_words=True),
+            voice=SimpleNamespace(is_split=is_split),
+            fillers=Fillers([Filler("Hm.", kind, np.zeros(1)) for kind in ("thinking", *own)]),
+            agent=SimpleNamespace(office=SimpleNamespace(tools={"weather": None})),
+        )
+        made.append(Daemon(Config(), None, tmp_path, SimpleNamespace(output_delay_samples=0), models=models))
+        return made[-1]
+
+    yield make
+    for daemon in made:
+        daemon.history.close()
+        daemon.turn_times.close()
+        daemon.indicator.close()
+
+
+def test_a_voice_that_is_not_split_is_told_of_at_the_start(daemon):
+    assert daemon(is_split=True).warnings == []
+    (warning,) = daemon(is_split=False).warnings
+    assert warning.startswith("The voice en_US-joe-medium isn't split") and "'nod models fetch en_US-joe-medium'" in warning
+
+
+def test_a_filler_that_is_never_played_is_told_of_at_the_start(daemon):
+    assert daemon(True, "weather").warnings == []
+    (warning,) = daemon(True, "wether").warnings
+    assert warning.startswith("[filler] folder: the recordings in wether are never played")
+    assert len(daemon(False, "wether").warnings) == 2
 
 
 def test_systemd_is_told_on_its_socket(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from device.errors import ConfigError, WaveError
 from device.speak.chime import chime
-from device.speak.filler import TEXTS, Filler, FillerCache, FillerChoice, Fillers, read_own
+from device.speak.filler import TEXTS, Filler, FillerCache, FillerChoice, Fillers, never_played, read_own
 from device.speak.voice import Voice
 from device.wave_file import write_wave
 
@@ -40,7 +40,12 @@ def test_a_file_that_a_power_cut_broke_is_rendered_anew(voice, tmp_path, broken)
 
 def test_a_file_has_its_name_only_once_it_is_on_the_disk(voice, tmp_path, monkeypatch):
     on_disk, sync = [], os.fsync
-    monkeypatch.setattr("os.fsync", lambda file: sync(file) or on_disk.append((os.fstat(file), sorted(tmp_path.glob("*.wav")))))
+
+    def note(file):
+        sync(file)
+        on_disk.append((os.fstat(file), list(tmp_path.glob("*.wav"))))
+
+    monkeypatch.setattr("os.fsync", note)
     FillerCache(tmp_path, texts={"thinking": ("Hmm.",)}).build(voice)
     (path,) = tmp_path.iterdir()
     ((written, named),) = on_disk
@@ -102,6 +107,22 @@ def test_a_recording_that_can_not_be_used_is_named(voice, tmp_path):
     write_wave(broken, np.zeros(16_000 * 6, dtype=np.float32))
     with pytest.raises(WaveError, match="5 s"):
         FillerCache(tmp_path / "cache", tmp_path / "own", texts={}).load(voice)
+
+
+def test_a_recording_may_end_in_capital_letters(tmp_path):
+    (tmp_path / "thinking").mkdir()
+    for name in ("Well.WAV", "Hm.wav", "Hm.txt"):
+        write_wave(tmp_path / "thinking" / name, np.zeros(800, dtype=np.float32))
+    assert [filler.text for filler in read_own(tmp_path)] == ["Hm", "Well"]
+
+
+def test_a_folder_that_names_no_occasion_is_told():
+    tools = {"weather", "clock"}
+    assert never_played([*TEXTS, "weather"], tools) is None
+    assert never_played([*TEXTS, "weather", "wether", "thinkin"], tools) == (
+        "[filler] folder: the recordings in thinkin and wether are never played, since there is no such occasion and "
+        "no such tool; name each folder after one of acknowledge, thinking, still-working, tool, nod, clock, weather."
+    )
 
 
 def test_a_folder_that_is_not_there_or_holds_none_is_told(tmp_path):

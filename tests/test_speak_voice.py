@@ -112,7 +112,12 @@ def test_splitting_again_does_nothing_and_a_changed_voice_is_split_again(small_v
 
 def test_the_parts_are_on_the_disk_before_they_have_their_names(small_voice, monkeypatch):
     on_disk, sync = [], os.fsync
-    monkeypatch.setattr("os.fsync", lambda file: sync(file) or on_disk.append((os.fstat(file).st_ino, os.fstat(file).st_size)))
+
+    def note(file):
+        sync(file)
+        on_disk.append((os.fstat(file).st_ino, os.fstat(file).st_size))
+
+    monkeypatch.setattr("os.fsync", note)
     split_voice(small_voice)
     parts = [path(small_voice) for path in (flow_path, encoder_path, decoder_path, stamp_path)]
     assert on_disk == [(path.stat().st_ino, path.stat().st_size) for path in parts]
@@ -142,7 +147,7 @@ def test_what_is_kept_of_a_voice_s_sound_goes_with_its_two_files(folder, small_v
     assert calmer.is_split and not other.is_split, "the parts that lie there are another voice's"
 
 
-def test_a_voice_whose_inputs_reach_the_generator_past_the_frames_is_not_split(small_voice):
+def test_a_voice_whose_inputs_reach_the_generator_past_the_frames_is_not_split_and_speaks(folder, small_voice):
     model = onnx.load(small_voice)
     frames = Graph(model.graph).latent()
     conv = next(node for node in model.graph.node if frames in node.input)
@@ -152,6 +157,13 @@ def test_a_voice_whose_inputs_reach_the_generator_past_the_frames_is_not_split(s
     onnx.save(model, small_voice)
     assert not split_voice(small_voice)
     assert not encoder_path(small_voice).exists()
+    settings = small_voice.with_suffix(".onnx.json")
+    settings.write_bytes((folder / settings.name).read_bytes())
+    whole = Voice(small_voice.parent, MODEL)
+    spoken, words = whole.say("It still tells when each word is said.")
+    assert not whole.is_split and [word.text for word in words] == "It still tells when each word is said.".split()
+    starts = [word.start for word in words]
+    assert starts == sorted(set(starts)) and all(word.start < word.end <= spoken.size for word in words)
 
 
 def test_a_voice_that_is_no_graph_is_a_clear_error(tmp_path):

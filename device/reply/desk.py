@@ -176,8 +176,7 @@ class _Job:
         except Exception as error:
             self.end("failed", f"{type(error).__name__}: {error}")
             raise ToolError("Sorry, that didn't work.") from error
-        finally:
-            self._office.ledger.took(self.tool.name, self._duration_ms())
+        self._office.ledger.took(self.tool.name, self._duration_ms())
         self._act.result = result
         if self.end("done", result.text) and self.tool.acts:
             self._office.post(Acted(self._act.turn, self._act.draft))

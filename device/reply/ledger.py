@@ -48,7 +48,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long a tool has taken over all its calls, in milliseconds."""
+    """How long a tool has taken over all its calls that succeeded, in milliseconds."""
 
     count: int
     p50_ms: float
@@ -142,7 +142,8 @@ class Ledger:
     # --- how long tools take ---
 
     def took(self, tool: str, duration_ms: float) -> None:
-        """Count one call's duration."""
+        """Count the duration of a call that succeeded.  One that fails is often over at once: it tells nothing of the tool,
+        and would make a slow one look fast."""
         bucket = math.ceil(math.log(max(duration_ms, 0.01), _BUCKET_RATIO))
         with self._lock:
             self._flush(False)
@@ -158,7 +159,7 @@ class Ledger:
             self._latency.pop(tool, None)
 
     def latency(self, tool: str) -> Latency | None:
-        """All calls of `tool` so far, restarts included; None when it was never called."""
+        """All calls of `tool` that succeeded so far, restarts included; None when none has."""
         with self._lock:
             if tool not in self._latency:
                 latency = _read_latency(self._db, tool)
@@ -168,13 +169,13 @@ class Ledger:
             return self._latency[tool]
 
     def latencies(self) -> dict[str, Latency]:
-        """`latency` of every tool that was ever called, by name."""
+        """`latency` of every tool that ever succeeded, by name."""
         with self._lock:
             return read_latencies(self._db)
 
 
 def read_latencies(db: sqlite3.Connection) -> dict[str, Latency]:
-    """How long each tool took that was ever called, by name; `db` may be a ledger opened for reading only."""
+    """How long each tool took that ever succeeded, by name; `db` may be a ledger opened for reading only."""
     names = [name for (name,) in db.execute("SELECT tool FROM longest ORDER BY tool").fetchall()]
     return {name: latency for name in names if (latency := _read_latency(db, name)) is not None}
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from pathlib import Path
 
 from device.errors import ToolError
 from device.reply import arithmetic, durations, numbers
@@ -33,6 +34,11 @@ def build_tools(timers: TimerBook, self_check: Callable[[], str], wall_clock: Cl
         Tool("self_check", "read", lambda args: ToolResult(self_check()), leaves_process=True),
     )
     return {tool.name: tool for tool in tools}
+
+
+def tool_names() -> frozenset[str]:
+    """Of the built-in tools, also where nothing that they need is there."""
+    return frozenset(build_tools(TimerBook(Path(":memory:")), str))
 
 
 # --- clock ---

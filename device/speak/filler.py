@@ -5,7 +5,7 @@ A filler is chosen by main and played by audio at once; no voice is needed then.
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -182,13 +182,28 @@ def read_own(folder: Path) -> list[Filler]:
     """
     if not folder.is_dir():
         raise ConfigError(f"[filler] folder: there is no folder {folder}; make it, or leave the key empty.")
-    paths = sorted(folder.glob("*/*.wav"))
+    paths = sorted(path for path in folder.glob("*/*") if path.suffix.lower() == ".wav")
     if not paths:
         raise ConfigError(
             f"[filler] folder: {folder} holds no recording of the form 'thinking/Let me see.wav'; "
             "put WAV files there, or leave the key empty."
         )
     return [_own(path) for path in paths]
+
+
+def never_played(kinds: Iterable[str], tools: Iterable[str]) -> str | None:
+    """What to say of fillers of the user's whose folder names no occasion; None where each does.
+
+    kinds: of all fillers there are.  tools: the names of all tools there are.
+    """
+    known = [*TEXTS, *sorted(tools)]
+    unknown = sorted(set(kinds) - set(known))
+    if not unknown:
+        return None
+    return (
+        f"[filler] folder: the recordings in {' and '.join(unknown)} are never played, since there is no such occasion and "
+        f"no such tool; name each folder after one of {', '.join(known)}."
+    )
 
 
 def _own(path: Path) -> Filler:
