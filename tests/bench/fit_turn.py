@@ -146,15 +146,23 @@ def heard(file: Path, heads: dict[str, Head]) -> list[dict]:
 def logistic(
     x: np.ndarray, y: np.ndarray, weight: np.ndarray, offset: np.ndarray, ridge: float = RIDGE
 ) -> np.ndarray:
-    """Weighted ridge logistic regression by Newton's method; the constant (column 0) isn't pulled."""
+    """Weighted ridge logistic regression by Newton's method, whose steps are halved where they overshoot; the constant
+    (column 0) isn't pulled."""
     pull = np.full(x.shape[1], ridge)
     pull[0] = 1e-6
     w = np.zeros(x.shape[1])
+
+    def loss(w: np.ndarray) -> float:
+        z = x @ w + offset
+        return weight @ (np.logaddexp(0, z) - y * z) + pull @ w**2 / 2
+
     for _ in range(50):
         p = 1 / (1 + np.exp(-(x @ w + offset)))
         gradient = x.T @ (weight * (p - y)) + pull * w
         hessian = (x * (weight * p * (1 - p))[:, None]).T @ x + np.diag(pull)
         step = np.linalg.solve(hessian, gradient)
+        while np.abs(step).max() >= 1e-8 and loss(w - step) > loss(w):
+            step /= 2
         w -= step
         if np.abs(step).max() < 1e-8:
             break
