@@ -1,10 +1,8 @@
 """Fits the verdict on a voice (`device.hear.prosody.Head`) and says how good it is.
 
-    python -m tests.bench.prosody_data out/turns/stops-people.npz --people ../shared/speech/commands
-    python -m tests.bench.prosody_data out/turns/stops-spoken.npz
-    python -m tests.bench.turn_data out/turns/people.json --people ../shared/speech/commands
-    python -m tests.bench.turn_data out/turns/spoken.json
     python -m tests.bench.fit_prosody out/turns/{stops-people,stops-spoken,people,spoken}.npz --heads out/turns/heads.json --write
+
+Of the data of `prosody_data` and `turn_data`; `tests.bench.fit` runs all of them.
 
 A ridge logistic regression over what is heard.  In each file the ends of a recording weigh 1 together, whole and from
 later words on, so do its cuts, and so do its speaker's own pauses; a synthesized recording counts SPOKEN_SHARE of a

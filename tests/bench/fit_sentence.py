@@ -2,7 +2,7 @@
 
     python -m tests.bench.fit_sentence out/sentences --write
 
-The head of `tests/bench/sentences.py` says how to get the sentences.  A tenth of them is kept apart for testing, and
+`tests.bench.fit` gets the sentences (`tests/bench/sentences.py`).  A tenth of them is kept apart for testing, and
 none that is spoken by `tests/bench/speakers.py` or asked by `nod bench` is learned from.
 """
 

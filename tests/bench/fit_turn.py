@@ -2,8 +2,8 @@
 
     python -m tests.bench.fit_turn out/turns/people.json out/turns/spoken.json --heads out/turns/heads.json --write
 
-Before that `tests.bench.fit_prosody` and the commands it names: `--heads` is how each voice sounds to what wasn't fitted
-to it.
+Before that `tests.bench.fit_prosody` (`tests.bench.fit` runs all of them): `--heads` is how each voice sounds to what
+wasn't fitted to it.
 
 Every figure printed is of recordings that neither the weights nor the wait were fitted to: nested cross-validation in 8
 parts by recording (whose voice it is isn't known; no two recordings need be by two people, and a synthesized text is in

@@ -1,9 +1,7 @@
 """Sentences people say to a machine, by the thousand, for learning where a sentence ends.
 
-They come from three packages of Python's registry, got by name and only read, never run; nothing of them is copied into
-this repository.
-
-    pip download --no-deps --dest out/sentences aiml==0.9.2 chatterbot-corpus==1.3.3 home-assistant-intents==2026.10.27
+They come from three packages of Python's registry (PACKAGES), got by name by `tests.bench.fit` and only read, never run;
+nothing of them is copied into this repository.
 
 aiml                    the A.L.I.C.E. set: 65,000 things people typed to a chat bot, most of them questions (GNU GPL)
 chatterbot-corpus       beginnings of small conversations, and quiz questions (BSD)
@@ -19,6 +17,7 @@ from pathlib import Path
 
 import yaml
 
+PACKAGES = ("aiml==0.9.2", "chatterbot-corpus==1.3.3", "home-assistant-intents==2026.10.27")
 SEED = 7
 HOME_EACH = 4  # sentences made of one template
 YES_NO_SHARE = 0.4  # of those: a third of the first set are "is ..." and "are ..."
@@ -67,8 +66,14 @@ def collect(folder: Path) -> list[str]:
 def _wheel(folder: Path, name: str) -> zipfile.ZipFile:
     files = sorted(folder.glob(f"{name}-*.whl"))
     if not files:
-        raise SystemExit(f"{folder}: no wheel of {name} there; the head of tests/bench/sentences.py says how to get it.")
+        raise SystemExit(f"{folder}: no wheel of {name} there; 'python -m tests.bench.fit' gets it.")
     return zipfile.ZipFile(files[-1])
+
+
+def wheels(folder: Path) -> Iterator[Path]:
+    """The pattern of each package's file in `folder`."""
+    for package in PACKAGES:
+        yield folder / f"{package.split('==')[0].replace('-', '_')}-{package.split('==')[1]}-*.whl"
 
 
 def spoken(text: str) -> str:
