@@ -255,14 +255,17 @@ def remember(state: State, exchange: ev.Exchange, rules: Rules) -> Result:
     return replace(state, history=history), [ev.Remember(exchange)]
 
 
-def floor_is_free(state: State, rules: Rules) -> Result:
-    """Nobody has anything to say: what waits is announced, then the user may go on without the wake word."""
+def floor_is_free(state: State, rules: Rules, heard_t: int = 0) -> Result:
+    """Nobody has anything to say: what waits is announced, then the user may go on without the wake word.
+
+    heard_t: when the last of the reply leaves the loudspeaker, if that is still to come.
+    """
     if state.queued:
         first, *rest = state.queued
         return announce(replace(state, phase="idle", queued=tuple(rest)), first, rules)
     # What was just answered isn't heard again: the tail of "stop" was once the beginning of the next turn.
     from_t = max(state.t - rules.pre_roll, min(state.t, state.end_t + rules.tail))
-    return listen(state, rules, from_t=from_t, window=rules.follow_up)
+    return listen(state, rules, from_t=from_t, window=rules.follow_up + max(0, heard_t - state.t))
 
 
 def whole(state: State, text: str) -> str:

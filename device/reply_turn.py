@@ -75,7 +75,7 @@ def thinking_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
         return state, []
     if sounds_next(state):
         return state, []  # it sounds in the next block
-    is_nearly_there = state.words_t is not None and not (state.gated or state.slow_tool or state.fillers)
+    is_nearly_there = state.words_t is not None and not (state.slow_tool or state.fillers)
     if is_nearly_there and state.t < state.filler_at + rules.first_words_grace:
         return state, []
     return fill(state, rules)
@@ -102,7 +102,7 @@ def playout_ended(state: State, event: ev.PlayoutEnded, rules: Rules) -> Result:
         return state, []
     exchange = ev.Exchange(state.user, " ".join(event.heard), event.was_cut)
     state, commands = remember(state, exchange, rules)
-    state, rest = reply_ends(state, rules) if state.phase == "ducked" else floor_is_free(state, rules)
+    state, rest = reply_ends(state, rules) if state.phase == "ducked" else floor_is_free(state, rules, event.t)
     return state, commands + rest
 
 

@@ -91,6 +91,19 @@ def test_a_whole_turn_from_the_wake_word_to_idle():
     assert kinds(story.until(ended_ms + 8100)) == ["StopListening"] and story.state.phase == "idle"
 
 
+def test_the_time_to_go_on_is_counted_from_the_end_of_the_sound_in_the_loudspeaker():
+    story = Story()
+    story.tell(ev.WakeConfirmed(16000, 1000, "hey_jarvis", 0.9))
+    story.says("what time is it", 1500, 2500)
+    story.until(2700)
+    still_ms = 150  # what the card has yet to play
+    end_t = story.state.t + samples(still_ms)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, story.state.draft, "reply"))
+    story.tell(ev.PlayoutEnded(end_t, 1, story.state.draft, "reply", ("Four.",), False))
+    assert story.until(samples_ms(end_t) + 7990) == [] and story.state.phase == "listening"
+    assert kinds(story.until(samples_ms(end_t) + 8010)) == ["StopListening"]
+
+
 def test_nothing_happens_without_the_wake_word():
     story = Story()
     assert story.says("what time is it", 500, 1500) == []
@@ -209,9 +222,9 @@ def test_a_tool_that_is_not_slow_gets_its_time():
 
 
 @pytest.mark.parametrize(
-    "gated, slow, until_ms", [(False, False, 1830), (True, False, 1680), (False, True, 1600)], ids=str
+    "gated, slow, until_ms", [(False, False, 1830), (True, False, 1830), (False, True, 1600)], ids=str
 )
-def test_words_that_wait_for_nothing_are_given_a_moment_to_sound(gated, slow, until_ms):
+def test_words_that_wait_for_nothing_slow_are_given_a_moment_to_sound(gated, slow, until_ms):
     story = asks_for_a_tool()
     story.tell(ev.ReplyWords(1, story.state.draft, "It's open."))
     if gated:
