@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from tests.bench.fit import Stage, main, run, stages
+from tests.bench.fit_sentence import learn
 
 
 class Asked(Exception):
@@ -84,6 +86,19 @@ def test_everything_is_made_once_and_fitted_every_time(out, ran):
     ran.clear()
     list(run(plan, again=True))
     assert ran == [stage.command for stage in plan]
+
+
+def test_the_text_model_is_fitted_to_the_end(monkeypatch):
+    """Stopped halfway its weights depended on the order of the sums: here, on that of the sentences."""
+    words = "the cat sat on a mat and saw what time it is now so who wrote it in may".split()
+    rng = np.random.default_rng(3)
+    sentences = [" ".join(rng.choice(words, rng.integers(2, 8))) for _ in range(150)]
+    one, other = (learn(made)._weights for made in (sentences, sentences[::-1]))
+    assert len(one) > 50 and one.keys() == other.keys()
+    assert max(abs(one[trait] - other[trait]) for trait in one) < 0.0101, "in rounding alone"
+    monkeypatch.setattr("tests.bench.fit_sentence.TO_THE_END", {"maxiter": 5})
+    with pytest.raises(SystemExit, match="didn't come to its end"):
+        learn(sentences)
 
 
 def test_nothing_is_written_unless_it_is_wanted():
