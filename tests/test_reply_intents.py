@@ -92,6 +92,7 @@ UNDERSTOOD = [
     ("set a ten minute pasta timer", "TimerSet", {"seconds": 600, "name": "pasta"}),
     ("set a timer for ten minutes for pasta", "TimerSet", {"seconds": 600, "name": "pasta"}),
     ("set a ten minute timer called pasta", "TimerSet", {"seconds": 600, "name": "pasta"}),
+    ("set a timer for ten minutes and call it pasta", "TimerSet", {"seconds": 600, "name": "pasta"}),
     ("set a timer called soft boiled eggs for six minutes", "TimerSet", {"seconds": 360, "name": "soft boiled eggs"}),
     ("start a laundry timer for an hour", "TimerSet", {"seconds": 3600, "name": "laundry"}),
     ("remind me in five minutes", "TimerSet", {"seconds": 300, "reminder": True}),
