@@ -46,7 +46,6 @@ LATEST_SAMPLES = samples(1000)  # of a voice the VAD may overhear, in a room tha
 OWN_TAIL_SAMPLES = samples(200)  # of a reply that has ended: what is on its way to the loudspeaker, and its echo
 SHORTEST_SPEECH_MS = 90.0  # shorter is a click
 SHORT_NOISE_MS = 300.0  # shorter speech that adds no word was a breath or a click
-WAKE_WORD_MS = 700.0  # a usual "hey jarvis"
 LONGEST_WAKE_WORD_MS = 1100.0
 LONG_SILENCE_SAMPLES = samples(600)  # of a longer pause the recognizer only hears the beginning and the end
 PARTIAL_EVERY_SAMPLES = samples(100)
@@ -139,7 +138,6 @@ class Listener:
         # What the VAD overheard of the first words; nothing of what was there before.
         overheard_t = max(turn.others_t, self._level.voice_begin(turn.speech_t, LATEST_SAMPLES))
         begun_t = min(turn.speech_t, max(turn.from_t, overheard_t))
-        turn.first_t = begun_t + (samples(WAKE_WORD_MS) if turn.wake_word else 0)
         # Before the VAD's first frame the run-up may reach into what others said; further back it may not.
         lead_t = min(turn.speech_t - LEAD_SAMPLES, max(turn.others_t, begun_t - LEAD_SAMPLES))
         turn.start_t = max(turn.from_t, lead_t)

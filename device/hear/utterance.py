@@ -15,7 +15,6 @@ class Utterance:
     wake_word: str | None
     others_t: int  # what sounds before it isn't the user's first words: Nod, or a noise that was forgotten
     start_t: int | None = None  # from where the recognizer has heard
-    first_t: int = 0  # first speech of the utterance
     speech_t: int = 0  # first frame of the run of speech now or last
     partial: str = ""
     partial_t: int = 0
