@@ -92,6 +92,7 @@ TABLE: dict[tuple[str, type], Handler] = {
     ("thinking", ev.SpeechStarted): over.duck,
     ("thinking", ev.Resumed): over.resumes,
     ("speaking", ev.Tick): reply.speaking_tick,
+    ("speaking", ev.PlayoutStarted): reply.playout_started,
     ("speaking", ev.PlayoutStarved): reply.playout_starved,
     ("ducked", ev.PlayoutStarved): reply.playout_starved,
     ("speaking", ev.ActFailed): reply.act_failed,

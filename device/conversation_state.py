@@ -122,6 +122,7 @@ class State:
     reply_draft: int = 0  # the draft that was committed last
     joined_until: int = 0  # when what is said still belongs to the turn that was answered last
     sounded: bool = False  # a reply of the draft has begun
+    waits: bool = False  # it has no further sound yet
     ready: bool = False  # its first sound is held or playing
     gated: bool = False
     acted: bool = False
@@ -146,7 +147,7 @@ class State:
 
 Result = tuple[State, list[object]]
 _QUEUED_MAX = 8
-_PARTINGS_MAX = 8  # each is answered within a block or two
+PARTINGS_MAX = 8  # each is answered within a block or two
 
 
 def listen(state: State, rules: Rules, from_t: int, window: int, wake_word: str | None = None) -> Result:
@@ -200,6 +201,7 @@ def new_draft(state: State) -> Result:
         prepared=None,
         committed=False,
         sounded=False,
+        waits=False,
         ready=False,
         gated=False,
         acted=False,
@@ -221,7 +223,7 @@ def give_up(state: State, is_repair: bool = False) -> Result:
         return state, []
     commands: list[object] = [ev.Cut(state.draft)]
     parting = Parting(state.draft, state.user, state.reply_text, is_repair)
-    state, advance = new_draft(replace(state, partings=(*state.partings, parting)[-_PARTINGS_MAX:]))
+    state, advance = new_draft(replace(state, partings=(*state.partings, parting)[-PARTINGS_MAX:]))
     return state, advance + commands
 
 

@@ -156,7 +156,7 @@ class Daemon:
         self._stopping = False
         self.audio = AudioLoop(
             device,
-            load_echo_path(config.audio, device.output_delay_samples),
+            load_echo_path(config.audio, device),
             self.models.vad,
             Segmenter(config.vad.threshold, config.vad.release),
             self.models.wake,
@@ -294,7 +294,7 @@ class Daemon:
             self.faults.append(f"{event.where}: {event.what}")
             return
         if isinstance(event, ev.PlayoutStarted) and event.kind in ("filler", "nod"):
-            self._filler_choice.heard()
+            self._filler_choice.heard(event.draft)
         before = self.state
         self.state, commands = step(before, event, self.rules)
         self._carry_out(commands)
@@ -336,7 +336,7 @@ class Daemon:
                     self._remember(command.exchange)
 
     def _play_filler(self, command: ev.PlayFiller) -> None:
-        filler = self._filler_choice.next(command.kind, command.otherwise)
+        filler = self._filler_choice.next(command.draft, command.kind, command.otherwise)
         if filler is None:
             return
         kind, loudness = ("nod", _NOD_LOUDNESS) if command.kind == "nod" else ("filler", 1.0)

@@ -44,7 +44,7 @@ def measure(config: Config) -> Measured:
     """Play eight seconds of soft noise and listen to its echo.  Blocks as long.  Raises AudioError, ConfigError."""
     card = sound_card(config.audio)
     device = PyAudioDevice(card.input, card.output, config.audio.buffer_ms, card.channels)
-    path = load_echo_path(config.audio, device.output_delay_samples)
+    path = load_echo_path(config.audio, device)
     noise = np.random.default_rng(0).normal(0, _NOISE_RMS, _NOISE_S * SAMPLE_RATE_HZ).astype(np.float32)
     try:
         for block in noise.reshape(-1, BLOCK_SAMPLES):

@@ -35,8 +35,10 @@ def resumes(state: State, event: ev.Resumed, rules: Rules) -> Result:
 def word_started(state: State, event: ev.WordStarted, rules: Rules) -> Result:
     """What Nod says around now: its echo must not interrupt it.  And as long as it speaks there is nothing to mask."""
     recent = [(t, text) for t, text in state.spoken if event.t - t < rules.echo_memory]
-    filler_at = None if state.sounded else state.filler_at
-    return replace(state, spoken=(*recent, (event.t, event.text)), filler_at=filler_at), []
+    state = replace(state, spoken=(*recent, (event.t, event.text)))
+    if state.waits and state.phase == "speaking":
+        state = replace(state, deadline=state.t + rules.speak_limit)
+    return replace(state, waits=False, filler_at=None if state.sounded else state.filler_at), []
 
 
 def tick(state: State, event: ev.Tick, rules: Rules) -> Result:
@@ -109,9 +111,11 @@ def verdict(state: State, rules: Rules) -> Verdict:
 
 def unduck(state: State, rules: Rules) -> Result:
     """It was a backchannel, a cough or an echo: go on as if nothing had been."""
-    phase = "speaking" if state.sounded else "thinking"
-    limit = rules.speak_limit if state.sounded else rules.think_limit
-    return replace(state, phase=phase, deadline=state.t + limit), [ev.Duck(False)]
+    if not state.sounded:
+        return replace(state, phase="thinking", deadline=state.t + rules.think_limit), [ev.Duck(False)]
+    # What it held back sounds first; only then can it be waiting for words.
+    again = None if state.filler_at is None else max(state.filler_at, state.t + rules.filler_again)
+    return replace(state, phase="speaking", deadline=state.t + rules.speak_limit, filler_at=again), [ev.Duck(False)]
 
 
 def cut(state: State, rules: Rules) -> Result:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from device import events as ev
 from device.conversation_state import (
+    PARTINGS_MAX,
     Parting,
     Result,
     Rules,
@@ -51,7 +52,7 @@ def act_failed(state: State, event: ev.ActFailed, rules: Rules) -> Result:
     user, turn = state.user, state.reply_turn
     # Something of it may sound already: what another tool did, or a filler.
     parting = Parting(state.draft, user, state.reply_text, is_repair=True)
-    state = replace(state, partings=(*state.partings, parting))
+    state = replace(state, partings=(*state.partings, parting)[-PARTINGS_MAX:])
     state, commands = new_draft(state)
     state = replace(state, committed=True, user=user, reply_turn=turn, reply_text=event.apology)
     say = [ev.Commit(state.draft), ev.SayNow(turn, state.draft, event.apology), ev.Release(state.draft, acted=True)]
@@ -67,10 +68,7 @@ def reply_ended(state: State, event: ev.ReplyEnded, rules: Rules) -> Result:
 
 def thinking_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
     if state.t >= state.deadline:
-        # The agent is stuck: say so instead of silence.
-        sorry = ev.ActFailed(state.reply_turn, state.draft, "Sorry, that took too long.")
-        state, commands = act_failed(state, sorry, rules)
-        return replace(state, deadline=state.t + rules.think_limit), commands
+        return stuck(state, rules)
     if state.filler_at is None or state.t < state.filler_at:
         return state, []
     if sounds_next(state):
@@ -79,6 +77,13 @@ def thinking_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
     if is_nearly_there and state.t < state.filler_at + rules.first_words_grace:
         return state, []
     return fill(state, rules)
+
+
+def stuck(state: State, rules: Rules) -> Result:
+    """The agent has nothing to say, or nothing more: say so instead of silence."""
+    sorry = ev.ActFailed(state.reply_turn, state.draft, "Sorry, that took too long.")
+    state, commands = act_failed(state, sorry, rules)
+    return replace(state, phase="thinking", deadline=state.t + rules.think_limit), commands
 
 
 def playout_started(state: State, event: ev.PlayoutStarted, rules: Rules) -> Result:
@@ -108,7 +113,8 @@ def playout_ended(state: State, event: ev.PlayoutEnded, rules: Rules) -> Result:
 
 def playout_starved(state: State, event: ev.PlayoutStarved, rules: Rules) -> Result:
     """The reply said what it knew, and something is still being found out: silence is masked there as well."""
-    return replace(state, filler_at=state.t + rules.filler_again), []
+    deadline = state.t + rules.think_limit if state.phase == "speaking" else state.deadline
+    return replace(state, waits=True, filler_at=state.t + rules.filler_again, deadline=deadline), []
 
 
 def speaking_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
@@ -116,6 +122,8 @@ def speaking_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
         return fill(state, rules)
     if state.t < state.deadline:
         return state, []
+    if state.waits:
+        return stuck(state, rules)
     state, commands = give_up(state)
     state, rest = floor_is_free(state, rules)
     return state, commands + rest

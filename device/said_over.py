@@ -33,13 +33,14 @@ _LITTLE = frozenset(
     "a an the i it in on of to at and or but he her his she we they that is as so if er eh them how mh my while i'm em him "
     "hat head hot have go god".split()
 )
-# What a request doesn't begin with, unless it is a question of its own: "and call it pasta", but "and what about Rome".
+# What goes on what was said before, unless a request of its own follows: "and call it pasta", but "and tell me a joke".
 _GOING_ON = frozenset(
     "and or but with without for in at on of to from by until per than because plus minus times divided".split()
 )
-_ASKING = frozenset(
+_REQUESTS = frozenset(
     "what what's who who's where where's when when's why how how's which is are was were do does did can could will would "
-    "should".split()
+    "should i i'd i'll i'm you let please also then another thank thanks set start stop tell turn cancel remind play make "
+    "give show say call add put open close switch wake repeat read list check find get ask help".split()
 )
 _LITTLE_WORDS = 3  # so many of them are a sentence
 # Of the letters found in what Nod says, in the same order.  Measured with Nod's own voice straight in the recognizer, with echo
@@ -73,9 +74,13 @@ def judge(said: str, own: Sequence[str]) -> Verdict:
 
 
 def goes_on_with(said: str) -> bool:
-    """Whether nobody would begin with `said`, so that it belongs to what was said before."""
+    """Whether hardly anybody would begin with `said`, so that it belongs to what was said before.
+
+    A verb with "it" speaks of that as well.
+    """
     words = re.findall(r"[a-z']+", said.lower())
-    return len(words) > 1 and words[0] in _GOING_ON and words[1] not in _ASKING and judge(said, ()) in ("turn", "word")
+    is_request = any(word in _REQUESTS and then != "it" for word, then in zip(words[1:], [*words[2:], ""], strict=False))
+    return len(words) > 1 and words[0] in _GOING_ON and not is_request and judge(said, ()) in ("turn", "word")
 
 
 def _has_command(words: list[str]) -> bool:

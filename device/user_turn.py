@@ -109,7 +109,7 @@ def join(state: State) -> Result:
             return state, []
         joined = replace(state, already="")
     else:
-        is_soon = state.turn == state.reply_turn + 1 and state.speech_t < state.joined_until
+        is_soon = state.turn == state.reply_turn + 1 and state.begun_t < state.joined_until
         if not (is_soon and state.user and not state.front and goes_on_with(said)):
             return state, []
         joined = replace(state, front=state.user, text=f"{state.user} {state.text}")

@@ -262,6 +262,61 @@ def test_a_reply_that_waits_for_its_next_words_is_masked_too():
     assert fillers(story.until(12000)) == [], "it speaks"
 
 
+def starved(story):
+    """A reply has said what it knew; the slow tool goes on."""
+    draft = story.state.draft
+    story.tell(ev.ReplyWords(1, draft, "I'll open it."))
+    story.tell(ev.SoundReady(story.state.t, 1, draft, gated=False))
+    story.until(1650)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    story.tell(ev.ToolStarted(1, draft, "garage", True, True))
+    story.until(2300)
+    story.tell(ev.PlayoutStarved(samples(2300), 1, draft))
+    return draft
+
+
+def test_after_a_cough_the_reply_is_given_time_to_go_on_before_it_is_masked():
+    story = asks_for_a_tool()
+    starved(story)
+    story.until(4400)
+    story.tell(ev.SpeechStarted(samples(4400), samples(4340)))
+    story.until(5000)
+    story.tell(ev.SpeechStopped(story.state.t, samples(4940)))
+    told = story.until(5500)
+    assert only(told, ev.Duck) == [ev.Duck(False)] and story.state.phase == "speaking"
+    unducked_ms = 5300
+    assert fillers(story.until(unducked_ms + 2400)) == [] and len(fillers(story.until(unducked_ms + 2600))) == 1
+
+
+def test_a_tool_that_hangs_in_the_middle_of_a_reply_is_given_up_like_any_other():
+    story = asks_for_a_tool()
+    draft = starved(story)
+    said = []
+    for _ in range(60):
+        told = story.until(samples_ms(story.state.t) + 1000)
+        said += only(told, ev.SayNow)
+        for _ in fillers(told):
+            story.tell(ev.PlayoutEnded(story.state.t, 1, story.state.draft, "filler", (), False))
+        if said:
+            break
+    assert [s.text for s in said] == ["Sorry, that took too long."] and samples_ms(story.state.t) == pytest.approx(32_300, abs=1000)
+    told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("I'll", "open", "it."), True))
+    assert [r.exchange.heard for r in only(told, ev.Remember)] == ["I'll open it."]
+    story.tell(ev.PlayoutStarted(story.state.t, 1, story.state.draft, "reply"))
+    assert story.state.phase == "speaking" and story.state.sounded
+
+
+def test_an_apology_in_the_middle_of_a_reply_is_a_reply_that_sounds():
+    story = asks_for_a_tool()
+    draft = starved(story)
+    story.tell(ev.ActFailed(1, draft, "It's stuck."))
+    story.tell(ev.PlayoutStarted(story.state.t, 1, story.state.draft, "reply"))
+    assert story.state.sounded and story.state.filler_at is None
+    for _ in range(20):
+        story.tell(ev.ActFailed(1, story.state.draft, "It's stuck."))
+    assert len(story.state.partings) <= 8
+
+
 def test_a_reply_that_is_ready_needs_no_filler():
     story = Story(OPEN)
     story.says("what time is it", 500, 1500)
@@ -323,6 +378,7 @@ def test_words_soon_after_a_false_cut_in_are_joined_to_the_turn():
     [
         ("and call it pasta", "set a timer for five minutes and call it pasta"),
         ("and what time is it", None),
+        ("and set another timer for ten minutes", None),
         ("cancel the timer", None),
         ("of course", None),
     ],

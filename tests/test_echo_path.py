@@ -222,6 +222,14 @@ def test_with_a_headset_there_is_nothing_to_learn_and_nothing_to_make_anew(playe
     assert path.resets == 0 and deaf_blocks == 0 and path.tracker.delay is None
 
 
+def test_where_no_echo_can_be_the_first_who_speaks_is_heard(played):
+    path = EchoPath(load_canceller("speex", 200), 160, hears_itself=False)
+    user = played[: 3 * SAMPLE_RATE_HZ][::-1]
+    for heard, far in blocks(user, played):
+        path.near_end = bool(np.abs(heard).max() > 0.01)
+        assert path.is_settled and np.array_equal(path.process(heard, far, None, 0), heard)
+
+
 def test_a_loudspeaker_that_is_turned_up_later_is_an_echo_whoever_seems_to_speak(played):
     """The near-end detector may take the sudden echo for somebody; that must not keep it from being found."""
     quiet = 6 * SAMPLE_RATE_HZ

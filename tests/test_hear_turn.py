@@ -124,7 +124,8 @@ def test_the_verdicts_between_the_first_and_the_last_count(text):
 
 
 @pytest.mark.parametrize("ending", [None, -4.0])
-@pytest.mark.parametrize("text", ["set a timer for", "turn on the", "what is the", "call me at um", "remind me to", "what is the capital of"])
+@pytest.mark.parametrize("text", ["set a timer for", "turn on the", "what is the", "call me at um", "remind me to", "what is the capital of",
+     "what can you tell me about", "what do you know about", "what would you like to", "where can i go to"])
 def test_an_open_sentence_gets_patience(text, ending):
     for voice, least_ms in ((0.3, 800), (0.8, 500), (0.97, 250)):
         p = MODEL.p_end(Evidence(100, text, "prefix", (voice,), ending))

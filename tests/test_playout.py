@@ -101,6 +101,47 @@ def test_a_filler_sounds_where_the_reply_waits_for_its_next_words():
     assert not [e for e in told if isinstance(e, PlayoutStarted)], "it is the same reply"
 
 
+def test_a_filler_that_comes_while_the_reply_speaks_is_not_kept_for_where_it_waits():
+    playout = Playout(15)
+    playout.take(sound(1, 100), 0)
+    playout.take(Release(1), 0)
+    play(playout, 3)
+    playout.take(Sound(1, 1, "filler", np.full(samples(300), 0.2, np.float32), last=True), 0)
+    play(playout, 9)
+    assert not playout.is_idle, "the reply isn't over"
+    playout.take(sound(1, 50, level=0.4, last=True), 0)
+    heard, told = play(playout, 10)
+    assert (heard[: samples(50)] == np.float32(0.4)).all() and not [e for e in told if isinstance(e, PlayoutStarted)]
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_filler_stays_as_low_as_it_is_when_only_the_reply_is_cut(held):
+    playout = Playout(15)
+    playout.take(Sound(1, 1, "filler", np.full(samples(400), 0.5, np.float32), last=True), 0)
+    playout.take(sound(1, 100), 0)
+    play(playout, 5)
+    playout.take(Duck(True), 0)
+    if held:
+        playout.take(Hold(), 0)
+    before, _ = play(playout, 8)
+    playout.take(Cut(1, reply_only=True), 0)
+    after, _ = play(playout, 5)
+    assert before[-1] == pytest.approx(0.0 if held else 0.5 * 10 ** (-15 / 20), abs=1e-3)
+    assert after == pytest.approx(np.full(after.size, before[-1]), abs=1e-3), "somebody speaks over it"
+
+
+def test_what_was_heard_of_a_reply_is_told_though_the_next_one_is_here_first():
+    playout = Playout(15)
+    playout.take(replace(sound(1, 100), words=(Word("One", 0, samples(90)),)), 0)
+    playout.take(Release(1), 0)
+    play(playout, 20)
+    playout.take(Sound(1, 1, "filler", np.full(samples(100), 0.2, np.float32), last=True), 0)
+    play(playout, 3)
+    playout.take(sound(2, 100, last=True), 0)
+    ended = playout.take(Cut(1, reply_only=True), 0)
+    assert [(e.kind, e.heard) for e in ended] == [("reply", ("One",))]
+
+
 def test_a_cut_while_a_filler_sounds_in_the_reply_tells_what_was_heard_of_both():
     playout = Playout(15)
     playout.take(replace(sound(1, 100), words=(Word("One", 0, samples(90)),)), 0)

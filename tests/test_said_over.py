@@ -2,7 +2,7 @@
 
 import pytest
 
-from device.said_over import judge
+from device.said_over import goes_on_with, judge
 
 REPLY = "I can tell you the time and the date, and I can set timers, even several at once, and remind you of things.".split()
 COUNTED = "5 minutes, starting now.".split()
@@ -74,3 +74,22 @@ def test_nods_own_words_are_no_interruption(said, own):
 def test_the_same_words_count_when_nod_does_not_say_them():
     assert judge("i can tell you the", ["It's", "4", "PM."]) == "turn"
     assert judge("stop", REPLY) == "command"
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["and call it pasta", "with milk and sugar", "for ten minutes", "and thirty seconds", "in the kitchen", "and turn it off"],
+)
+def test_what_nobody_begins_with_goes_on_what_was_said(said):
+    assert goes_on_with(said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "and what about rome", "and set another timer for ten minutes", "and tell me a joke", "and thank you",
+        "in ten minutes remind me to call my mother", "set a timer", "five minutes", "and", "of course", "",
+    ],
+)  # fmt: skip
+def test_what_may_begin_a_turn_does_not(said):
+    assert not goes_on_with(said)

@@ -54,7 +54,7 @@ def daemon(tmp_path):
             fillers=Fillers([Filler("Hm.", kind, np.zeros(1)) for kind in ("thinking", *own)]),
             agent=SimpleNamespace(office=SimpleNamespace(tools={"weather": None})),
         )
-        made.append(Daemon(Config(), None, tmp_path, SimpleNamespace(output_delay_samples=0), models=models))
+        made.append(Daemon(Config(), None, tmp_path, SimpleNamespace(output_delay_samples=0, hears_itself=True), models=models))
         return made[-1]
 
     yield make

@@ -151,12 +151,20 @@ def test_never_the_same_twice_in_a_row(kinds, begin):
 def test_what_was_heard_last_is_not_heard_again_whatever_was_dropped_in_between(asked):
     fillers = [Filler(text, kind, np.zeros(1)) for kind in ("thinking", "tool") for text in (f"{kind} 1", f"{kind} 2")]
     choice, heard = FillerChoice(Fillers(fillers)), None
-    for kind, sounds in asked:
-        text = choice.next(kind, "tool").text
+    for draft, (kind, sounds) in enumerate(asked):
+        text = choice.next(draft, kind, "tool").text
         assert text != heard
         if sounds:
-            choice.heard()
+            choice.heard(draft)
             heard = text
+
+
+def test_the_filler_that_was_heard_is_the_one_of_its_draft():
+    choice = FillerChoice(Fillers([Filler(text, "thinking", np.zeros(1)) for text in ("a", "b", "c")]))
+    first, newer = choice.next(1, "thinking", "tool").text, choice.next(2, "thinking", "tool").text
+    assert first != newer
+    choice.heard(1)
+    assert choice.next(3, "thinking", "tool").text != first
 
 
 def test_for_a_tool_without_fillers_of_its_own_it_depends_on_what_the_tool_does():

@@ -123,6 +123,7 @@ def test_gated_and_other_words_never_share_a_sound(bench):
     assert said == [(False, "One"), (False, "moment"), *((True, word) for word in "the timer is set.".split())]
 
 
+@pytest.mark.realtime
 def test_an_uncommitted_reply_is_not_rendered_far_ahead(bench):
     bench.floor.advance(1)
     bench.say(1, LONG * 3)

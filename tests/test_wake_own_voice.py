@@ -42,7 +42,7 @@ def heard_over(store, room_name, talk, user, own_voice, level_db=None):
     inbox.put(Release(1, acted=True))
     loop = AudioLoop(
         device,
-        load_echo_path(config.audio, device.output_delay_samples),
+        load_echo_path(config.audio, device),
         SileroVad(store.path("silero-vad") / "silero_vad.onnx"),
         Segmenter(),
         WakeDetector(store.path("wake-words"), {"hey_jarvis": 0.5}),

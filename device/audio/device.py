@@ -27,9 +27,11 @@ class AudioDevice(Protocol):
     xruns: blocks lost or repeated by the device since the start.
     reference: what the device's own loopback channel carried in the block last captured, in the same form; None for a
     device without one.
+    hears_itself: whether the microphone may hear the loudspeaker.
     """
 
     output_delay_samples: int
+    hears_itself: bool
     xruns: int
     reference: np.ndarray | None
 
@@ -56,6 +58,8 @@ class PyAudioDevice:
     input_name, output_name: part of a device's name, "" for the default.  channels: of the capture device.  Raises
     AudioError when there is no such device or it refuses 16 kHz.
     """
+
+    hears_itself = True
 
     def __init__(self, input_name: str, output_name: str, buffer_ms: int, channels: Channels = Channels()):
         self.xruns = 0
@@ -199,9 +203,13 @@ class FileDevice:
     Each captured block is handed over when a real device would have it full.  The loudspeaker has one block of buffer,
     the least any device has: a block handed over later than that is heard later, and counted as an xrun.
 
+    There is no room in which the one could hear the other.
+
     microphone: float32 [-1, 1] at 16 kHz; silence follows it.  limit_samples: where the loudspeaker's recording ends.
     in_real_time: False for a bench that steps the loop itself, as fast as it can; then nothing is ever late.
     """
+
+    hears_itself = False
 
     def __init__(self, microphone: np.ndarray, limit_samples: int, in_real_time: bool = True):
         self.output_delay_samples = BLOCK_SAMPLES

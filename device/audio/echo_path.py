@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from device.audio.delay import LONGEST_SAMPLES, DelayTracker
+from device.audio.device import AudioDevice
 from device.audio.echo import EchoCanceller, load_canceller
 from device.audio.loudspeaker import Loudspeaker
 from device.audio.reference import DelayLine
@@ -42,13 +43,14 @@ class EchoPath:
     """Audio thread; one `process` a block.
 
     make: makes the canceller, and a fresh one when it has gone wrong.  first_delay_samples: where the echo is looked for
-    until it is measured, the sound card's own delay.
+    until it is measured, the sound card's own delay.  hears_itself: whether there may be an echo at all; where there can't
+    be, nothing has to be learned before somebody is heard over the loudspeaker, the first time too.
     far: the reference of the newest block.  is_echoing: the microphone may be hearing the loudspeaker.
     is_lost: samples were lost, and the canceller rests until the delay is found again.
     near_end: set by the loop, whether somebody speaks over it.  resets: how often the canceller was made anew.
     """
 
-    def __init__(self, make: Callable[[], EchoCanceller], first_delay_samples: int):
+    def __init__(self, make: Callable[[], EchoCanceller], first_delay_samples: int, hears_itself: bool = True):
         self.tracker = DelayTracker()
         self.loudspeaker = Loudspeaker()
         self.far = np.zeros(BLOCK_SAMPLES, dtype=np.float32)
@@ -63,7 +65,8 @@ class EchoPath:
         self._xruns = 0
         self._near_power = self._clean_power = 0.0  # over the last 0.3 s of echo
         self._echo_power = self._residue_power = 0.0  # over the last 3 s of echo with nobody speaking over it
-        self._worse = self._age = self._free = 0
+        self._worse = self._age = 0
+        self._free = 0 if hears_itself else _MOST_FREE_BLOCKS
         self._floor = 1.0  # power of the quietest the microphone has been of late
         self._brief_power = 1.0  # of the microphone over the last 50 ms
         self._lost = 0  # blocks of sounding reference for which the search may still go on
@@ -192,6 +195,7 @@ class EchoPath:
         self._near_power = self._clean_power = 0.0
 
 
-def load_echo_path(audio: Audio, output_delay_samples: int) -> EchoPath:
-    """The echo path that `[audio]` asks for.  Raises AudioError when the canceller's package isn't installed."""
-    return EchoPath(load_canceller(audio.echo_canceller, audio.echo_tail_ms), output_delay_samples)
+def load_echo_path(audio: Audio, device: AudioDevice) -> EchoPath:
+    """The echo path of `device` that `[audio]` asks for.  Raises AudioError when the canceller's package isn't installed."""
+    make = load_canceller(audio.echo_canceller, audio.echo_tail_ms)
+    return EchoPath(make, device.output_delay_samples, device.hears_itself)

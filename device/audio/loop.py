@@ -109,7 +109,8 @@ class AudioLoop:
     def _listen(self, clean: np.ndarray) -> None:
         self._frame = np.concatenate((self._frame, clean))
         if self._wake is not None:
-            self._own = np.concatenate((self._own, self.echo.far))[-STEP_SAMPLES:]
+            most = 2 * STEP_SAMPLES if self.echo.is_echoing else STEP_SAMPLES
+            self._own = np.concatenate((self._own, self.echo.far))[-most:]
             self._step = np.concatenate((self._step, clean))
         # No block has to bear two networks: where the VAD has its turn the wake word's waits for the next block.
         if self._frame.size >= FRAME_SAMPLES:
@@ -127,8 +128,10 @@ class AudioLoop:
             if found and (found.is_sure or self._echo_t <= found.start_t or self._segmenter.end_t > found.start_t):
                 self._hear_wake_word(found)
         elif self._own_is_due and self._step.size >= STEP_SAMPLES // 2 and self.echo.is_echoing:
-            self._own_is_due = False
-            self._wake.own(self._t, self._own)
+            if self._own.size >= STEP_SAMPLES:
+                own, self._own = self._own[:STEP_SAMPLES], self._own[STEP_SAMPLES:]
+                self._own_is_due = False
+                self._wake.own(self._t - self._own.size, own)
 
     def _hear_wake_word(self, found: Detection) -> None:
         word = WakeWord(found.t, found.start_t, found.word, found.score, found.is_sure)

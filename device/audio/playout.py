@@ -98,13 +98,16 @@ class Playout:
     def _add(self, sound: Sound, t: int) -> list[SoundReady]:
         if sound.draft < self._oldest:
             return []
+        speaks = self._current is not None and self._current.kind == "reply" and not self._waits()
+        if sound.kind == "filler" and speaks:
+            return []  # there is nothing to mask, nor was this meant for where it next waits
         if sound.kind != "reply":
             aside = Stream(sound.turn, sound.draft, sound.kind)
             aside.add(sound)
             aside.complete = True
             self._asides.append(aside)
             return []
-        for draft in [d for d in self._replies if d < sound.draft and self._replies[d] is not self._current]:
+        for draft in [d for d in self._replies if d < sound.draft and not self._replies[d].started]:
             del self._replies[draft]  # a newer draft is being rendered, so the older one was given up
         is_first = sound.draft not in self._replies
         stream = self._replies.setdefault(sound.draft, Stream(sound.turn, sound.draft, "reply"))
@@ -123,11 +126,11 @@ class Playout:
             reply = self._replies.get(cut.draft)  # not heard at all, or a filler sounds where it waits
             turn, heard = (reply.turn, reply.heard()) if reply is not None and reply.started else (0, ())
             ended.append(PlayoutEnded(t, turn, cut.draft, "reply", heard, was_cut=True))
-        if not cut.reply_only:
-            self._asides = deque(s for s in self._asides if s.draft > cut.draft)
         self._replies = {d: s for d, s in self._replies.items() if d > cut.draft}
-        self._gain = self._target = 1.0
-        self._ducked = self._held = False
+        if not cut.reply_only:  # else somebody may still speak over the filler
+            self._asides = deque(s for s in self._asides if s.draft > cut.draft)
+            self._gain = self._target = 1.0
+            self._ducked = self._held = False
         return ended
 
     def _fade_out(self) -> None:
@@ -233,4 +236,5 @@ class Playout:
     @property
     def is_idle(self) -> bool:
         """Nothing sounds and nothing waits that could."""
-        return self._current is None and self._fading is None and not self._asides and self._next() is None
+        is_silent = self._current is None and self._fading is None and not self._asides and self._next() is None
+        return is_silent and not any(reply.started for reply in self._replies.values())

@@ -71,7 +71,7 @@ def _noticed_waits_ms(
     pauses: Sequence[Row], model: TurnModel, bounds_ms: tuple[float, float], patience: float
 ) -> np.ndarray:
     asks = max(len(pause["p"]) for pause in pauses)
-    known_ms, over_ms = np.full((len(pauses), asks + 1), np.inf), np.full((len(pauses), asks), np.inf)
+    known_ms = np.full((len(pauses), asks + 1), np.inf)
     for row, pause in enumerate(pauses):
         judged_before, noticed_ms = 0, pause["evidence"][0].pause_ms
         for at, ask in enumerate(pause["evidence"]):

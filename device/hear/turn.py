@@ -33,9 +33,9 @@ _OPEN_WORDS = frozenset(
 _CAN_END_ANYWAY = frozenset("i he she you they no that this please more".split())
 # Where its object comes first, a question ends with one of these: "what is that for", "what do you look like".
 _STRANDED = frozenset("of to in on at by for from with about into like".split())
+_STRANDED_FOR_SURE = frozenset("in on at by for from with like".split())  # "what do you know about" goes on
 _ASKS_FOR_OBJECT = frozenset("what who which where".split())
 _SUBJECTS = frozenset("i you he she it we they this that these those there".split())
-_AUXILIARIES = frozenset("do does did can could will would should".split())
 _BE = frozenset("is are was were".split())
 _FILLERS = frozenset("um uh er erm hmm hm mm well so actually wait".split())
 _NUMBERS = frozenset(
@@ -143,7 +143,7 @@ def _is_stranded(words: list[str]) -> bool:
     if len(words) < 4 or words[0] not in _ASKS_FOR_OBJECT or words[-1] not in _STRANDED:
         return False
     has_subject = words[-2] in _SUBJECTS or (words[1] in _BE and words[2] in _SUBJECTS)
-    return words[1] in _AUXILIARIES or has_subject
+    return has_subject or (words[1] in ("do", "does", "did") and words[-1] in _STRANDED_FOR_SURE)
 
 
 def _ending(evidence: Evidence) -> float:

@@ -19,7 +19,7 @@ from device.reply.tool import Args, Tool, ToolResult
 from device.reply.undo import Act, Acts
 
 _WORKERS = 4
-_KEPT_FREE = 1  # of them: only a committed draft takes it, so that what was begun for dropped ones can't keep it waiting
+_KEPT_FREE = 1  # of them: only a committed draft takes it, so that what dropped drafts began can't keep it waiting
 _FREE_WITHIN_S = 10.0  # else a committed draft is told that there is no worker
 _LOOK_S = 0.01  # a stale draft stops waiting for a worker or its tool after at most this
 

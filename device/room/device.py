@@ -109,6 +109,8 @@ class RoomDevice(FileDevice):
     loudspeaker: the way back into the microphone.  microphone, limit_samples, in_real_time: see `FileDevice`.
     """
 
+    hears_itself = True
+
     def __init__(
         self, loudspeaker: Loudspeaker, microphone: np.ndarray, limit_samples: int, in_real_time: bool = True
     ):

@@ -76,21 +76,21 @@ class FillerChoice:
 
     def __init__(self, fillers: Fillers):
         self._fillers = fillers
-        self._chosen: Filler | None = None
+        self._chosen: dict[int, str] = {}  # by draft, since one was heard last; a few
         self._heard: str | None = None
         self._count = 0
 
-    def next(self, kind: str, otherwise: str) -> Filler | None:
-        """See `Fillers.choose`."""
+    def next(self, draft: int, kind: str, otherwise: str) -> Filler | None:
+        """See `Fillers.choose`.  draft: whose it is."""
         filler = self._fillers.choose(kind, self._heard, self._count, otherwise)
         if filler is not None:
-            self._chosen, self._count = filler, self._count + 1
+            self._chosen[draft], self._count = filler.text, self._count + 1
         return filler
 
-    def heard(self) -> None:
-        """The one chosen last has begun to sound; one that the reply was quicker than never does."""
-        if self._chosen is not None:
-            self._heard = self._chosen.text
+    def heard(self, draft: int) -> None:
+        """The one of `draft` has begun to sound; one that the reply was quicker than never does."""
+        self._heard = self._chosen.get(draft, self._heard)
+        self._chosen.clear()  # what was chosen before it and not heard by now never is
 
 
 class FillerCache:

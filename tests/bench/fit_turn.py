@@ -14,9 +14,7 @@ an end 1, a pause within a fluent turn 1 (each shared by the places a turn is he
 together, so that a user hesitates about once a turn.  A cut counts less the longer it lasts: hesitations are taken to last 0.3 to 1.5 s, evenly.  A synthesized recording
 counts SPOKEN_SHARE of a person's.
 
-The wait is chosen by cost: a second of silence after a finished turn costs 1, cutting in and dead air cost ERROR_COST each;
-one turn in five hesitates once, and cutting in on that costs a quarter: what is wanted of Nod is 8 % there, and 2 % of
-fluent turns.
+The wait is chosen by cost: `device.bench.turn_score.cost` says what silence and errors cost.
 
 That the intent templates know a sentence for whole can't be fitted to recordings of orders for coffee, of which they
 know none; its weight comes from the built-in commands written below, cut between any two words.  Nor does anybody say "um" in a way the recognizer writes down: that it keeps the floor is
