@@ -442,12 +442,17 @@ def test_the_time_for_going_on_is_counted_from_the_cut_in():
     assert only(told, ev.Prepare)[-1].text == "tell me about dragons" and story.state.repairs == 1
 
 
-def test_whoever_says_the_wake_word_begins_anew():
+@pytest.mark.parametrize("over_the_reply", [False, True])
+def test_whoever_says_the_wake_word_begins_anew(over_the_reply):
     story = Story()
     story.tell(ev.WakeWord(16000, 1000, "hey_jarvis", 0.9))
     story.tell(ev.WakeConfirmed(16000, 1000, "hey_jarvis", 0.9))
     story.says("set a timer for five minutes", 1500, 2500)
-    story.answers("Five minutes.", 700)
+    if over_the_reply:
+        story.until(2700)
+        story.tell(ev.PlayoutStarted(story.state.t, 1, story.state.draft, "reply"))
+    else:
+        story.answers("Five minutes.", 700)
     story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
     told = story.says("for ten minutes", samples_ms(story.state.t) + 100, samples_ms(story.state.t) + 900)
     assert only(told, ev.Prepare)[-1].text == "for ten minutes" and story.state.repairs == 0
