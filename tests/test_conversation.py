@@ -245,14 +245,7 @@ def test_without_fillers_there_is_none():
 
 def test_a_reply_that_waits_for_its_next_words_is_masked_too():
     story = asks_for_a_tool()
-    draft = story.state.draft
-    story.tell(ev.ReplyWords(1, draft, "I'll open it."))
-    story.tell(ev.SoundReady(story.state.t, 1, draft, gated=False))
-    story.until(1650)
-    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
-    story.tell(ev.ToolStarted(1, draft, "garage", True, True))
-    story.until(2300)
-    story.tell(ev.PlayoutStarved(samples(2300), 1, draft))
+    draft = starved(story)
     assert fillers(story.until(4790)) == []
     assert fillers(story.until(4800)) == [("still-working", "acknowledge")]
     story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "filler"))
