@@ -781,7 +781,8 @@ def test_left_alone_it_always_comes_to_rest(script, always_open):
         state, _ = step(state, event_of(kind, state, near, words, sound, flag), rules)
     state, _ = step(state, ev.SpeechStopped(state.t, state.t), rules)
     for _ in range(12 * (1 + len(state.queued))):
-        t = state.t + samples(31_000) if state.deadline is None else max(state.t, state.deadline) + 160
+        # A turn that is over waits on for the second look at its wake word.
+        t = state.t + samples(31_000) if state.deadline is None else max(state.t + samples(200), state.deadline + 160)
         state, told = step(state, ev.Tick(t), rules)
         for command in told:
             if isinstance(command, ev.SayNow):
