@@ -92,12 +92,16 @@ class PlayoutStarted:
 
 @dataclass(frozen=True, slots=True)
 class WordStarted:
-    """The first sample of `text`, a word of `draft` as written, is heard at `t`.  Comes again when it is played again."""
+    """The first sample of `text`, a word of `draft` as written, is heard at `t`.  Comes again when it is played again.
+
+    kind: of the sound it is a word of; a filler has words too.
+    """
 
     t: int
     turn: int
     draft: int
     text: str
+    kind: "SoundKind" = "reply"
 
 
 @dataclass(frozen=True, slots=True)

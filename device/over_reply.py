@@ -36,6 +36,8 @@ def word_started(state: State, event: ev.WordStarted, rules: Rules) -> Result:
     """What Nod says around now: its echo must not interrupt it.  And as long as it speaks there is nothing to mask."""
     recent = [(t, text) for t, text in state.spoken if event.t - t < rules.echo_memory]
     state = replace(state, spoken=(*recent, (event.t, event.text)))
+    if event.kind != "reply":
+        return state, []
     if state.waits and state.phase == "speaking":
         state = replace(state, deadline=state.t + rules.speak_limit)
     return replace(state, waits=False, filler_at=None if state.sounded else state.filler_at), []

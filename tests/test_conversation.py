@@ -289,6 +289,7 @@ def test_a_tool_that_hangs_in_the_middle_of_a_reply_is_given_up_like_any_other()
         told = story.until(samples_ms(story.state.t) + 1000)
         said += only(told, ev.SayNow)
         for _ in fillers(told):
+            story.tell(ev.WordStarted(story.state.t, 1, story.state.draft, "Almost", "filler"))
             story.tell(ev.PlayoutEnded(story.state.t, 1, story.state.draft, "filler", (), False))
         if said:
             break

@@ -91,13 +91,15 @@ def test_a_filler_sounds_where_the_reply_waits_for_its_next_words():
     playout.take(Release(1), 0)
     _, told = play(playout, 20)
     assert [e.t for e in told if isinstance(e, PlayoutStarved)] == [samples(100)], "told once"
-    playout.take(Sound(1, 1, "filler", np.full(samples(100), 0.2, np.float32), last=True), 0)
+    almost = (Word("Almost", 0, samples(50)),)
+    playout.take(Sound(1, 1, "filler", np.full(samples(100), 0.2, np.float32), almost, last=True), 0)
     heard, told = play(playout, 5)
     assert (heard == np.float32(0.2)).all()
+    assert [(e.text, e.kind) for e in told if isinstance(e, WordStarted)] == [("Almost", "filler")]
     playout.take(sound(1, 50, level=0.4, last=True), 0)
     heard, told = play(playout, 20)
     assert (heard[: samples(50)] == np.float32(0.2)).all() and (heard[samples(50) : samples(100)] == np.float32(0.4)).all()
-    assert [(e.kind, e.heard) for e in told if isinstance(e, PlayoutEnded)] == [("filler", ()), ("reply", ("One",))]
+    assert [(e.kind, e.heard) for e in told if isinstance(e, PlayoutEnded)] == [("filler", ("Almost",)), ("reply", ("One",))]
     assert not [e for e in told if isinstance(e, PlayoutStarted)], "it is the same reply"
 
 

@@ -171,7 +171,7 @@ class Playout:
         self._current = stream
         piece = self._read(stream, BLOCK_SAMPLES)
         words = stream.began(stream.at, stream.at + piece.size)
-        told += [WordStarted(t + after, stream.turn, stream.draft, text) for after, text in words]
+        told += [WordStarted(t + after, stream.turn, stream.draft, text, stream.kind) for after, text in words]
         stream.go(piece.size)
         out[: piece.size] = piece
         self._apply_gain(out)
