@@ -61,14 +61,20 @@ def feed(listener: Listener, messages) -> list[object]:
     return events
 
 
-def word_spans(model: vosk.Model, sound: np.ndarray) -> list[tuple[int, int]]:
-    """First sample, and the one after the last, of each word in `sound`."""
+def timed_words(model: vosk.Model, sound: np.ndarray) -> list[tuple[str, float, float]]:
+    """Each word in `sound` (float32 mono 16 kHz), and when it begins and ends, in seconds."""
     kaldi = vosk.KaldiRecognizer(model, SAMPLE_RATE_HZ)
     kaldi.SetWords(True)
     pcm = (np.clip(sound, -1, 1) * 32767).astype(np.int16)
     results = [kaldi.Result() for at in range(0, len(pcm), 8000) if kaldi.AcceptWaveform(pcm[at : at + 8000].tobytes())]
     words = [word for text in [*results, kaldi.FinalResult()] for word in json.loads(text).get("result", [])]
-    return [(round(word["start"] * SAMPLE_RATE_HZ), round(word["end"] * SAMPLE_RATE_HZ)) for word in words]
+    return [(word["word"], word["start"], word["end"]) for word in words]
+
+
+def word_spans(model: vosk.Model, sound: np.ndarray) -> list[tuple[int, int]]:
+    """First sample, and the one after the last, of each word in `sound`."""
+    timed = timed_words(model, sound)
+    return [(round(start_s * SAMPLE_RATE_HZ), round(end_s * SAMPLE_RATE_HZ)) for _, start_s, end_s in timed]
 
 
 class Witness(TurnModel):
