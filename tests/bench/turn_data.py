@@ -7,6 +7,10 @@ true.  Seeded.
 
     python -m tests.bench.turn_data out/turns/people.json --people ../shared/speech/commands
     python -m tests.bench.turn_data out/turns/spoken.json
+    python -m tests.bench.turn_data out/turns/readings.json --readings
+
+Readings (`tests.bench.readings`) are heard as they are, in pieces; of each of their pauses `mark` is what is printed there, and
+`is_apart` that it comes after a sentence: then its truth isn't known, and who fits leaves it out (`known`).
 
 No voice is judged yet: instead of each verdict stands its place in the arrays written beside, which are those of
 `prosody_data` (`kind` is "" where the truth isn't known).
@@ -24,10 +28,11 @@ from device.bench.hesitate import Take, joined, room_noise, takes
 from device.bench.offline import Ear
 from device.bench.turn_score import judged
 from device.config import Paths
-from device.events import FRAME_SAMPLES, milliseconds
+from device.events import FRAME_SAMPLES, SAMPLE_RATE_HZ, milliseconds
 from device.models import ModelStore
 from device.reply.intents import Reader
 from tests.bench.prosody_data import save
+from tests.bench.readings import Reading, readings
 from tests.bench.speakers import people, spoken
 
 SEED = 4
@@ -41,6 +46,25 @@ def from_places(take: Take, sound: np.ndarray, rng: np.random.Generator) -> Iter
         lead = room_noise(sound, FRAME_SAMPLES + place * FRAME_SAMPLES // PLACES, rng)
         whole = joined([lead, take.sound])
         yield replace(take, sound=whole, end_t=take.end_t + len(whole) - len(take.sound))
+
+
+def read(reading: Reading, ear: Ear, rng: np.random.Generator) -> Iterator[dict]:
+    """The pauses of a reading, each from every place; the last one is its end."""
+    for start_s, is_end, take in reading.takes(rng):
+        for place, placed in enumerate(from_places(take, reading.sound, rng)):
+            lead_t = placed.end_t - take.end_t
+            for row in ear.rows(reading.name, "read", [placed]):
+                if not row["is_last"]:
+                    label = reading.label_at(start_s + (row["end_t"] - lead_t) / SAMPLE_RATE_HZ)
+                    mark, is_apart = (label.mark, label.is_after_sentence) if label else ("", False)
+                    yield row | {"place": place, "mark": mark, "is_apart": is_apart}
+                elif is_end:  # else somebody speaks on
+                    yield row | {"place": place, "mark": "", "is_apart": False}
+
+
+def known(rows: list[dict]) -> list[dict]:
+    """Those to which something may be fitted."""
+    return [row for row in rows if not row.get("is_apart")]
 
 
 class Heard:
@@ -61,7 +85,7 @@ class Heard:
     def save(self, out: Path, source: str, rows: list[dict]) -> None:
         """With what is known to be true of each."""
         clips, kinds = [""] * len(self.voices), [""] * len(self.voices)
-        for pause in [pause for pause in judged(rows) if pause["evidence"]]:
+        for pause in [pause for pause in judged(known(rows)) if pause["evidence"]]:
             kind = "end" if pause["is_end"] else "pause" if pause["kind"] == "fluent" else pause["kind"]
             if kind != "end" or abs(pause["late_ms"]) <= MISSED_MS:
                 for at in pause["evidence"][-1].voice:
@@ -72,14 +96,20 @@ class Heard:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--people", type=Path, metavar="DIR", help="recordings; without it a synthesized voice speaks")
+    whose = parser.add_mutually_exclusive_group()
+    whose.add_argument("--people", type=Path, metavar="DIR", help="recordings; without it a synthesized voice speaks")
+    whose.add_argument("--readings", action="store_true", help="those of the model dev-speech")
     parser.add_argument("--every", type=int, default=1, help="only each so many recordings")
     args = parser.parse_args()
     store, rng = ModelStore(Paths().models_dir()), np.random.default_rng(SEED)
     ear, rows = Ear(store, Reader().completeness), []
-    heard, source = Heard(ear), "people" if args.people else "spoken"
+    heard, source = Heard(ear), "read" if args.readings else "people" if args.people else "spoken"
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    for number, (name, sound, um) in enumerate(people(args.people, store) if args.people else spoken(store)):
+    for reading in readings(store) if args.readings else ():
+        rows += read(reading, ear, rng)
+        print(reading.name, len(rows), flush=True)
+    turns = () if args.readings else people(args.people, store) if args.people else spoken(store)
+    for number, (name, sound, um) in enumerate(turns):
         if number % args.every == 0:
             for take in takes(sound, ear.word_spans(sound), um, rng):
                 for place, placed in enumerate(from_places(take, sound, rng)):
