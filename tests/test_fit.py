@@ -73,11 +73,11 @@ def test_everything_is_made_once_and_fitted_every_time(out, ran):
     plan = stages(out, Path("people"), write=True)
     told = [*run(plan, again=False)]
     assert ran == [stage.command for stage in plan] and not any("skipped" in line for line in told)
-    assert names(ran) == ["pip", "fit_sentence", *["prosody_data"] * 2, *["turn_data"] * 2, "fit_prosody", "fit_turn"]
+    assert names(ran) == ["pip", "fit_sentence", *["prosody_data"] * 2, *["turn_data"] * 3, "fit_prosody", "fit_turn"]
     assert [command[-1] == "--write" for command in ran if command[0].startswith("tests.bench.fit_")] == [True] * 3
     ran.clear()
     told = [*run(plan, again=False)]
-    assert names(ran) == ["fit_sentence", "fit_prosody", "fit_turn"] and len([t for t in told if "skipped" in t]) == 5
+    assert names(ran) == ["fit_sentence", "fit_prosody", "fit_turn"] and len([t for t in told if "skipped" in t]) == 6
     ran.clear()
     (out / "turns" / "people.npz").unlink()
     next(out.glob("sentences/home_assistant_intents*")).unlink()

@@ -25,6 +25,7 @@ import vosk
 
 from device.bench.hesitate import Take, joined, room_noise
 from device.bench.offline import timed_words
+from device.bench.turn_score import SOURCES, is_cut_in
 from device.config import Paths
 from device.events import SAMPLE_RATE_HZ, samples
 from device.models import ModelStore
@@ -156,6 +157,29 @@ def readings(store: ModelStore, file: Path = LABELS) -> Iterator[Reading]:
     for name, each in json.loads(file.read_text(encoding="utf-8")).items():
         sound = read_wave(store.path("dev-speech") / f"{name}.wav")
         yield Reading(name, sound, each["end_s"], tuple(Label(**pause) for pause in each["pauses"]))
+
+
+def figures(pauses: Sequence[dict]) -> dict:
+    """Of pauses of readings, within sentences and after them, which were waited in for `waited_ms`: how many turns were
+    taken for over, in how many that were noticed, how sure that was after 0.2 s, and from where on in the readings' ends.
+
+    Within a sentence those at a mark, where readers stop, are apart from those anywhere else.
+    """
+    ends = [pause["waited_ms"] for pause in pauses if pause["is_end"]]
+    found: dict = {"readings": len({pause["clip"] for pause in pauses}), "ends_waited_ms": [round(ms) for ms in sorted(ends)]}
+    for kind in ("after a sentence", "at a mark within", "between words"):
+        those = [p for p in pauses if not p["is_end"] and _kind(p) == kind and p["evidence"]]
+        said = [SOURCES["fused"](pause) for pause in those if any(e.voice for e in pause["evidence"])]
+        found[kind] = {
+            "pauses": len(those),
+            "cut_in": sum(is_cut_in(pause, pause["waited_ms"]) for pause in those),
+            "mean_p": round(float(np.mean(said)), 3) if said else None,
+        }
+    return found
+
+
+def _kind(pause: dict) -> str:
+    return "after a sentence" if pause["is_apart"] else "at a mark within" if pause["mark"] else "between words"
 
 
 def listened(store: ModelStore, name: str, text: str) -> tuple[float, list[Label]]:
