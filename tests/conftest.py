@@ -1,4 +1,4 @@
-"""What all tests share: the real models, and the human recordings where they are."""
+"""What all tests share: the real models, and somebody's speech."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +12,11 @@ from device.config import Paths
 from device.models import ModelStore
 from device.speak.voice import Voice
 from tests.bench.hear import as_fetched
+from tests.speech import synthesize
 from tests.stalls import watched
 
 ROOT = Path(__file__).parent.parent
+PEOPLE = ROOT.parent / "shared" / "speech"
 
 settings.register_profile("nod", deadline=None)  # how long an example takes depends on what else the machine does
 settings.load_profile("nod")
@@ -48,15 +50,24 @@ def vosk_as_fetched(vosk_folder: Path, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def speech_dir() -> Path:
-    """Recordings of human speech that lie beside the repository; they may not be copied into it."""
-    folder = ROOT.parent / "shared" / "speech"
-    if not folder.is_dir():
-        pytest.skip(
-            f"This isn't tested with people's voices: {folder} doesn't exist. The recordings may not be copied into the "
-            "repository; what can be tested with a synthesized voice is, in other tests."
-        )
-    return folder
+def speech_dir(store: ModelStore, tmp_path_factory) -> Path:
+    """Recordings of human speech that lie beside the repository; they may not be copied into it.  Where they aren't, a
+    synthesized voice's in the same folders (`tests.speech`), and the report says so."""
+    return PEOPLE if PEOPLE.is_dir() else synthesize(tmp_path_factory.mktemp("speech"), store)
+
+
+@pytest.fixture(scope="session")
+def is_people(speech_dir: Path) -> bool:
+    """Whether people speak there: some figures don't hold for a synthesized voice, which has others."""
+    return speech_dir == PEOPLE
+
+
+def pytest_report_collectionfinish(items: list[pytest.Item]) -> str:
+    """Who speaks in the tests that ask for speech."""
+    count = sum("speech_dir" in getattr(item, "fixturenames", ()) for item in items)
+    if PEOPLE.is_dir():
+        return f"{count} of them hear people's recordings, in {PEOPLE}"
+    return f"{count} of them hear a SYNTHESIZED voice instead of people: {PEOPLE} doesn't exist"
 
 
 @pytest.fixture

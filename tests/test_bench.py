@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import threading
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -33,7 +32,6 @@ from device.wave_file import read_wave
 from tests.test_report import Page, write_run
 
 RATE_HZ = 16_000
-ROOT = Path(__file__).parent.parent
 
 
 def tone(seconds: float) -> np.ndarray:
@@ -422,10 +420,9 @@ def test_a_file_that_is_no_result_is_named(tmp_path, content):
 
 @pytest.mark.realtime
 @pytest.mark.slow
-def test_a_short_run_live(store, tmp_path, capsys):
+def test_a_short_run_live(store, speech_dir, tmp_path, capsys):
     out = tmp_path / "bench"
-    speech = ROOT.parent / "shared" / "speech" / "commands"
-    result = run_bench(Config(), store, out, speech, None, limit=3)
+    result = run_bench(Config(), store, out, speech_dir / "commands", None, limit=3)
     assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
     assert json.loads((out / "bench.json").read_text()) == json.loads(json.dumps(result))
     assert [row["number"] for row in result["requests"]] == [1, 2, 3]

@@ -296,10 +296,11 @@ def test_frames_that_piled_up_are_heard_all(listener, question, vad_folder):
 
 
 @pytest.mark.slow
-def test_human_commands_end_where_they_end(listener, vad_folder, speech_dir):
-    """One final pause for each recording; its end is the one an outside scorer finds, to 60 ms for 4 of 5.
+def test_commands_end_where_they_end(listener, vad_folder, speech_dir, is_people):
+    """One final pause for each recording; its end is the one an outside scorer finds, to 60 ms for 4 of 5 people's.
 
-    The others are breaths and releases of a last consonant after a gap, which the VAD doesn't take for speech.
+    The others are breaths and releases of a last consonant after a gap, which the VAD doesn't take for speech.  The synthesized
+    voice ends in those more often: in "milk", 140 ms after its vowel, in 4 of 20.
     """
     off_ms, clips, from_t = [], recordings(speech_dir, 20), 0
     for number, clip in enumerate(clips.values()):
@@ -311,7 +312,7 @@ def test_human_commands_end_where_they_end(listener, vad_folder, speech_dir):
         end = outside_end(clip, speech[0].t - from_t, speech[-1].t - from_t + samples(250))
         off_ms.append(milliseconds(last.end_t - from_t - end))
         from_t += 1 << 20
-    assert abs(np.median(off_ms)) <= 20 and np.mean(np.abs(off_ms) <= 60) >= 0.8, off_ms
+    assert abs(np.median(off_ms)) <= 20 and np.mean(np.abs(off_ms) <= 60) >= (0.8 if is_people else 0.7), off_ms
 
 
 def test_a_fault_is_told_and_survived(recognizer, prosody, question, vad_folder):
