@@ -1,7 +1,7 @@
 """What is heard where people's recordings aren't: that there is enough of it, the same each time, and that it is told of."""
 
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,12 +17,15 @@ def asks_for(*fixtures: str) -> SimpleNamespace:
     return SimpleNamespace(fixturenames=fixtures)
 
 
+def conftest(pytestconfig: pytest.Config) -> ModuleType:
+    return pytestconfig.pluginmanager.get_plugin(str(Path(__file__).with_name("conftest.py")))
+
+
 @pytest.mark.parametrize("are_there", [True, False])
 def test_the_report_says_who_speaks(pytestconfig, monkeypatch, tmp_path, are_there):
-    conftest = pytestconfig.pluginmanager.get_plugin(str(Path(__file__).with_name("conftest.py")))
     folder = tmp_path if are_there else tmp_path / "nowhere"
-    monkeypatch.setattr(conftest, "PEOPLE", folder)
-    items = [asks_for("store", "speech_dir"), asks_for("store"), asks_for("speech_dir", "is_people")]
+    monkeypatch.setattr(conftest(pytestconfig), "PEOPLE", folder)
+    items = [asks_for("store", "speech_dir"), asks_for("store"), asks_for("store"), asks_for("speech_dir", "is_people")]
     (told,) = pytestconfig.hook.pytest_report_collectionfinish(
         config=pytestconfig, start_path=Path(), startdir=None, items=items
     )
@@ -31,6 +34,11 @@ def test_the_report_says_who_speaks(pytestconfig, monkeypatch, tmp_path, are_the
         if are_there
         else f"2 of them hear a SYNTHESIZED voice instead of people: {folder} doesn't exist"
     )
+
+
+def test_people_speak_where_they_are(pytestconfig, speech_dir, is_people):
+    people = conftest(pytestconfig).PEOPLE
+    assert is_people == people.is_dir() == (speech_dir == people)
 
 
 def test_there_is_as_much_as_of_people(tmp_path, store, monkeypatch):
