@@ -192,12 +192,14 @@ def test_what_comes_after_a_sentence_is_measured_and_not_fitted_to(monkeypatch):
     assert pauses == {"after a sentence": (2, 2), "at a mark within": (3, 0), "between words": (0, 0)}
 
 
-def test_readings_choose_no_wait(monkeypatch):
-    examples, seen = with_reading(of_a_reading(0.95)), []
+def test_readings_choose_no_wait_and_are_always_fitted_to(monkeypatch):
+    examples, seen, fitted = with_reading(of_a_reading(0.95)), [], []
+    monkeypatch.setattr("tests.bench.fit_turn.fit", lambda *args: fitted.append(args[1]) or fit(*args))
     monkeypatch.setattr("tests.bench.fit_turn.POINTS", FEW_POINTS)
     monkeypatch.setattr("tests.bench.fit_turn.cost", lambda pauses, waited_ms: seen.append(pauses) or 1.0)
     choose(examples, examples.pauses, KNOWN)
     assert {each["clip"] for pauses in seen for each in pauses} == {f"c{i:02}" for i in range(CLIPS)}
+    assert all("book" in {each["clip"] for each in pauses} for pauses in fitted) and fitted
 
 
 @pytest.mark.slow

@@ -228,8 +228,8 @@ def choose(examples: Examples, pauses: list[dict], known: dict[str, float]):
 
     Parted several times: whether the one or two hard turns are cut in on depends on what is left to fit to.
     """
-    clips = sorted({pause["clip"] for pause in pauses})
     asked = [pause for pause in pauses if source_of(pause) != "read"]
+    clips = sorted({pause["clip"] for pause in asked})
     costs = np.zeros(len(POINTS))
     for draw in range(INNER_DRAWS):
         drawn = np.random.default_rng(draw).permutation(clips)
