@@ -5,8 +5,8 @@
 Of the data of `prosody_data` and `turn_data`; `tests.bench.fit` runs all of them.
 
 A ridge logistic regression over what is heard.  In each file the ends of a recording weigh 1 together, whole and from
-later words on, so do its cuts, and so do its speaker's own pauses; SHARES says how much of that the recordings of
-others than people count.
+later words on, so do its cuts, and so do its speaker's own pauses; SHARES says how much of that recordings
+count that aren't people's orders.
 
 Every figure printed is of recordings it wasn't fitted to, in the parts of `fit_turn`.  `--heads`: writes the fit to all
 parts but one, for each, so that the fusion is fitted to verdicts on recordings that are as new as any user's.
