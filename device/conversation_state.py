@@ -270,11 +270,6 @@ def floor_is_free(state: State, rules: Rules, heard_t: int = 0) -> Result:
     return listen(state, rules, from_t=from_t, window=rules.follow_up + max(0, heard_t - state.t))
 
 
-def whole(state: State, text: str) -> str:
-    """What the user said in this turn, of which the recognizer knows `text`."""
-    return f"{state.front} {text}" if state.front else text
-
-
 def fresh(text: str, already: str) -> str:
     """The part of an utterance's text after the part that was answered."""
     if already and text.startswith(already):

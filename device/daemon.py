@@ -321,7 +321,7 @@ class Daemon:
                     self.models.agent.office.acts.take_back(command.draft)
                 case ev.Prepare() | ev.Anticipate():
                     self.boxes["reply"].put(command)
-                case ev.Listen() | ev.StopListening() | ev.Peek():
+                case ev.Listen() | ev.Joined() | ev.StopListening() | ev.Peek():
                     self.boxes["hear"].put(command)
                 case ev.Release() | ev.Duck() | ev.Hold() | ev.Cut():
                     self.boxes["audio"].put(command)

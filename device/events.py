@@ -19,6 +19,11 @@ def samples(ms: float) -> int:
     return round(ms * SAMPLE_RATE_HZ / 1000)
 
 
+def whole(front: str, text: str) -> str:
+    """What the user said in a turn of which the recognizer knows `text`.  front: see `Joined`; empty for most turns."""
+    return f"{front} {text}" if front else text
+
+
 def milliseconds(count: int) -> float:
     """Samples of the device clock to milliseconds."""
     return count * 1000 / SAMPLE_RATE_HZ
@@ -291,6 +296,15 @@ class Listen:
     turn: int
     from_t: int
     wake_word: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """To hear: `turn` goes on from `front`, which was answered too soon.  Whether it is over is judged of both as one;
+    what hear tells of it still is `turn` alone."""
+
+    turn: int
+    front: str
 
 
 @dataclass(frozen=True, slots=True)

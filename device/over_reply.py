@@ -10,7 +10,7 @@ words only holds it, and only while the near-end detector is certain that it isn
 from dataclasses import replace
 
 from device import events as ev
-from device.conversation_state import Result, Rules, State, answered, fresh, give_up, open_for, whole
+from device.conversation_state import Result, Rules, State, answered, fresh, give_up, open_for
 from device.said_over import Verdict, judge
 from device.user_turn import pause
 
@@ -76,7 +76,7 @@ def believed_after(state: State, rules: Rules) -> int:
 
 def partial(state: State, event: ev.Partial, rules: Rules) -> Result:
     """A call to stop is obeyed in the middle of it; everything else is weighed with the next tick."""
-    state = replace(state, text=whole(state, event.text))
+    state = replace(state, text=ev.whole(state.front, event.text))
     state = replace(state, said=verdict(state, rules))
     return cut(state, rules) if state.said == "command" else (state, [])
 
@@ -93,7 +93,7 @@ def speech_stops(state: State, event: ev.SpeechStopped, rules: Rules) -> Result:
 def pauses(state: State, event: ev.Pause, rules: Rules) -> Result:
     """All that was said is known.  Without a word it may be the gap after a word's first sound: the VAD's end of speech
     is waited for, since nothing tells of speech that goes on before it."""
-    state = replace(state, text=whole(state, event.text))
+    state = replace(state, text=ev.whole(state.front, event.text))
     if state.in_speech and not fresh(state.text, answered(state)):
         return replace(state, said=""), []  # what it seemed to be before it was heard to its end
     if verdict(state, rules) in ("listening", "own"):

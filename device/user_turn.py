@@ -15,7 +15,6 @@ from device.conversation_state import (
     nothing_to_say,
     prepare,
     sounds_next,
-    whole,
 )
 from device.events import samples
 from device.said_over import goes_on_with, judge
@@ -82,7 +81,7 @@ def speech_begins(state: State, event: ev.SpeechStarted, rules: Rules) -> Result
 def partial(state: State, event: ev.Partial, rules: Rules) -> Result:
     if state.phase == "listening" and event.text:
         state = replace(state, phase="hearing", deadline=state.t + rules.longest_turn)
-    state = replace(state, text=whole(state, event.text))
+    state = replace(state, text=ev.whole(state.front, event.text))
     text = fresh(state.text, state.already)
     # In `ducked` the reply is still being made, and most of what is said over it is no turn.
     is_turn = text and state.phase == "hearing"
@@ -91,7 +90,7 @@ def partial(state: State, event: ev.Partial, rules: Rules) -> Result:
 
 def pause(state: State, event: ev.Pause, rules: Rules) -> Result:
     """The user paused: prepare the reply to what was said so far."""
-    state = replace(state, text=whole(state, event.text), end_t=event.end_t)
+    state = replace(state, text=ev.whole(state.front, event.text), end_t=event.end_t)
     if not fresh(state.text, state.already):
         # Noise, or the wake word alone: the turn has not begun.
         return replace(state, phase="listening", deadline=state.open_until), []
@@ -107,14 +106,15 @@ def join(state: State) -> Result:
     if state.already:  # begun over the reply
         if judge(said, ()) not in ("turn", "word"):
             return state, []
-        joined = replace(state, already="")
+        joined, told = replace(state, already=""), []
     else:
         is_soon = state.turn == state.reply_turn + 1 and state.begun_t < state.joined_until
         if not (is_soon and state.user and not state.front and goes_on_with(said)):
             return state, []
-        joined = replace(state, front=state.user, text=f"{state.user} {state.text}")
+        joined = replace(state, front=state.user, text=ev.whole(state.user, state.text))
+        told = [ev.Joined(state.turn, state.user)]
     state, advance = new_draft(replace(joined, repairs=state.repairs + 1))
-    return state, [*advance, ev.Undo(state.reply_draft)]
+    return state, [*advance, ev.Undo(state.reply_draft), *told]
 
 
 def evidence(state: State, event: ev.EndEvidence, rules: Rules) -> Result:

@@ -385,9 +385,11 @@ def test_who_goes_on_when_a_short_reply_is_over_is_joined_too(text, joined):
     told = story.says(text, 2900, 3700)
     assert only(told, ev.Prepare)[-1].text == (joined or text)
     assert only(told, ev.Undo) == ([ev.Undo(draft)] if joined else [])
+    assert only(told, ev.Joined) == ([ev.Joined(story.state.turn, "set a timer for five minutes")] if joined else [])
     assert story.state.repairs == (joined is not None)
     if joined:
         assert kinds(told).index("Undo") < kinds(told).index("Prepare"), "else it is done before it is undone"
+        assert kinds(told).index("Joined") < kinds(told).index("Prepare"), "else its `Ending` may come first"
         story.answers("Five minutes, pasta.", 1500)
         assert story.state.history[-1] == ev.Exchange(joined, "Five minutes, pasta.")
         told = story.says("and one for ten", samples_ms(story.state.t) + 900, samples_ms(story.state.t) + 1900)

@@ -8,10 +8,10 @@ import onnxruntime
 import pytest
 
 from device.config import Turn
-from device.events import EndEvidence, Ending, Listen, Pause, milliseconds, samples
+from device.events import EndEvidence, Ending, Joined, Listen, Pause, milliseconds, samples
 from device.hear.loop import ASK_AT_MS, Listener
 from device.hear.prosody import HEARD_SAMPLES, LONGEST_PAUSE_SAMPLES, Head, Prosody
-from device.hear.recognizer import load_recognizer
+from device.hear.recognizer import Reading, load_recognizer
 from device.hear.turn import TurnModel
 from device.speak.voice import Voice
 from tests.frames import feed, frames
@@ -36,10 +36,13 @@ def said(voice, store):
     return list(frames(sound, store.path("silero-vad")))
 
 
-def until_the_last_pause(store, prosody, said, completeness="none") -> tuple[Listener, list[object]]:
+def until_the_last_pause(store, prosody, said, completeness="none", front="") -> tuple[Listener, list[object]]:
     """Until the voice has been judged in it: in a sentence there may be earlier ones."""
-    listener = Listener(load_recognizer("auto", store), prosody, lambda text: completeness, Turn())
+    says = completeness if callable(completeness) else lambda text: completeness
+    listener = Listener(load_recognizer("auto", store), prosody, says, Turn())
     events = listener.receive(Listen(1, 0))
+    if front:
+        events += listener.receive(Joined(1, front))
     last_t = max(frame.t for frame in said if np.abs(frame.samples).max() > 0.02)
     for frame in said:
         events += feed(listener, [frame])
@@ -125,6 +128,35 @@ def test_what_was_said_of_a_text_holds_after_another_pause(store, prosody, said)
     assert p_after_a_click(-6.0) < p_after_a_click() - 0.2
 
 
+def whole_after(front: str):
+    """The templates know nothing but `front` with more after it."""
+    return lambda text: "complete" if text.startswith(f"{front} ") else "none"
+
+
+def test_a_turn_that_goes_on_another_is_judged_with_the_words_of_that(store, prosody, said):
+    listener, events = until_the_last_pause(store, sounding(prosody, 0.001), said, whole_after("tell me"))
+    pause = [event for event in events if isinstance(event, Pause)][-1]
+    assert evidence(events)[-1].wait_ms > 300
+    assert listener.receive(Joined(2, "tell me")) == [], "another turn"
+    (joined,) = listener.receive(Joined(1, "tell me"))
+    assert joined.end_t == pause.end_t and joined.wait_ms <= 220
+
+
+def test_the_words_it_goes_on_are_known_in_later_pauses_too(store, prosody, said):
+    _, events = until_the_last_pause(store, sounding(prosody, 0.001), said, whole_after("tell me"), "tell me")
+    pause = [event for event in events if isinstance(event, Pause)][-1]
+    assert pause.text.startswith("what time"), "events carry what this turn says"
+    assert evidence(events)[-1].wait_ms <= 220
+
+
+def test_who_answers_is_asked_about_both_and_believed(store, prosody, said):
+    listener, events = until_the_last_pause(store, prosody, said, front="tell me")
+    pause = [event for event in events if isinstance(event, Pause)][-1]
+    assert listener.receive(Ending(1, pause.text, 3.0)) == []
+    sure, unsure = (listener.receive(Ending(1, f"tell me {pause.text}", told))[0] for told in (3.0, -6.0))
+    assert sure.p_end > unsure.p_end
+
+
 @pytest.mark.parametrize(("completeness", "may_be_long"), [("complete", False), ("none", True)])
 def test_a_whole_command_never_waits_long_however_it_sounds(store, prosody, said, completeness, may_be_long):
     _, events = until_the_last_pause(store, sounding(prosody, 0.001), said, completeness)
@@ -143,3 +175,12 @@ def test_an_order_waits_as_its_probability_has_it(store, prosody):
     limits = (180.0, Turn().max_wait_ms)
     assert judged.wait_ms == pytest.approx(TurnModel.load().wait_ms(judged.p_end, *limits))
     assert limits[0] < judged.wait_ms < limits[1]
+
+
+def test_of_two_readings_the_one_that_makes_a_command_of_both_is_taken(store, prosody, said, monkeypatch):
+    listener, _ = until_the_last_pause(store, prosody, said, whole_after("tell me"))
+    listener._completeness = lambda text: "complete" if text == "tell me the time" else "none"
+    monkeypatch.setattr(listener._recognizer, "settle", lambda: [Reading("that time"), Reading("the time", -1.0)])
+    assert listener._heard_until_now(1000.0) == "that time"
+    listener.receive(Joined(1, "tell me"))
+    assert listener._heard_until_now(1000.0) == "the time"

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from device import events as ev
 from device import service
 from device.config import Config, Led
 from device.conversation_state import Phase
@@ -68,6 +69,13 @@ def test_a_voice_that_is_not_split_is_told_of_at_the_start(daemon):
     assert daemon(is_split=True).warnings == []
     (warning,) = daemon(is_split=False).warnings
     assert warning.startswith("The voice en_US-joe-medium isn't split") and "'nod models fetch en_US-joe-medium'" in warning
+
+
+def test_what_is_told_to_hear_reaches_it(daemon):
+    made = daemon()
+    told = [ev.Listen(1, 0), ev.Joined(1, "set a timer"), ev.Peek(1), ev.StopListening(1)]
+    made._carry_out(told)
+    assert [made.boxes["hear"].get(0) for _ in told] == told
 
 
 def test_a_filler_that_is_never_played_is_told_of_at_the_start(daemon):

@@ -19,6 +19,7 @@ from device.events import (
     Ending,
     Fault,
     Frame,
+    Joined,
     Listen,
     Partial,
     Pause,
@@ -28,6 +29,7 @@ from device.events import (
     WakeWord,
     milliseconds,
     samples,
+    whole,
 )
 from device.hear.level import Level
 from device.hear.pause import FULL_VOICE, is_voice, paused_since
@@ -76,7 +78,6 @@ class Listener:
         self._level = Level()
         self._turn: Utterance | None = None
         self._silence: Silence | None = None
-        self._class: Completeness = "none"
         self._second_look = SecondLook(recognizer.glance())
 
     # --- messages ----------------------------------------------------------------------------------------------------
@@ -92,6 +93,9 @@ class Listener:
                 return self._listen(message)
             case WakeWord():
                 return self._second_look.take(message)
+            case Joined() if self._turn and self._turn.number == message.turn:
+                self._turn.front = message.front
+                return [self._evidence()] if self._silence and self._silence.text else []
             case StopListening() if self._turn and self._turn.number == message.turn:
                 self.give_up()
             case Ending() if self._turn and self._turn.number == message.turn:
@@ -223,13 +227,12 @@ class Listener:
         if not text:
             self._forget_noise()
             return [pause]
-        self._class = self._completeness(text)
         return [pause, self._evidence()]
 
     def _heard_until_now(self, spoken_ms: float) -> str:
         turn = self._turn
         readings = self._recognizer.settle()
-        text, recognized = understood(readings, self._said, self._completeness), readings[0].text
+        text, recognized = understood(readings, self._said, self._completes), readings[0].text
         is_short = milliseconds(self._silence.end_t - turn.from_t) < LONGEST_WAKE_WORD_MS
         if turn.wake_word and text == recognized and is_short:
             return ""  # too short for more than the wake word, however it was spelled
@@ -247,6 +250,10 @@ class Listener:
 
     def _said(self, recognized: str) -> str:
         return without_noise(without_wake_word(recognized, self._turn.wake_word))
+
+    def _completes(self, text: str) -> Completeness:
+        """What the templates say of all that was said, where this turn's part of it is `text`."""
+        return self._completeness(whole(self._turn.front, text))
 
     def _stage(self) -> int:
         paused_ms = milliseconds(self._now_t() - self._silence.end_t)
@@ -266,7 +273,8 @@ class Listener:
 
     def _ends(self, told: Ending) -> list[object]:
         self._turn.ending = (told.text, told.log_odds)  # kept: the same text after another pause isn't asked about again
-        return [self._evidence()] if self._silence and self._silence.text == told.text else []
+        text = self._silence.text if self._silence else None
+        return [self._evidence()] if text and whole(self._turn.front, text) == told.text else []
 
     def _recent(self) -> np.ndarray:
         """The turn's sound, as much of it as is judged."""
@@ -278,9 +286,9 @@ class Listener:
     def _evidence(self) -> EndEvidence:
         silence = self._silence
         paused_ms = milliseconds(self._now_t() - silence.end_t)
-        told = self._turn.ending
-        ending = told[1] if told and told[0] == silence.text else None
-        evidence = Evidence(paused_ms, silence.text, self._class, silence.voice, ending)
+        text, told = whole(self._turn.front, silence.text), self._turn.ending
+        ending = told[1] if told and told[0] == text else None
+        evidence = Evidence(paused_ms, text, self._completeness(text), silence.voice, ending)
         p_end = self._model.p_end(evidence)
         least_ms, most_ms = wait_bounds_ms(evidence, self._settings.min_wait_ms, self._settings.max_wait_ms)
         patience = self._settings.patience

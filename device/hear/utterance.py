@@ -14,13 +14,14 @@ class Utterance:
     from_t: int
     wake_word: str | None
     others_t: int  # what sounds before it isn't the user's first words: Nod, or a noise that was forgotten
+    front: str = ""  # what was said before it and belongs to it (`Joined`)
     start_t: int | None = None  # from where the recognizer has heard
     speech_t: int = 0  # first frame of the run of speech now or last
     partial: str = ""
     partial_t: int = 0
     text: str = ""  # at the last pause
     end_t: int = 0  # of that text
-    ending: tuple[str, float] | None = None  # the newest `Ending`: of which text, and the log-odds
+    ending: tuple[str, float] | None = None  # the newest `Ending`: of which whole text, and the log-odds
     peek: bool = False  # main wants to know what was said up to now
 
 
