@@ -238,7 +238,7 @@ class ToolStarted:
 
 @dataclass(frozen=True, slots=True)
 class ToolEnded:
-    """A tool call ended.  outcome: "done", "failed", "cancelled"."""
+    """A tool call ended.  outcome: "done", "failed", "cancelled"; "unknown" where it doesn't end."""
 
     turn: int
     draft: int

@@ -4,7 +4,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -149,12 +150,26 @@ class Room:
             said.append(say)
         return said
 
-    def busy(self) -> list[Future[ToolResult]]:
-        """Take all workers for the draft 1, which is committed, until `may_end`."""
+    @contextmanager
+    def busy(self, tool: str = "look") -> Iterator[None]:
+        """Take every place of `tool` for the draft 1, which is committed, until `may_end`."""
         self.may_end.clear()
         self.floor.advance(1)
         self.floor.commit(1)
-        return [self.office.start(1, lambda: self._look({})) for _ in range(4)]
+        with ThreadPoolExecutor(4) as callers:
+            calls = [callers.submit(self.office.desk(1, 1).call, tool, {"draft": 1}) for _ in range(4)]
+            for _ in calls:
+                self.until(ToolStarted)
+            try:
+                yield
+            finally:
+                self.may_end.set()
+
+    def waits(self, monkeypatch) -> threading.Event:
+        """Set as soon as somebody waits for a place."""
+        waits, wait = threading.Event(), self.office._freed.wait
+        monkeypatch.setattr(self.office._freed, "wait", lambda timeout: waits.set() or wait(timeout))
+        return waits
 
     def close(self) -> None:
         for gate in (self.may_end, *self.gates.values()):
@@ -454,21 +469,23 @@ def test_what_can_not_be_taken_back_is_told(room: Room) -> None:
     assert _calls(room)[-1] == ("door", "failed", 1)
 
 
-def test_drafts_dropped_while_their_tool_runs_leave_a_worker_for_the_one_that_counts(room: Room) -> None:
+def test_drafts_dropped_while_their_tool_runs_leave_a_worker_for_the_one_that_counts(
+    room: Room, monkeypatch
+) -> None:
     room.start(lambda text, desk: use(desk, "look", {"draft": int(text)}))
     room.gates = {draft: threading.Event() for draft in range(1, 6)}
     for draft in (1, 2, 3):
         room.prepare(draft, str(draft))
         assert room.looking.get(timeout=5) == draft
+    waits = room.waits(monkeypatch)
     room.prepare(4, "4")
-    while room.until(ToolStarted)[-1].draft != 4:
-        pass
+    assert waits.wait(5)
     room.prepare(5, "5")
     room.floor.commit(5)
     assert room.looking.get(timeout=5) == 5, "the fourth left it"
     room.gates[5].set()
     assert room.until(ReplyEnded)[-1].text == "I see."
-    assert _calls(room) == [("look", "cancelled", None)] * 4 + [("look", "done", None)]
+    assert _calls(room) == [("look", "cancelled", None)] * 3 + [("look", "done", None)]
 
 
 def test_a_draft_that_is_not_committed_looks_too_as_soon_as_a_worker_is_free(room: Room, monkeypatch) -> None:
@@ -478,58 +495,110 @@ def test_a_draft_that_is_not_committed_looks_too_as_soon_as_a_worker_is_free(roo
     for draft in (1, 2, 3):
         room.prepare(draft, str(draft))
         assert room.looking.get(timeout=5) == draft
-    looked = threading.Event()
-    wait = room.office._freed.wait
-    monkeypatch.setattr(room.office._freed, "wait", lambda timeout: looked.set() or wait(timeout))
+    looked = room.waits(monkeypatch)
     room.prepare(4, "4")
     assert looked.wait(5)
     room.gates[2].set()
     assert room.until(ReplyEnded)[-1].text == "I see."
 
 
-def test_who_finds_no_worker_free_waits_for_one(room: Room) -> None:
-    busy = room.busy()
-    with ThreadPoolExecutor(1) as reply:
+def test_who_finds_no_worker_free_waits_for_one_and_its_call_begins_then(room: Room, monkeypatch) -> None:
+    waits = room.waits(monkeypatch)
+    with room.busy(), ThreadPoolExecutor(1) as reply:
         waiting = reply.submit(room.office.desk(1, 1).call, "look", {})
-        room.until(ToolStarted)
-        room.may_end.set()
-        assert waiting.result(5).text == "I see."
-    assert [future.result(5).text for future in busy] == ["I see."] * 4
-
-
-def test_who_waits_too_long_for_a_worker_is_told_and_the_call_has_an_outcome(room: Room, monkeypatch) -> None:
-    monkeypatch.setattr("device.reply.desk._FREE_WITHIN_S", 0.02)
-    room.busy()
-    with pytest.raises(ToolError, match="still busy"):
-        room.office.desk(1, 1).call("look", {})
-    assert _calls(room) == [("look", "failed", None)]
-
-
-def test_an_act_given_up_before_it_has_a_worker_is_neither_done_nor_told(room: Room) -> None:
-    room.busy()
-    with ThreadPoolExecutor(1) as reply:
-        waiting = reply.submit(room.office.desk(1, 1).call, "door", {"draft": 1})
-        room.until(ToolStarted)
-        room.floor.advance(2)
-        room.office.acts.take_back(1)
-        with pytest.raises(StaleDraft):
-            waiting.result(5)
-    began_s = time.perf_counter()
-    room.office.acts.settle(lambda: None)
-    assert time.perf_counter() - began_s < 1, "there is nothing to take back"
-    assert room.acts == room.undone == room.ledger.owed() == []
-    assert _calls(room) == [("door", "cancelled", None)]
-
-
-def test_a_tool_is_not_slow_for_having_waited(room: Room) -> None:
-    room.busy()
-    with ThreadPoolExecutor(1) as reply:
-        waiting = reply.submit(room.office.desk(1, 1).call, "look", {})
-        room.until(ToolStarted)
+        assert waits.wait(5)
+        assert len(_calls(room)) == 4 and not len(room.main), "what hasn't begun is no call yet"
         time.sleep(0.3)
         room.may_end.set()
-        waiting.result(5)
-    assert room.ledger.latency("look").max_ms < 300
+        assert waiting.result(5).text == "I see."
+    began_s = [call.began_s for call in room.ledger._calls("1")]
+    assert len(began_s) == 5 and began_s[4] - began_s[3] >= 0.3
+
+
+def test_who_waits_too_long_for_a_worker_is_told(room: Room, monkeypatch) -> None:
+    monkeypatch.setattr("device.reply.desk._FREE_WITHIN_S", 0.02)
+    with room.busy(), pytest.raises(ToolError, match="still busy"):
+        room.office.desk(1, 1).call("look", {})
+    assert len(_calls(room)) == 4
+
+
+def test_an_act_given_up_before_it_has_a_worker_is_neither_done_nor_told(room: Room, monkeypatch) -> None:
+    waits = room.waits(monkeypatch)
+    with room.busy("door"), ThreadPoolExecutor(1) as reply:
+        waiting = reply.submit(room.office.desk(1, 1).call, "door", {"draft": 5})
+        assert waits.wait(5)
+        (never_begun,) = room.office.acts._acts[1][4:]
+        room.floor.advance(2)
+        with pytest.raises(StaleDraft):
+            waiting.result(5)
+        assert never_begun.ended.is_set(), "who takes it back needn't wait for it"
+    assert (5, True) not in room.acts and len(_calls(room)) == 4
+
+
+def test_a_call_that_cannot_be_written_down_does_not_begin_and_keeps_no_place(room: Room, monkeypatch) -> None:
+    def full(*call):
+        raise OSError("No space left on device")
+
+    room.floor.advance(1)
+    room.floor.commit(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(room.ledger, "begin", full)
+        for _ in range(5):
+            with pytest.raises(OSError):
+                room.office.desk(1, 1).call("door", {"draft": 1})
+    assert room.acts == [] and all(act.ended.is_set() for act in room.office.acts._acts[1])
+    assert room.office.desk(1, 1).call("door", {"draft": 1}).text == "The door is open."
+
+
+def _hang(room: Room, drafts: range) -> None:
+    """The door hangs in each of these drafts, which are interrupted."""
+    room.may_end.clear()
+    for draft in drafts:
+        room.began.clear()
+        room.prepare(draft, str(draft))
+        room.floor.commit(draft)
+        assert room.began.wait(5)
+        room.floor.advance(draft + 1)
+
+
+def test_a_tool_that_hangs_takes_no_other_tools_place(room: Room) -> None:
+    room.start(lambda text, desk: _door(text, desk) if text else use(desk, "look", {"draft": 9}))
+    room.gates = {9: threading.Event()}
+    room.gates[9].set()
+    _hang(room, range(1, 5))
+    room.prepare(9)
+    room.floor.commit(9)
+    assert room.until(ReplyEnded)[-1].text == "I see."
+
+
+def test_of_an_act_that_hangs_the_user_is_told_once_and_again_should_it_end(room: Room, monkeypatch) -> None:
+    room.start(lambda text, desk: _door(text, desk) if text else iter([Words("Hello.")]))
+    _hang(room, range(1, 2))
+    unknown = "I had begun to open the door, and I don't know whether that was done. "
+    for draft, limit_s, told in ((3, 60, ""), (4, 0, unknown), (5, 0, "")):
+        monkeypatch.setattr("device.reply.desk._HUNG_AFTER_S", limit_s)
+        room.prepare(draft)
+        assert room.until(ReplyEnded)[-1].text == f"{told}Hello."
+        room.floor.commit(draft)
+        time.sleep(0.05)
+    assert _calls(room) == [("door", "unknown", None)] and room.ledger.unfinished() == []
+    room.may_end.set()
+    while room.ledger.owed() == []:
+        time.sleep(0.01)
+    room.prepare(6)
+    assert room.until(ReplyEnded)[-1].text == "The door is open. Hello."
+    assert _calls(room) == [("door", "done", None)]
+
+
+def test_an_act_that_hangs_does_not_keep_the_process_from_ending(room: Room, monkeypatch) -> None:
+    monkeypatch.setattr("device.reply.desk._CLOSED_WITHIN_S", 0.1)
+    room.start(_door)
+    _hang(room, range(1, 2))
+    began_s = time.perf_counter()
+    room.office.close()
+    assert time.perf_counter() - began_s < 1
+    assert all(thread.daemon for thread in threading.enumerate() if thread.name == "tool")
+    assert len(room.ledger.unfinished()) == 1, "spoken about at the next start"
 
 
 def test_an_unknown_tool_and_a_stale_desk(room: Room) -> None:

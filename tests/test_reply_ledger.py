@@ -51,6 +51,9 @@ def test_the_first_outcome_of_a_call_counts(ledger: Ledger) -> None:
     call = ledger.begin(1, 1, "clock", {}, False)
     assert ledger.end(call, "cancelled", "interrupted")
     assert not ledger.end(call, "done", "It's 4 PM.")
+    assert ledger.end(late := ledger.begin(1, 1, "door", {}, True), "unknown", "It hangs.")
+    assert not ledger.end(late, "unknown", "It hangs.") and ledger.end(late, "done", "It's open."), "known at last"
+    assert not ledger.end(late, "unknown", "It hangs.")
 
 
 def test_what_is_owed_is_told_once_also_after_a_restart(tmp_path: Path) -> None:

@@ -3,29 +3,32 @@
 No tool is reached any other way, so no agent can act too early, twice, or without a line in the ledger.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from typing import Any
 
 from device.errors import NodError, StaleDraft, ToolError
 from device.events import Acted, ToolEnded, ToolStarted
 from device.floor import Floor
-from device.realtime import name_thread
+from device.reply import worker
 from device.reply.ledger import Ledger
 from device.reply.tool import Args, Tool, ToolResult
 from device.reply.undo import Act, Acts
 
-_WORKERS = 4
+_PLACES = 4  # calls of one tool at a time: one that hangs takes no other's place
 _KEPT_FREE = 1  # of them: only a committed draft takes it, so that what dropped drafts began can't keep it waiting
-_FREE_WITHIN_S = 10.0  # else a committed draft is told that there is no worker
-_LOOK_S = 0.01  # a stale draft stops waiting for a worker or its tool after at most this
+_FREE_WITHIN_S = 10.0  # else a committed draft is told that there is no place
+_HUNG_AFTER_S = 60.0  # what an act that still runs has done nobody knows; no reply waits for it that long
+_CLOSED_WITHIN_S = 5.0  # of an act that still runs then, the next start tells
+_LOOK_S = 0.01  # a stale draft stops waiting for a place or its tool after at most this
 
 
 class Office:
-    """What all desks share: the tools, the ledger, the workers.  One for the process; made by any thread.
+    """What all desks share: the tools, the ledger, the calls that run.  One for the process; made by any thread.
 
     post: where ToolStarted, ToolEnded and Acted go; never blocks.  budget_ms: a tool slower than that at its 95th
     percentile counts as slow.
@@ -40,9 +43,7 @@ class Office:
         self.post = post
         self.acts = Acts(ledger)
         self._budget_ms = budget_ms
-        # Tools are Python: a worker that holds the GIL must not wait for a core behind the native pools.
-        self._workers = ThreadPoolExecutor(_WORKERS, initializer=name_thread, initargs=("tool",))
-        self._free = _WORKERS
+        self._running: list[_Job] = []
         self._freed = threading.Condition()
 
     def desk(self, turn: int, draft: int, on_ending: Callable[[float], Any] = lambda log_odds: None) -> "DraftDesk":
@@ -50,42 +51,60 @@ class Office:
         return DraftDesk(self, turn, draft, on_ending)
 
     def close(self) -> None:
-        """Wait for acting tools that still run."""
-        self._workers.shutdown(wait=True, cancel_futures=True)
+        """Wait, 5 s at most, for acting tools that still run."""
+        with self._freed:
+            self._freed.wait_for(lambda: not any(job.tool.acts for job in self._running), _CLOSED_WITHIN_S)
         self.acts.close()
+
+    def note_hung(self) -> None:
+        """Write down of acts that have run for a minute that nobody knows what they did.  The user is told, as also of
+        their end, should it come."""
+        with self._freed:
+            hung = [job for job in self._running if job.tool.acts and job.lasted_s() > _HUNG_AFTER_S]
+        for job in hung:
+            job.end("unknown", job.unknown)
 
     def is_slow(self, tool: Tool) -> bool:
         """Whether it will likely miss the budget: by its history, or, without any, when it leaves the process."""
         latency = self.ledger.latency(tool.name)
         return tool.leaves_process if latency is None else latency.p95_ms > self._budget_ms
 
-    def start(self, draft: int, work: Callable[[], ToolResult]) -> "Future[ToolResult]":
-        """Run on a worker as soon as there is one for `draft`.  Reply thread.
+    def start(self, job: "_Job") -> "Future[ToolResult]":
+        """Begin a call as soon as there is a place for it.  Reply thread.
 
-        A call goes on when its draft is dropped: Python can't end it.  So `draft` waits for a worker, and for as long as
-        it isn't committed it leaves one free.  Raises StaleDraft when it is given up meanwhile (the conversation sees to
-        it that it is, or is committed), ToolError when none is free 10 s after it was committed.
+        A call goes on when its draft is dropped: Python can't end it.  So each tool has a few places, and for as long as
+        a draft isn't committed it leaves one free.  Raises StaleDraft when the draft is given up meanwhile (the
+        conversation sees to it that it is, or is committed), ToolError when none is free 10 s after it was committed.
         """
+        self._take_place(job)
+        try:
+            job.begin()
+            future = worker.begin(job.run)
+        except Exception:
+            self._leave(job)
+            raise
+        future.add_done_callback(lambda done: self._leave(job))
+        return future
+
+    def _take_place(self, job: "_Job") -> None:
         with self._freed:
             since_s = time.perf_counter()
             while True:
-                self.floor.check(draft)
-                is_committed = self.floor.is_committed(draft)
-                if self._free > (0 if is_committed else _KEPT_FREE):
+                self.floor.check(job.draft)
+                is_committed = self.floor.is_committed(job.draft)
+                taken = sum(other.tool is job.tool for other in self._running)
+                if taken < (_PLACES if is_committed else _PLACES - _KEPT_FREE):
                     break
                 if not is_committed:
                     since_s = time.perf_counter()
                 elif time.perf_counter() - since_s > _FREE_WITHIN_S:
                     raise ToolError("I'm still busy with something else. Please ask again in a moment.")
                 self._freed.wait(_LOOK_S)
-            self._free -= 1
-        future = self._workers.submit(work)
-        future.add_done_callback(self._is_free)
-        return future
+            self._running.append(job)
 
-    def _is_free(self, future: "Future[ToolResult]") -> None:
+    def _leave(self, job: "_Job") -> None:
         with self._freed:
-            self._free += 1
+            self._running.remove(job)
             self._freed.notify_all()
 
 
@@ -124,19 +143,11 @@ class DraftDesk:
         act = Act(self._turn, self._draft, tool, args)
         if tool.undo is not None:
             self._office.acts.add(act)  # from here on, who takes the draft back knows of it
-            try:
-                self.check()
-            except StaleDraft:
-                act.ended.set()  # it never began
-                raise
         job = _Job(self._office, act)
         try:
-            future = self._office.start(self._draft, job.run)
-        except StaleDraft:
-            job.end("cancelled", "interrupted")
-            raise
-        except ToolError as error:
-            job.end("failed", str(error))
+            future = self._office.start(job)
+        except Exception:
+            act.ended.set()  # it never began
             raise
         return self._wait(job, future)
 
@@ -158,16 +169,30 @@ class _Job:
 
     def __init__(self, office: Office, act: Act):
         self.tool = act.tool
+        self.draft = act.draft
         self._office = office
         self._act = act
-        slow = office.is_slow(act.tool)
-        act.call = office.ledger.begin(act.turn, act.draft, act.tool.name, act.args, act.tool.acts)
+        self._began_s = math.inf
+
+    @property
+    def unknown(self) -> str:
+        """What is said of an act that doesn't end."""
+        return f"I had begun to {self.tool.describe(self._act.args)}, and I don't know whether that was done."
+
+    def lasted_s(self) -> float:
+        """How long it has run; below 0 before it has begun."""
+        return time.perf_counter() - self._began_s
+
+    def begin(self) -> None:
+        """Its first line in the ledger.  Reply thread; an act waits for the disk."""
+        act = self._act
+        slow = self._office.is_slow(act.tool)
+        act.call = self._office.ledger.begin(act.turn, act.draft, act.tool.name, act.args, act.tool.acts)
         self._began_s = time.perf_counter()
-        office.post(ToolStarted(act.turn, act.draft, act.tool.name, slow, act.tool.acts))
+        self._office.post(ToolStarted(act.turn, act.draft, act.tool.name, slow, act.tool.acts))
 
     def run(self) -> ToolResult:
         """Worker thread.  The tool's result; raises ToolError for whatever went wrong in it."""
-        self._began_s = time.perf_counter()  # how long it waited for the worker isn't the tool's doing
         try:
             result = self.tool.run(self._act.args)
         except NodError as error:
@@ -176,22 +201,19 @@ class _Job:
         except Exception as error:
             self.end("failed", f"{type(error).__name__}: {error}")
             raise ToolError("Sorry, that didn't work.") from error
-        self._office.ledger.took(self.tool.name, self._duration_ms())
+        self._office.ledger.took(self.tool.name, self.lasted_s() * 1000)
         self._act.result = result
         if self.end("done", result.text) and self.tool.acts:
             self._office.post(Acted(self._act.turn, self._act.draft))
         return result
 
     def end(self, outcome: Any, result: str) -> bool:
-        """Give the call its one outcome; False when it has one."""
+        """Give the call its outcome; False when it has one (see `Ledger.end`)."""
         act = self._act
         # What was cancelled did nothing: there is nothing to tell.
         owed = act.tool.acts and outcome != "cancelled" and not self._office.floor.is_live(act.draft)
         is_first = self._office.ledger.end(act.call, outcome, result, owed)
         act.ended.set()
         if is_first:
-            self._office.post(ToolEnded(act.turn, act.draft, act.tool.name, outcome, self._duration_ms()))
+            self._office.post(ToolEnded(act.turn, act.draft, act.tool.name, outcome, self.lasted_s() * 1000))
         return is_first
-
-    def _duration_ms(self) -> float:
-        return (time.perf_counter() - self._began_s) * 1000

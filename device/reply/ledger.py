@@ -99,16 +99,18 @@ class Ledger:
             return int(cursor.lastrowid or 0)
 
     def end(self, call: int, outcome: Outcome, result: str, owed: bool = False) -> bool:
-        """Write how a call ended.  False when it has an outcome already: the first one counts.
+        """Write how a call ended.  False when it has an outcome already: the first one that is known counts.
 
         owed: the user has not been told, and will be in the next turn.  Not flushed: should power fail before it is on
         the disk, the call counts as unfinished, which errs on the side of asking.
         """
-        row = (outcome, result, self._wall_clock(), int(owed), call)
+        row = (outcome, result, self._wall_clock(), int(owed), call, outcome)
         with self._lock:
             self._flush(False)
             cursor = self._db.execute(
-                "UPDATE calls SET outcome = ?, result = ?, ended_s = ?, owed = ? WHERE id = ? AND outcome IS NULL", row
+                "UPDATE calls SET outcome = ?, result = ?, ended_s = ?, owed = ? "
+                "WHERE id = ? AND (outcome IS NULL OR outcome = 'unknown' AND ? != 'unknown')",
+                row,
             )
             return cursor.rowcount == 1
 

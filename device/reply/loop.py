@@ -84,6 +84,7 @@ class _Reply:
         desk = self._assistant.office.desk(self._turn, self._draft, self._tell_ending)
         desk.source = self._assistant.agent.name
         self._assistant.office.acts.settle(desk.check)
+        self._assistant.office.note_hung()
         owed = self._assistant.ledger.owed()
         silence: Silence | None = None
         try:
