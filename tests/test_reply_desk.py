@@ -79,6 +79,7 @@ class Room:
         self.may_end = threading.Event()
         self.may_end.set()
         self.gates: dict[int, threading.Event] = {}  # a draft's own, in place of `may_end`
+        self.undo_gates: dict[int, threading.Event] = {}
         self.looking: queue.Queue[int] = queue.Queue()  # the drafts whose looking has begun
         self.began = threading.Event()
         self.fails = False
@@ -117,6 +118,8 @@ class Room:
         return ToolResult("The door is open.", {"draft": draft})
 
     def _undo(self, trace: Args) -> ToolResult:
+        if trace["draft"] in self.undo_gates:
+            assert self.undo_gates[trace["draft"]].wait(10)
         self.undone.append(trace["draft"])
         if self.fails:
             raise ToolError("The door is stuck open.")
@@ -469,6 +472,47 @@ def test_what_can_not_be_taken_back_is_told(room: Room) -> None:
     assert _calls(room)[-1] == ("door", "failed", 1)
 
 
+def test_what_hangs_while_it_is_taken_back_delays_one_reply_and_no_later_undo(room: Room, monkeypatch) -> None:
+    monkeypatch.setattr("device.reply.undo._SETTLED_WITHIN_S", 0.3)
+    monkeypatch.setattr("device.reply.undo._FINISHES_WITHIN_S", 0.05)
+    room.start(lambda text, desk: _door(text, desk) if text else iter([Words("Hello.")]))
+    room.undo_gates[1] = threading.Event()
+    for draft in (1, 3):
+        room.prepare(draft, str(draft))
+        room.floor.commit(draft)
+        room.until(ReplyEnded)
+        room.floor.advance(draft + 1)
+        room.office.acts.take_back(draft)
+    time.sleep(0.3)
+    for draft, told in ((5, "I closed the door again. "), (6, "")):
+        began_s = time.perf_counter()
+        room.prepare(draft)
+        assert room.until(ReplyEnded)[-1].text == f"{told}Hello."
+        assert time.perf_counter() - began_s < 0.25, "it has been waited for once"
+        room.floor.commit(draft)
+        time.sleep(0.05)
+    room.office.close()
+    assert room.undone == [3]
+    room.undo_gates[1].set()
+
+
+def test_where_one_undo_after_the_other_hangs_further_acts_stand_and_the_user_is_told(room: Room, monkeypatch) -> None:
+    monkeypatch.setattr("device.reply.undo._SETTLED_WITHIN_S", 0.01)
+    monkeypatch.setattr("device.reply.undo._FINISHES_WITHIN_S", 0.01)
+    room.start(_door)
+    room.undo_gates = {draft: threading.Event() for draft in (1, 3, 5, 7)}
+    for draft in (1, 3, 5, 7, 9):
+        room.prepare(draft, str(draft))
+        room.floor.commit(draft)
+        room.until(ReplyEnded)
+        room.floor.advance(draft + 1)
+        room.office.acts.take_back(draft)
+        time.sleep(0.1)
+    assert room.undone == [] and [call.result for call in room.ledger.owed()] == ["I couldn't undo this: open the door."]
+    for gate in room.undo_gates.values():
+        gate.set()
+
+
 def test_drafts_dropped_while_their_tool_runs_leave_a_worker_for_the_one_that_counts(
     room: Room, monkeypatch
 ) -> None:
@@ -597,7 +641,6 @@ def test_an_act_that_hangs_does_not_keep_the_process_from_ending(room: Room, mon
     began_s = time.perf_counter()
     room.office.close()
     assert time.perf_counter() - began_s < 1
-    assert all(thread.daemon for thread in threading.enumerate() if thread.name == "tool")
     assert len(room.ledger.unfinished()) == 1, "spoken about at the next start"
 
 

@@ -3,6 +3,8 @@
 import contextlib
 import ctypes
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -310,3 +312,8 @@ def test_tools_run_at_their_own_priority(tmp_path):
 def test_an_unknown_role_is_a_mistake():
     with pytest.raises(KeyError):
         realtime.name_thread("coffee")
+
+
+def test_a_tool_that_hangs_does_not_keep_the_process_from_ending():
+    code = "import time; from device.reply.workers import Workers; Workers().begin(lambda: time.sleep(60))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=20).returncode == 0

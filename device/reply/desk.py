@@ -14,10 +14,10 @@ from typing import Any
 from device.errors import NodError, StaleDraft, ToolError
 from device.events import Acted, ToolEnded, ToolStarted
 from device.floor import Floor
-from device.reply import worker
 from device.reply.ledger import Ledger
 from device.reply.tool import Args, Tool, ToolResult
 from device.reply.undo import Act, Acts
+from device.reply.workers import Workers
 
 _PLACES = 4  # calls of one tool at a time: one that hangs takes no other's place
 _KEPT_FREE = 1  # of them: only a committed draft takes it, so that what dropped drafts began can't keep it waiting
@@ -41,7 +41,8 @@ class Office:
         self.ledger = ledger
         self.floor = floor
         self.post = post
-        self.acts = Acts(ledger)
+        self._workers = Workers()
+        self.acts = Acts(ledger, self._workers)
         self._budget_ms = budget_ms
         self._running: list[_Job] = []
         self._freed = threading.Condition()
@@ -79,7 +80,7 @@ class Office:
         self._take_place(job)
         try:
             job.begin()
-            future = worker.begin(job.run)
+            future = self._workers.begin(job.run)
         except Exception:
             self._leave(job)
             raise

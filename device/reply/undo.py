@@ -8,17 +8,18 @@ own in the ledger.
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 
 from device.errors import NodError
-from device.realtime import name_thread
 from device.reply.ledger import Ledger
 from device.reply.tool import Args, Tool, ToolResult
+from device.reply.workers import Workers
 
 _DRAFTS_KEPT = 16
-_FINISHES_WITHIN_S = 10.0  # an act that takes longer stands, and the user is told of it
+_FINISHES_WITHIN_S = 10.0  # an act that takes longer stands, and the user is told of it; nor is an undo awaited longer
 _SETTLED_WITHIN_S = 2.0
+_MOST_UNDOING = 4  # where so many hang, what else was done stands
 _LOOK_S = 0.01
 
 
@@ -41,12 +42,13 @@ class Act:
 class Acts:
     """The newest acts, by draft.  One for the process."""
 
-    def __init__(self, ledger: Ledger):
+    def __init__(self, ledger: Ledger, workers: Workers):
         self._ledger = ledger
+        self._workers = workers
         self._acts: dict[int, list[Act]] = {}
         self._lock = threading.Lock()
-        self._worker = ThreadPoolExecutor(1, initializer=name_thread, initargs=("tool",))
         self._undoing: list[Future[None]] = []
+        self._since_s = 0.0  # when the newest was begun
 
     def add(self, act: Act) -> None:
         """Before it begins: what is taken back from here on has to wait for it.  Reply thread."""
@@ -59,23 +61,31 @@ class Acts:
         """Undo what `draft` did, the last act first.  The draft must not be live any more.  Main thread; doesn't wait."""
         with self._lock:
             acts = self._acts.pop(draft, [])
-        self._undoing = [future for future in self._undoing if not future.done()]
-        self._undoing += [self._worker.submit(self._undo, act) for act in reversed(acts)]
+        if acts:
+            before = [future for future in self._undoing if not future.done()]
+            self._since_s = time.perf_counter()
+            self._undoing = [*before, self._workers.begin(lambda: self._undo_all(acts, before))]
 
     def settle(self, check: Callable[[], None]) -> None:
-        """Wait, 2 s at most, until everything to be taken back is.  check: raises StaleDraft.  Reply thread."""
-        began_s = time.perf_counter()
-        while any(not future.done() for future in list(self._undoing)):
+        """Wait until everything to be taken back is, or was begun 2 s ago.  check: raises StaleDraft.  Reply thread."""
+        while any(not future.done() for future in self._undoing):
             check()
-            if time.perf_counter() - began_s > _SETTLED_WITHIN_S:
+            if time.perf_counter() - self._since_s > _SETTLED_WITHIN_S:
                 return
             time.sleep(_LOOK_S)
 
-    def _undo(self, act: Act) -> None:
+    def _undo_all(self, acts: list[Act], before: "list[Future[None]]") -> None:
+        wait(before, _FINISHES_WITHIN_S)
+        for act in reversed(acts):
+            self._undo(act, sum(not future.done() for future in before) < _MOST_UNDOING)
+
+    def _undo(self, act: Act, may: bool) -> None:
         if not act.ended.wait(_FINISHES_WITHIN_S) or act.result is None:
             return
         call = self._ledger.begin(act.turn, act.draft, act.tool.name, act.args, True, undoes=act.call)
         try:
+            if not may:
+                raise TimeoutError("those before it hang")
             result = act.tool.undo(act.result.trace)
         except Exception as error:  # a tool may raise anything; what it did stands, and the user is told so
             text = str(error) if isinstance(error, NodError) else f"I couldn't undo this: {act.tool.describe(act.args)}."
@@ -85,5 +95,5 @@ class Acts:
         self._ledger.told([act.call])  # there is nothing left of it to tell
 
     def close(self) -> None:
-        """Finish what was begun."""
-        self._worker.shutdown(wait=True)
+        """Finish what was begun, within 2 s."""
+        wait(self._undoing, _SETTLED_WITHIN_S)
