@@ -15,6 +15,7 @@ from device.hear.static_graph import is_static
 from device.models import ModelStore
 from device.reply.tools import tool_names
 from device.speak.filler import never_played, read_own
+from device.speak.split import digest_of, is_split, not_split
 
 # (severity, sentence): "ok" is right, "warn" works but could be better, "fail" would stop the daemon.
 Finding = tuple[str, str]
@@ -55,6 +56,9 @@ def _models(config: Config) -> Iterator[Finding]:
             if name == "vosk-small-en" and store.has(name) and not is_static(store.folder / name):
                 why = "so Nod understands a little less, 10 to 100 ms later"
                 yield "warn", f"The recognizer's graph isn't put together, {why}; 'nod models fetch' does it or says why not."
+            graph = store.folder / name / f"{name}.onnx"
+            if role == "voice" and store.has(name) and not is_split(graph, digest_of(graph)):
+                yield "warn", not_split(name)
     except NodError as error:
         yield "fail", str(error)
 

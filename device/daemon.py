@@ -43,6 +43,7 @@ from device.speak import loop as speak_loop
 from device.speak.cache import PhraseCache
 from device.speak.chime import chime
 from device.speak.filler import FillerCache, FillerChoice, never_played
+from device.speak.split import not_split
 from device.speak.voice import Voice
 from device.turn_log import TurnLog, TurnRecord
 from device.turn_times import FILE as TURN_TIMES
@@ -104,13 +105,8 @@ def usual_answers(store: ModelStore) -> FillerCache:
 
 def _warnings(config: Config, models: Models) -> list[str]:
     """What could be better about what was loaded."""
-    voice = config.voice.model
-    not_split = (
-        f"The voice {voice} isn't split, so it speaks whole phrases and begins later; 'nod models fetch {voice}' splits it "
-        "or says that it can't be."
-    )
     never = never_played(models.fillers.kinds, models.agent.office.tools)
-    return [told for told in (None if models.voice.is_split else not_split, never) if told]
+    return [told for told in (None if models.voice.is_split else not_split(config.voice.model), never) if told]
 
 
 class Daemon:

@@ -16,6 +16,8 @@ from bench.voice import first_chunk_ms, snr_db
 from onnx import TensorProto, helper, numpy_helper
 from piper.voice import PiperVoice
 
+from device import check
+from device.config import Config, Paths
 from device.errors import ModelError, StaleDraft
 from device.events import Word
 from device.speak.graphs import Scales, SplitGraph, WholeGraph, windows
@@ -26,6 +28,7 @@ from device.speak.split import (
     encoder_path,
     flow_path,
     is_split,
+    not_split,
     split_voice,
     stamp_path,
 )
@@ -129,6 +132,41 @@ def test_halves_without_their_stamp_are_not_used(small_voice):
     assert is_split(small_voice, digest)
     stamp_path(small_voice).unlink()
     assert not is_split(small_voice, digest)
+
+
+@pytest.mark.parametrize("part", [encoder_path, flow_path, decoder_path])
+def test_a_voice_that_lost_a_part_speaks_whole_phrases_and_is_split_again(folder, small_voice, part):
+    settings = small_voice.with_suffix(".onnx.json")
+    settings.write_bytes((folder / settings.name).read_bytes())
+    split_voice(small_voice)
+    part(small_voice).unlink()
+    left = Voice(small_voice.parent, MODEL)
+    assert not left.is_split and left.say("It speaks.")[0].size
+    assert split_voice(small_voice) and Voice(small_voice.parent, MODEL).is_split
+
+
+def test_a_voice_whose_flow_can_not_be_cut_off_misses_no_part(small_voice, monkeypatch):
+    monkeypatch.setattr(Graph, "drawn", lambda graph, latent: None)
+    split_voice(small_voice)
+    assert is_split(small_voice, digest_of(small_voice)) and not flow_path(small_voice).exists()
+
+
+def test_parts_from_before_it_was_noted_which_there_are_stay_in_use(small_voice):
+    split_voice(small_voice)
+    stamp = json.loads(stamp_path(small_voice).read_text())
+    stamp_path(small_voice).write_text(json.dumps({name: stamp[name] for name in ("version", "source_sha256")}))
+    assert is_split(small_voice, digest_of(small_voice))
+
+
+def test_nod_check_tells_of_a_voice_that_is_not_split(folder, tmp_path):
+    (tmp_path / MODEL).mkdir()
+    for path in folder.iterdir():
+        (tmp_path / MODEL / path.name).symlink_to(path)
+    config = Config(paths=Paths(models=str(tmp_path)))
+    warned = [[told for severity, told in check._models(config) if severity == "warn"]]
+    flow_path(tmp_path / MODEL / f"{MODEL}.onnx").unlink()
+    warned += [[told for severity, told in check._models(config) if severity == "warn"]]
+    assert warned == [[], [not_split(MODEL)]] and f"'nod models fetch {MODEL}'" in not_split(MODEL)
 
 
 def test_what_is_kept_of_a_voice_s_sound_goes_with_its_two_files(folder, small_voice):

@@ -46,7 +46,16 @@ def is_split(voice: Path, digest: str) -> bool:
     """Whether usable parts of this very voice lie beside it.  digest: `digest_of` its file."""
     stamp = _stamp(voice)
     are_its = stamp.get("version") == _VERSION and stamp.get("source_sha256") == digest
-    return are_its and encoder_path(voice).exists() and decoder_path(voice).exists()
+    parts = [encoder_path, decoder_path, *([flow_path] if stamp.get("flow", True) else [])]
+    return are_its and all(part(voice).exists() for part in parts)
+
+
+def not_split(name: str) -> str:
+    """What to say of a voice that isn't."""
+    return (
+        f"The voice {name} isn't split, so it speaks whole phrases and begins later; 'nod models fetch {name}' splits it or "
+        "says that it can't be."
+    )
 
 
 def digest_of(path: Path) -> str:
@@ -100,7 +109,8 @@ def _split(voice: Path, digest: str) -> bool:
         _extract(voice, [frames, mask, *sorted(graph.inputs_of(cut) & {"sid"})], [cut], flow_path(voice))
     _extract(voice, sorted(graph.inputs_of(cut)), [*(drawn or [cut]), durations], encoder_path(voice))
     _extract(voice, [cut, *sorted(beside)], [audio], decoder_path(voice))
-    _write(stamp_path(voice), json.dumps({"version": _VERSION, "source_sha256": digest}).encode())
+    stamp = {"version": _VERSION, "source_sha256": digest, "flow": drawn is not None}
+    _write(stamp_path(voice), json.dumps(stamp).encode())
     return True
 
 
