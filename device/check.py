@@ -14,7 +14,7 @@ from device.hear.first_layer import has_first_layer
 from device.hear.static_graph import is_static
 from device.models import ModelStore
 from device.reply.tools import tool_names
-from device.speak.filler import never_played, read_own
+from device.speak.filler import never_played, played_every_other_time, read_own
 from device.speak.split import digest_of, is_split, not_split
 
 # (severity, sentence): "ok" is right, "warn" works but could be better, "fail" would stop the daemon.
@@ -103,6 +103,8 @@ def _fillers(config: Config) -> Iterator[Finding]:
     if played := [filler.kind for filler in own if never_played([filler.kind], tools) is None]:
         kinds = ", ".join(sorted(set(played)))
         yield "ok", f"Your {len(played)} recordings in {folder} are used as fillers: {kinds}."
+        if told := played_every_other_time(played):
+            yield "warn", told
 
 
 def _sound(config: Config) -> Iterator[Finding]:

@@ -333,7 +333,9 @@ class Daemon:
 
     def _play_filler(self, command: ev.PlayFiller) -> None:
         filler = self._filler_choice.next(command.draft, command.kind, command.otherwise)
-        if filler is None:
+        if filler is None:  # silence, which is over at once
+            if command.kind != "nod":
+                self.boxes["main"].put(ev.PlayoutEnded(self.state.t, command.turn, command.draft, "filler", (), was_cut=False))
             return
         kind, loudness = ("nod", _NOD_LOUDNESS) if command.kind == "nod" else ("filler", 1.0)
         sound = ev.Sound(command.turn, command.draft, kind, filler.samples * loudness, filler.words, last=True)

@@ -91,6 +91,7 @@ def test_a_filler_in_a_mistyped_folder_is_not_told_to_be_used(tmp_path):
     told = nod("check", cwd=tmp_path).stdout
     assert "[warn] [filler] folder: the recordings in thinkin are never played" in told
     assert f"[ ok ] Your 2 recordings in {tmp_path}/own are used as fillers: self_check, thinking." in told
+    assert "[warn] [filler] folder: there is a single recording in self_check and thinking, heard every other time" in told
 
 
 def test_a_filler_that_is_no_sound_stops_the_daemon(store, tmp_path):

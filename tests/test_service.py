@@ -71,6 +71,19 @@ def test_a_voice_that_is_not_split_is_told_of_at_the_start(daemon):
     assert warning.startswith("The voice en_US-joe-medium isn't split") and "'nod models fetch en_US-joe-medium'" in warning
 
 
+def test_a_filler_that_would_be_heard_twice_in_a_row_ends_at_once_so_that_the_next_is_due(daemon):
+    made = daemon()
+    for draft in (1, 2):
+        made._carry_out([ev.PlayFiller(1, draft, "thinking")])
+        made._filler_choice.heard(draft)
+    sound = made.boxes["audio"].get(0)
+    assert (sound.draft, made.boxes["audio"].get(0)) == (1, None)
+    ended = made.boxes["main"].get(0)
+    assert (ended.turn, ended.draft, ended.kind, ended.heard) == (1, 2, "filler", ())
+    made._carry_out([ev.PlayFiller(1, 3, "nod"), ev.PlayFiller(1, 3, "thinking")])
+    assert made.boxes["audio"].get(0).draft == 3, "silence came in between"
+
+
 def test_what_is_told_to_hear_reaches_it(daemon):
     made = daemon()
     told = [ev.Listen(1, 0), ev.Joined(1, "set a timer"), ev.Peek(1), ev.StopListening(1)]

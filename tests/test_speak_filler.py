@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from device.errors import ConfigError, WaveError
 from device.speak.chime import chime
-from device.speak.filler import TEXTS, Filler, FillerCache, FillerChoice, Fillers, never_played, read_own
+from device.speak.filler import TEXTS, Filler, FillerCache, FillerChoice, Fillers, never_played, played_every_other_time, read_own
 from device.speak.voice import Voice
 from device.wave_file import write_wave
 
@@ -178,6 +178,30 @@ def test_without_another_filler_there_is_none():
     only = Fillers([Filler("Hmm.", "thinking", np.zeros(1))])
     assert only.choose("thinking", "Hmm.", 3) is None
     assert Fillers([]).choose("thinking", None, 0) is None
+
+
+def test_where_the_users_own_one_was_just_heard_it_is_silent_once_and_nobody_else_speaks(voice, tmp_path):
+    """Nobody who recorded their own "hm" wants "let me check that" in another voice instead."""
+    for kind in ("thinking", "lamp"):
+        (tmp_path / "own" / kind).mkdir(parents=True)
+        write_wave(tmp_path / "own" / kind / f"{kind}.wav", np.zeros(800, dtype=np.float32))
+    fillers = FillerCache(tmp_path / "cache", tmp_path / "own", texts={"tool": ("Let me check.",)}).load(voice)
+    for kind in ("thinking", "lamp"):
+        choice, said = FillerChoice(fillers), []
+        for draft in range(4):
+            filler = choice.next(draft, kind, "tool")
+            said.append(filler and filler.text)
+            if filler:
+                choice.heard(draft)
+        assert said == [kind, None, kind, None]
+
+
+def test_a_single_recording_is_told_of():
+    assert played_every_other_time(["thinking", "thinking", "tool", "tool"]) is None
+    assert played_every_other_time(["thinking", "lamp", "tool", "tool"]) == (
+        "[filler] folder: there is a single recording in lamp and thinking, heard every other time, since none is heard twice in a "
+        "row; put a second one there."
+    )
 
 
 def test_the_chime_is_a_pleasant_bounded_sound():

@@ -5,6 +5,7 @@ A filler is chosen by main and played by audio at once; no voice is needed then.
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -62,13 +63,13 @@ class Fillers:
         """The `n`-th filler of `kind`, never the one whose text is `last`; None when there is no other.
 
         n: any counter, e.g. of fillers played.  A kind without fillers (a tool's name) falls back to `otherwise`, then
-        to "thinking"; "nod" doesn't, for the user is still speaking.
+        to "thinking"; "nod" doesn't, for the user is still speaking.  One that has some never does: they may be the
+        user's own, and the others another's voice.
         """
-        for name in (kind,) if kind == "nod" else (kind, otherwise, "thinking"):
-            fit = [filler for filler in self._of_kind.get(name, ()) if filler.text != last]
-            if fit:
-                return fit[n % len(fit)]
-        return None
+        names = (kind,) if kind == "nod" else (kind, otherwise, "thinking")
+        of_kind = next((self._of_kind[name] for name in names if name in self._of_kind), [])
+        fit = [filler for filler in of_kind if filler.text != last]
+        return fit[n % len(fit)] if fit else None
 
 
 class FillerChoice:
@@ -81,9 +82,11 @@ class FillerChoice:
         self._count = 0
 
     def next(self, draft: int, kind: str, otherwise: str) -> Filler | None:
-        """See `Fillers.choose`.  draft: whose it is."""
+        """See `Fillers.choose`.  draft: whose it is.  After None, which is silence, any may be heard again."""
         filler = self._fillers.choose(kind, self._heard, self._count, otherwise)
-        if filler is not None:
+        if filler is None:
+            self._heard = None
+        else:
             self._chosen[draft], self._count = filler.text, self._count + 1
         return filler
 
@@ -203,6 +206,17 @@ def never_played(kinds: Iterable[str], tools: Iterable[str]) -> str | None:
     return (
         f"[filler] folder: the recordings in {' and '.join(unknown)} are never played, since there is no such occasion and "
         f"no such tool; name each folder after one of {', '.join(known)}."
+    )
+
+
+def played_every_other_time(kinds: Iterable[str]) -> str | None:
+    """What to say of occasions with a single recording of the user's; None where there is none.  kinds: of each recording."""
+    single = sorted(kind for kind, count in Counter(kinds).items() if count == 1)
+    if not single:
+        return None
+    return (
+        f"[filler] folder: there is a single recording in {' and '.join(single)}, heard every other time, since none is heard "
+        "twice in a row; put a second one there."
     )
 
 
