@@ -4,7 +4,9 @@ All times `t` are sample indices of the device clock (16 kHz; contract 1).  `tur
 replies prepared for them (see `device.floor`).  All are immutable, so they can cross threads.
 """
 
+import traceback
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -281,6 +283,12 @@ class Fault:
 
     where: str
     what: str
+
+    @classmethod
+    def of(cls, where: str, error: Exception) -> "Fault":
+        """Kind and place of an error; not its message, which may quote what somebody said."""
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        return cls(where, f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}")
 
 
 # --- main → hear, reply, speak, audio ---------------------------------------------------------------------------------

@@ -62,9 +62,11 @@ def is_people(speech_dir: Path) -> bool:
     return speech_dir == PEOPLE
 
 
-def pytest_report_collectionfinish(items: list[pytest.Item]) -> str:
+def pytest_report_collectionfinish(items: list[pytest.Item]) -> str | list[str]:
     """Who speaks in the tests that ask for speech."""
     count = sum("speech_dir" in getattr(item, "fixturenames", ()) for item in items)
+    if not count:
+        return []
     if PEOPLE.is_dir():
         return f"{count} of them hear people's recordings, in {PEOPLE}"
     return f"{count} of them hear a SYNTHESIZED voice instead of people: {PEOPLE} doesn't exist"

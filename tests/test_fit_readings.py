@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.bench.turn_score import judged
 from device.events import FRAME_SAMPLES
 from device.spans import Span
-from tests.bench.fit_turn import Examples, choose, fit, report
+from tests.bench.fit_turn import Examples, fit
+from tests.bench.fit_turn import read as read_figures
 from tests.bench.readings import LABELS, LONGEST_S, OVERLAP_S, Label, Reading, figures, labels, listened, printed, words_before
 from tests.bench.readings import readings as all_readings
 from tests.bench.turn_data import PLACES, Heard, read
@@ -167,39 +169,17 @@ def test_figures_of_pauses_within_sentences_and_after_them_are_apart():
     assert figures([])["between words"] == {"pauses": 0, "cut_in": 0, "mean_p": None}
 
 
-def of_a_reading(voice: float, is_apart: bool = False) -> dict:
-    row = pause("book", voice, is_last=False, length_ms=900.0)
-    return row | {"source": "read", "mark": "." if is_apart else ",", "is_apart": is_apart}
-
-
-def with_reading(*rows: dict) -> Examples:
-    """Recordings with an end and a cut that sound like it, and a reading."""
-    one = [[pause(f"c{i:02}", 0.05, kind="word", first_ms=100.0), pause(f"c{i:02}", 0.95)] for i in range(CLIPS)]
-    return Examples([*[row for rows in one for row in rows], *rows])
-
-
-def test_what_comes_after_a_sentence_is_measured_and_not_fitted_to(monkeypatch):
-    """A voice that sounds finished and goes on, in each pause of a reading."""
-    many = ((), [of_a_reading(0.95, is_apart=True)] * 9, [of_a_reading(0.95)] * 9)
-    alone, apart, within = (with_reading(*rows) for rows in many)
-    weights = [fit(each, each.pauses, KNOWN).weights for each in (alone, apart, within)]
-    assert weights[0] == weights[1] != weights[2]
-    assert "book" in within.folds[0] and "book" not in {each["clip"] for each in apart.pauses}
-    monkeypatch.setattr("tests.bench.fit_turn.POINTS", FEW_POINTS[:1])
-    both = report(with_reading(*[of_a_reading(0.95, is_apart=True)] * 2, *[of_a_reading(0.05)] * 3), KNOWN)
-    assert {*both} == {"people", "read"} and both["people"]["recordings"] == CLIPS
-    pauses = {kind: (found["pauses"], found["cut_in"]) for kind, found in both["read"].items() if isinstance(found, dict)}
-    assert pauses == {"after a sentence": (2, 2), "at a mark within": (3, 0), "between words": (0, 0)}
-
-
-def test_readings_choose_no_wait_and_are_always_fitted_to(monkeypatch):
-    examples, seen, fitted = with_reading(of_a_reading(0.95)), [], []
-    monkeypatch.setattr("tests.bench.fit_turn.fit", lambda *args: fitted.append(args[1]) or fit(*args))
-    monkeypatch.setattr("tests.bench.fit_turn.POINTS", FEW_POINTS)
-    monkeypatch.setattr("tests.bench.fit_turn.cost", lambda pauses, waited_ms: seen.append(pauses) or 1.0)
-    choose(examples, examples.pauses, KNOWN)
-    assert {each["clip"] for pauses in seen for each in pauses} == {f"c{i:02}" for i in range(CLIPS)}
-    assert all("book" in {each["clip"] for each in pauses} for pauses in fitted) and fitted
+def test_a_reading_is_judged_by_what_was_fitted_to_others():
+    """Where a finished and an unfinished voice stand, in 0.05 to 0.95, with a pause of 900 ms at each kind of mark."""
+    pauses = [pause("book", voice, is_last=False, length_ms=900.0) for voice in (0.05, 0.95, 0.95)]
+    marked = [row | {"mark": mark, "is_apart": mark == "."} for row, mark in zip(pauses, (",", "", "."), strict=True)]
+    clips = [[pause(f"c{i:02}", 0.05, kind="word", first_ms=100.0), pause(f"c{i:02}", 0.95)] for i in range(CLIPS)]
+    others = Examples([row for rows in clips for row in rows])
+    model = fit(others, others.pauses, KNOWN)
+    model.points = FEW_POINTS[0]
+    found = read_figures(judged(marked), model)
+    cut_in = {kind: (of["pauses"], of["cut_in"]) for kind, of in found.items() if isinstance(of, dict)}
+    assert cut_in == {"at a mark within": (1, 0), "between words": (1, 1), "after a sentence": (1, 1)}
 
 
 @pytest.mark.slow

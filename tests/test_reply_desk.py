@@ -82,7 +82,7 @@ class Room:
         self.undo_gates: dict[int, threading.Event] = {}
         self.looking: queue.Queue[int] = queue.Queue()  # the drafts whose looking has begun
         self.began = threading.Event()
-        self.fails = False
+        self.fails = self.breaks = False
         tools = (
             Tool("look", "read", self._look),
             Tool(
@@ -115,6 +115,8 @@ class Room:
         assert self.may_end.wait(10)
         if self.fails:
             raise ToolError("The door is stuck.")
+        if self.breaks:
+            raise ValueError("what somebody said")
         return ToolResult("The door is open.", {"draft": draft})
 
     def _undo(self, trace: Args) -> ToolResult:
@@ -288,6 +290,21 @@ def test_an_act_that_was_interrupted_is_completed_and_told_in_the_next_turn_once
     room.prepare(5)
     assert room.until(ReplyEnded)[-1].text == "Hello."
     assert room.acts == [(1, True)]
+
+
+def test_an_interrupted_act_in_which_something_broke_is_told_as_a_sentence_and_the_journal_where(room: Room) -> None:
+    room.may_end.clear()
+    room.breaks = True
+    room.start(lambda text, desk: _door(text, desk) if text else iter([Words("Hello.")]))
+    room.prepare(1, "1")
+    room.floor.commit(1)
+    assert room.began.wait(5)
+    room.floor.advance(2)
+    room.may_end.set()
+    (fault,) = [event for event in room.until(ToolEnded) if isinstance(event, Fault)]
+    assert fault.where == "tool" and "ValueError in " in fault.what and "somebody" not in fault.what
+    room.prepare(3)
+    assert room.until(ReplyEnded)[-1].text == "I couldn't open the door. Hello."
 
 
 @settings(max_examples=25, deadline=None)

@@ -310,7 +310,7 @@ def run(mailbox: Mailbox, main: Mailbox, listener: Listener, stop: object = None
         try:
             events = listener.receive(message) if message is not None else listener.work()
         except Exception as error:  # anything a native library throws
-            events = [Fault("hear", f"{type(error).__name__}: {error}")]
+            events = [Fault.of("hear", error)]
             listener.give_up()
         is_busy = events is not None
         for event in events or []:

@@ -12,7 +12,7 @@ from concurrent.futures import TimeoutError as NotYet
 from typing import Any
 
 from device.errors import NodError, StaleDraft, ToolError
-from device.events import Acted, ToolEnded, ToolStarted
+from device.events import Acted, Fault, ToolEnded, ToolStarted
 from device.floor import Floor
 from device.reply.ledger import Ledger
 from device.reply.tool import Args, Tool, ToolResult
@@ -180,6 +180,11 @@ class _Job:
         """What is said of an act that doesn't end."""
         return f"I had begun to {self.tool.describe(self._act.args)}, and I don't know whether that was done."
 
+    @property
+    def broken(self) -> str:
+        """What is said of one in which something broke, where its reply was interrupted."""
+        return f"I couldn't {self.tool.describe(self._act.args)}." if self.tool.describe else ""
+
     def lasted_s(self) -> float:
         """How long it has run; below 0 before it has begun."""
         return time.perf_counter() - self._began_s
@@ -200,7 +205,8 @@ class _Job:
             self.end("failed", str(error))
             raise ToolError(str(error)) from error
         except Exception as error:
-            self.end("failed", f"{type(error).__name__}: {error}")
+            self._office.post(Fault.of("tool", error))
+            self.end("failed", self.broken)
             raise ToolError("Sorry, that didn't work.") from error
         self._office.ledger.took(self.tool.name, self.lasted_s() * 1000)
         self._act.result = result

@@ -1,6 +1,5 @@
 """The reply thread: takes a draft to prepare, asks the agent, hands its words to the voice as they come."""
 
-import traceback
 from typing import Any
 
 from device.errors import StaleDraft, ToolError
@@ -49,18 +48,12 @@ def run(
         except StaleDraft:
             continue  # nobody wants it any more: that is all there is to know
         except Exception as error:
-            main.put(Fault("reply", _where(error)))
+            main.put(Fault.of("reply", error))
 
 
 def _go_on_if_idle(mailbox: Mailbox) -> None:
     if len(mailbox):
         raise StaleDraft("getting ready stops: there is something newer to do")
-
-
-def _where(error: Exception) -> str:
-    """Kind and place of an error; not its message, which may quote what somebody said."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {frame.filename}, line {frame.lineno}"
 
 
 class _Reply:
@@ -104,7 +97,7 @@ class _Reply:
             if self._failed(str(error)):
                 return
         except Exception as error:
-            self._main.put(Fault("reply", _where(error)))
+            self._main.put(Fault.of("reply", error))
             if self._failed(_APOLOGY):
                 return
         self._floor.check(self._draft)

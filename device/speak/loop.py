@@ -2,9 +2,7 @@
 
 import contextlib
 import time
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -44,7 +42,7 @@ def run(
         except StaleDraft:
             continue
         except Exception as error:  # whatever the voice does wrong, the conversation goes on without it
-            main.put(Fault("speak", _what(error)))
+            main.put(Fault.of("speak", error))
             speaker.give_up(message)
 
 
@@ -134,9 +132,3 @@ class Speaker:
 
     def _check(self, draft: int) -> Callable[[], None]:
         return lambda: self._floor.check(draft)
-
-
-def _what(error: Exception) -> str:
-    """The kind of exception and where it was raised; its message might quote the reply."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"

@@ -35,8 +35,9 @@ class Stage:
 def stages(out: Path, people: Path, write: bool) -> list[Stage]:
     """In order: each reads what those before it made.  out: folder of everything that is made, but for the weights."""
     sentences, turns = out / "sentences", out / "turns"
-    voices = [f"{turns / name}.npz" for name in ("stops-people", "stops-spoken", "people", "spoken", "readings")]
-    evidence, heads = [f"{turns / name}.json" for name in ("people", "spoken", "readings")], turns / "heads.json"
+    voices = [f"{turns / name}.npz" for name in ("stops-people", "stops-spoken", "people", "spoken")]
+    evidence, heads = [f"{turns / name}.json" for name in ("people", "spoken")], turns / "heads.json"
+    measured = ["--readings", f"{turns / 'readings'}.json"]
     written = ["--write"] if write else []
     recorded = ["--people", str(people)]
 
@@ -56,7 +57,7 @@ def stages(out: Path, people: Path, write: bool) -> list[Stage]:
         heard("spoken"),
         heard("readings", "--readings"),
         Stage(("tests.bench.fit_prosody", *voices, "--heads", str(heads), *written)),
-        Stage(("tests.bench.fit_turn", *evidence, "--heads", str(heads), *written)),
+        Stage(("tests.bench.fit_turn", *evidence, "--heads", str(heads), *measured, *written)),
     ]
 
 

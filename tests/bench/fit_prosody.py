@@ -1,12 +1,12 @@
 """Fits the verdict on a voice (`device.hear.prosody.Head`) and says how good it is.
 
-    python -m tests.bench.fit_prosody out/turns/{stops-people,stops-spoken,people,spoken,readings}.npz --heads out/turns/heads.json --write
+    python -m tests.bench.fit_prosody out/turns/{stops-people,stops-spoken,people,spoken}.npz --heads out/turns/heads.json --write
 
 Of the data of `prosody_data` and `turn_data`; `tests.bench.fit` runs all of them.
 
 A ridge logistic regression over what is heard.  In each file the ends of a recording weigh 1 together, whole and from
-later words on, so do its cuts, and so do its speaker's own pauses; SHARES says how much of that recordings
-count that aren't people's orders.
+later words on, so do its cuts, and so do its speaker's own pauses; a synthesized recording counts SPOKEN_SHARE of a
+person's.
 
 Every figure printed is of recordings it wasn't fitted to, in the parts of `fit_turn`.  `--heads`: writes the fit to all
 parts but one, for each, so that the fusion is fitted to verdicts on recordings that are as new as any user's.
@@ -22,7 +22,7 @@ import numpy as np
 
 from device.bench.turn_score import roc_area
 from device.hear.prosody import HEAD_VERSION, Head
-from tests.bench.fit_turn import SHARES, logistic, parts_of
+from tests.bench.fit_turn import SPOKEN_SHARE, logistic, parts_of
 
 RIDGE = 10.0
 ENDS = ("end", "spliced")
@@ -44,7 +44,7 @@ class Stops:
         for clip in {*self.clip.tolist()}:
             for kind in (self.is_end, is_pause, ~self.is_end & ~is_pause):
                 these = (self.clip == clip) & kind
-                self.weight[these] = SHARES[self.source] / max(1, these.sum())
+                self.weight[these] = (1.0 if self.source == "people" else SPOKEN_SHARE) / max(1, these.sum())
 
 
 def fit(all_stops: Sequence[Stops], without: set[str] = frozenset()) -> Head:
@@ -83,8 +83,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write device/hear/prosody_weights.json")
     args = parser.parse_args()
     all_stops = [Stops(file) for file in args.stops]
-    clips = {source: {c for s in all_stops if s.source == source for c in s.clip.tolist()} for source in SHARES}
-    parts = parts_of([*clips.values()])
+    clips = {source: {c for s in all_stops if s.source == source for c in s.clip.tolist()} for source in ("people", "spoken")}
+    parts = parts_of(clips["people"], clips["spoken"])
     heads = [fit(all_stops, without=part) for part in parts]
     of_clip = {clip: head for part, head in zip(parts, heads, strict=True) for clip in part}
     at_set_times = [(file, stops) for file, stops in zip(args.stops, all_stops, strict=True) if (stops.kind == "spliced").any()]

@@ -1,6 +1,7 @@
 """Fits the fusion of `device.hear.turn` and says how good it is; the same result every time.
 
-    python -m tests.bench.fit_turn out/turns/{people,spoken,readings}.json --heads out/turns/heads.json --write
+    python -m tests.bench.fit_turn out/turns/{people,spoken}.json --heads out/turns/heads.json \
+        --readings out/turns/readings.json --write
 
 Before that `tests.bench.fit_prosody` (`tests.bench.fit` runs all of them): `--heads` is how each voice sounds to what
 wasn't fitted to it.
@@ -11,11 +12,14 @@ one part only).  What is written is fitted to all of them.
 
 Labels: the last pause of a fluent turn is an end (1); a pause within it, or a cut, is none (0).  Weights of the examples:
 an end 1, a pause within a fluent turn 1 (each shared by the places a turn is heard from), and the cuts of a recording 1
-together, so that a user hesitates about once a turn.  A cut counts less the longer it lasts: hesitations are taken to last 0.3 to 1.5 s, evenly.
-SHARES says how much of that recordings count that aren't people's orders.
+together, so that a user hesitates about once a turn.  A cut counts less the longer it lasts: hesitations are taken to last 0.3 to 1.5 s, evenly.  A synthesized recording
+counts SPOKEN_SHARE of a person's.
 
-The wait is chosen by cost: `device.bench.turn_score.cost` says what silence and errors cost.  Readings have no part in that:
-nobody reads to Nod.
+The wait is chosen by cost: `device.bench.turn_score.cost` says what silence and errors cost.
+
+Readings are measured, and nothing is fitted to them: most of their pauses sound finished after words that are a sentence.  At a
+tenth of a person's weight they changed nothing that could be told from chance, at three tenths people waited longer, and either way
+they were taken for ends as often.
 
 That the intent templates know a sentence for whole can't be fitted to recordings of orders for coffee, of which they
 know none; its weight comes from the built-in commands written below, cut between any two words.  Nor does anybody say "um" in a way the recognizer writes down: that it keeps the floor is
@@ -31,8 +35,8 @@ since templates with room for anything follow every order to its end.  They have
 import argparse
 import json
 import math
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 
@@ -43,16 +47,13 @@ from device.hear.prosody import Head
 from device.hear.sentence import SentenceModel
 from device.hear.turn import WEIGHTS_VERSION, WITNESSES, Evidence, TurnModel, features, witnesses
 from device.reply.intents import Reader
-from tests.bench.readings import figures as reading_figures
-from tests.bench.turn_data import known as may_be_fitted
+from tests.bench.readings import figures as figures_of_readings
 
 FOLDS = 8
 INNER_FOLDS = 4
 INNER_DRAWS = 3
 RIDGE = 0.3  # strength of the pull to 0, in examples
-# How much a recording counts, by who speaks.  Most pauses of the readings sound finished, and the words before them are a
-# sentence: at 0.3 people waited longer and these were taken for ends as often.
-SHARES = {"people": 1.0, "spoken": 0.3, "read": 0.1}
+SPOKEN_SHARE = 0.3
 BOUNDS_MS = (100, 1700)
 STEEPEST = 2.5  # how many times likelier an end has to become for the last step down
 POINTS = [
@@ -115,33 +116,29 @@ class Examples:
 
     def __init__(self, rows: list[dict]):
         self.sentence = SentenceModel.load()
-        self.pauses = judged(may_be_fitted(rows))
-        self.apart = judged([row for row in rows if row.get("is_apart")])
+        self.pauses = judged(rows)
         self.names = [name for name in features(Evidence(0.0, ""), 0.0) if name not in FIXED]
-        for pause in (*self.pauses, *self.apart):
+        for pause in self.pauses:
             pause["text_log_odds"] = self.sentence.log_odds(pause["text"])
             known = [features(e, self.sentence.log_odds(e.text)) for e in pause["evidence"]]
             pause["x"] = np.array([[k[name] for name in self.names] for k in known])
             pause["offset"] = np.array([[k[name] for name in FIXED] for k in known])
         places = Counter(pause["clip"] for pause in self.pauses if pause["is_end"])
         for pause in self.pauses:
-            pause["share"] = SHARES[source_of(pause)]
+            pause["share"] = 1.0 if pause.get("source", "people") == "people" else SPOKEN_SHARE
             pause["share"] /= max(1, places[pause["clip"]]) if pause["kind"] == "fluent" else 1
-        self.folds = parts_of([{p["clip"] for p in self.pauses if source_of(p) == source} for source in SHARES])
+        people = {p["clip"] for p in self.pauses if p.get("source", "people") == "people"}
+        self.folds = parts_of(people, {p["clip"] for p in self.pauses} - people)
 
 
-def source_of(pause: dict) -> str:
-    """Whose it is, one of SHARES."""
-    return pause.get("source", "people")
+def parts_of(people: set[str], spoken: set[str]) -> list[set[str]]:
+    """The recordings in FOLDS parts, people's and the synthesized voice's shared out evenly."""
+    people, spoken = sorted(people), sorted(spoken)
+    return [{*people[i::FOLDS], *spoken[i::FOLDS]} for i in range(FOLDS)]
 
 
-def parts_of(clips: Sequence[set[str]]) -> list[set[str]]:
-    """The recordings of each source in FOLDS parts, shared out evenly."""
-    return [{clip for of_source in clips for clip in sorted(of_source)[i::FOLDS]} for i in range(FOLDS)]
-
-
-def heard(file: Path, heads: dict[str, Head]) -> list[dict]:
-    """What `turn_data` wrote, with a verdict in each place of one."""
+def heard(file: Path, heads: Mapping[str, Head]) -> list[dict]:
+    """What `turn_data` wrote, with a verdict in each place of one.  heads: by recording."""
     with np.load(file.with_suffix(".npz")) as data:
         voices = data["heard"]
     rows = json.loads(file.read_text())
@@ -230,8 +227,7 @@ def choose(examples: Examples, pauses: list[dict], known: dict[str, float]):
 
     Parted several times: whether the one or two hard turns are cut in on depends on what is left to fit to.
     """
-    asked = [pause for pause in pauses if source_of(pause) != "read"]
-    clips = sorted({pause["clip"] for pause in asked})
+    clips = sorted({pause["clip"] for pause in pauses})
     costs = np.zeros(len(POINTS))
     for draw in range(INNER_DRAWS):
         drawn = np.random.default_rng(draw).permutation(clips)
@@ -239,36 +235,44 @@ def choose(examples: Examples, pauses: list[dict], known: dict[str, float]):
             held_out = {*drawn[i::INNER_FOLDS].tolist()}
             judge(examples, fit(examples, [p for p in pauses if p["clip"] not in held_out], known),
                   [p for p in pauses if p["clip"] in held_out])  # fmt: skip
-        costs += [cost(asked, waits_ms(asked, TurnModel({}, points, None), BOUNDS_MS)) for points in POINTS]
+        costs += [cost(pauses, waits_ms(pauses, TurnModel({}, points, None), BOUNDS_MS)) for points in POINTS]
     return POINTS[int(costs.argmin())]
 
 
 def report(examples: Examples, known: dict[str, float]) -> dict:
-    """Figures by source."""
-    everything = [*examples.pauses, *examples.apart]
+    """Figures of people and of the synthesized voice apart."""
     for held_out in examples.folds:
         train = [p for p in examples.pauses if p["clip"] not in held_out]
         points = choose(examples, train, known)
         model = fit(examples, train, known)
         model.points = points
-        test = [p for p in everything if p["clip"] in held_out]
+        test = [p for p in examples.pauses if p["clip"] in held_out]
         judge(examples, model, test)
         for pause, waited_ms in zip(test, waits_ms(test, model, BOUNDS_MS), strict=True):
             pause["waited_ms"] = float(waited_ms)
             pause["tested"] = pause["p"]
             pause["p_text"] = p_of_text(model, pause)
-    for pause in everything:
+    for pause in examples.pauses:
         pause["p"] = pause["tested"]
-    by_source = {source: [p for p in everything if source_of(p) == source] for source in SHARES}
+    sources = sorted({pause.get("source", "people") for pause in examples.pauses})
     return {
-        source: (reading_figures if source == "read" else figures)(pauses) for source, pauses in by_source.items() if pauses
+        source: figures([p for p in examples.pauses if p.get("source", "people") == source]) for source in sources
     }
+
+
+def read(pauses: list[dict], model: TurnModel) -> dict:
+    """Figures of readings, to which neither the model nor its voice was fitted."""
+    for pause in pauses:
+        pause["p"] = [model.p_end(evidence) for evidence in pause["evidence"]]
+    waited_ms = waits_ms(pauses, model, BOUNDS_MS).tolist()
+    return figures_of_readings([pause | {"waited_ms": ms} for pause, ms in zip(pauses, waited_ms, strict=True)])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("evidence", type=Path, nargs="+")
     parser.add_argument("--heads", type=Path, required=True, metavar="FILE", help="what `fit_prosody` wrote")
+    parser.add_argument("--readings", type=Path, metavar="FILE", help="what is only measured, by the weights that are found")
     parser.add_argument("--write", action="store_true", help="write device/hear/turn_weights.json")
     args = parser.parse_args()
     heads = {clip: Head.of(part["head"]) for part in json.loads(args.heads.read_text()) for clip in part["clips"]}
@@ -279,12 +283,16 @@ def main() -> None:
     points = choose(examples, examples.pauses, known)
     model = fit(examples, examples.pauses, known)
     print(json.dumps([points, model.weights], indent=1))
+    if args.readings:
+        model.points = points
+        rows = heard(args.readings, defaultdict(Head.load))  # the voice's weights as they ship
+        print(json.dumps({"readings": read(judged(rows), model)}, indent=1))
     if args.write:
         data = {
             "version": WEIGHTS_VERSION,
             "fitted": f"tests/bench/fit_turn.py, {found['people']['recordings']} recordings of people",
             "roc_area_on_others": found["people"]["roc"]["fused"],
-            "calibration_error_on_others": {name: of["calibration_error"] for name, of in found.items() if name != "read"},
+            "calibration_error_on_others": {source: of["calibration_error"] for source, of in found.items()},
             "points": points,
             "weights": model.weights,
         }

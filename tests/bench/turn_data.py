@@ -10,7 +10,7 @@ true.  Seeded.
     python -m tests.bench.turn_data out/turns/readings.json --readings
 
 Readings (`tests.bench.readings`) are heard as they are, in pieces; of each of their pauses `mark` is what is printed there, and
-`is_apart` that it comes after a sentence: then its truth isn't known, and who fits leaves it out (`known`).
+`is_apart` that it comes after a sentence: then its truth isn't known.
 
 No voice is judged yet: instead of each verdict stands its place in the arrays written beside, which are those of
 `prosody_data` (`kind` is "" where the truth isn't known).
@@ -62,11 +62,6 @@ def read(reading: Reading, ear: Ear, rng: np.random.Generator) -> Iterator[dict]
                     yield row | {"place": place, "mark": "", "is_apart": False}
 
 
-def known(rows: list[dict]) -> list[dict]:
-    """Those to which something may be fitted."""
-    return [row for row in rows if not row.get("is_apart")]
-
-
 class Heard:
     """All that an ear is asked about voices.  Put in place of `Prosody.verdict`."""
 
@@ -85,7 +80,7 @@ class Heard:
     def save(self, out: Path, source: str, rows: list[dict]) -> None:
         """With what is known to be true of each."""
         clips, kinds = [""] * len(self.voices), [""] * len(self.voices)
-        for pause in [pause for pause in judged(known(rows)) if pause["evidence"]]:
+        for pause in [pause for pause in judged(rows) if pause["evidence"] and not pause.get("is_apart")]:
             kind = "end" if pause["is_end"] else "pause" if pause["kind"] == "fluent" else pause["kind"]
             if kind != "end" or abs(pause["late_ms"]) <= MISSED_MS:
                 for at in pause["evidence"][-1].voice:
