@@ -89,6 +89,24 @@ def test_a_whole_command_is_not_waited_for_long(seen, bounds):
         assert least >= min(160 if seen.voice else 200, bounds[1]), "the voice is judged by then"
 
 
+@pytest.mark.parametrize(
+    ("text", "least_ms"),
+    [
+        ("set a timer for ten minute", 180),
+        ("set a timer for ten minutes", 100),
+        ("set a timer for one minute", 100),
+        ("set a timer for half an hour", 100),
+        ("what is seven times nine", 100),
+        ("minute", 100),
+    ],
+)
+def test_a_plural_that_is_still_to_come_is_waited_for(text, least_ms):
+    """The mouth is closed before the "s" of "minutes" for longer than a whole command is waited for."""
+    seen = Evidence(70, text, "complete", (0.99,))
+    assert wait_bounds_ms(seen, 100, 1700) == (least_ms, 220)
+    assert wait_bounds_ms(seen, 100, 150)[0] == min(least_ms, 150), "who sets so short a maximum wants no patience"
+
+
 @pytest.mark.parametrize(("text", "least_ms"), [("can i have a tea", 180), ("give me a tea", 180), ("who wrote hamlet", 160)])
 def test_orders_are_waited_for_longer_than_questions(text, least_ms):
     assert wait_bounds_ms(Evidence(200, text, voice=(0.99,)), 100, 1700) == (least_ms, 1700)

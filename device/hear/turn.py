@@ -43,6 +43,8 @@ _NUMBERS = frozenset(
     "sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety "
     "hundred thousand half quarter point".split()
 )
+_ONE = frozenset("zero oh one half quarter point".split())  # numbers after which a unit is, or may be, singular
+_UNITS = frozenset("second minute hour day week month year mile meter kilometer gram kilogram pound ounce dollar degree".split())
 # How questions, and requests to be told something, begin.
 _QUESTION_WORDS = frozenset(
     "who who's whose what what's when when's where where's why which how how's "
@@ -60,6 +62,8 @@ _ORDER_LEAST_MS = 180.0
 _QUESTION_LEAST_MS = 160.0
 # For a command the templates know whole: cutting in costs little, since what it did is taken back when more follows.
 _COMPLETE_WAIT_MS = 220.0
+# Before the "s" of "ten minutes" the tongue closes the mouth for 60 to 200 ms: nobody has finished at "ten minute".
+_PLURAL_LEAST_MS = 180.0
 _USUAL_ENDING = 1.5  # who answers expects an end this much less than there is one, in log-odds
 _KNOWN_LOG_ODDS = 2.0  # of a usual whole sentence, as the text model has it
 
@@ -90,6 +94,8 @@ def wait_bounds_ms(evidence: Evidence, min_wait_ms: float, max_wait_ms: float) -
     is_known = evidence.is_whole
     unknown_ms = _QUESTION_LEAST_MS if _asks(evidence.text.split()) else _ORDER_LEAST_MS
     due_ms = 0.0 if is_known else unknown_ms if evidence.voice else _VOICE_DUE_MS
+    if _lacks_plural(evidence.text.split()):
+        due_ms = max(due_ms, _PLURAL_LEAST_MS)
     least_ms = min(max(due_ms, min_wait_ms), max_wait_ms)  # who sets so short a maximum wants no patience
     most_ms = min(_COMPLETE_WAIT_MS, max_wait_ms) if is_known else max_wait_ms
     return least_ms, max(least_ms, most_ms)
@@ -144,6 +150,11 @@ def _is_stranded(words: list[str]) -> bool:
         return False
     has_subject = words[-2] in _SUBJECTS or (words[1] in _BE and words[2] in _SUBJECTS)
     return has_subject or (words[1] in ("do", "does", "did") and words[-1] in _STRANDED_FOR_SURE)
+
+
+def _lacks_plural(words: list[str]) -> bool:
+    """Whether the last word's "s" is still to come: "ten minute"."""
+    return len(words) > 1 and words[-1] in _UNITS and words[-2] in _NUMBERS - _ONE
 
 
 def _ending(evidence: Evidence) -> float:
