@@ -133,3 +133,14 @@ def test_people_are_missed_only_where_they_are_to_be_heard(out, ran, monkeypatch
     ran.clear()
     main()
     assert names(ran) == ["fit_sentence", "fit_prosody", "fit_turn"]
+
+
+def test_the_readings_are_missed_before_anything_is_heard(out, ran, monkeypatch, capsys, tmp_path):
+    (tmp_path / "one.flac").touch()
+    monkeypatch.setattr("sys.argv", ["fit", "--people", str(tmp_path)])
+    monkeypatch.setattr("tests.bench.fit.ModelStore.has", lambda store, name: name != "dev-speech")
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2 and "run 'nod models fetch --dev' first" in capsys.readouterr().err and not ran
+    list(run(stages(out, tmp_path, write=False), again=False))
+    main()

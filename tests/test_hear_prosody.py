@@ -18,7 +18,7 @@ from device.hear.mel import log_mel_end
 from device.hear.prosody import HEARD_SAMPLES, Head, Prosody
 from device.speak.voice import Voice
 from tests.bench.fit_prosody import Stops, fit
-from tests.bench.fit_turn import SHARES, parts_of
+from tests.bench.fit_turn import SPOKEN_SHARE, parts_of
 from tests.bench.prosody_data import from_later, save
 
 # Not among those that it was fitted to.
@@ -175,7 +175,7 @@ def test_a_recording_is_judged_by_what_was_not_fitted_to_it(tmp_path):
     kinds = np.where(is_end, "end", "word").tolist()
     save(tmp_path / "a.npz", "people", names, kinds, [False] * 40, [50.0] * 40, heard)
     stops = Stops(tmp_path / "a.npz")
-    for part in parts_of([{*names}]):
+    for part in parts_of({*names}, set()):
         head = fit([stops], without=part)
         p = np.array([head.probability(one) for one in heard])
         held_out = np.isin(stops.clip, [*part])
@@ -188,7 +188,7 @@ def test_of_what_is_not_known_nothing_is_learned(tmp_path):
     save(tmp_path / "a.npz", "spoken", ["a"] * 6, kinds, [False] * 6, [60.0, 60, 60, 60, 60, 900], np.zeros((6, 3)))
     stops = Stops(tmp_path / "a.npz")
     assert stops.kind.tolist() == ["end", "word", "um", "pause"], "neither without a truth nor late in a pause"
-    assert stops.weight == pytest.approx(SHARES["spoken"] * np.array([1, 0.5, 0.5, 1]))
+    assert stops.weight == pytest.approx(SPOKEN_SHARE * np.array([1, 0.5, 0.5, 1]))
 
 
 @given(st.lists(st.integers(0, 40_000), max_size=6), st.integers(8_000, 40_000), st.integers(0, 2**32 - 1))

@@ -94,7 +94,11 @@ def test_a_whole_command_is_not_waited_for_long(seen, bounds):
     [
         ("set a timer for ten minute", 180),
         ("set a timer for ten minutes", 100),
+        ("set a timer for twenty one minute", 180),
+        ("set a timer for 10 minute", 180),
         ("set a timer for one minute", 100),
+        ("set a timer for 1 minute", 100),
+        ("at four one minute", 100),
         ("set a timer for half an hour", 100),
         ("what is seven times nine", 100),
         ("minute", 100),

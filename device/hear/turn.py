@@ -44,6 +44,7 @@ _NUMBERS = frozenset(
     "hundred thousand half quarter point".split()
 )
 _ONE = frozenset("zero oh one half quarter point".split())  # numbers after which a unit is, or may be, singular
+_TENS = frozenset(word for word in _NUMBERS if word.endswith("ty"))
 _UNITS = frozenset("second minute hour day week month year mile meter kilometer gram kilogram pound ounce dollar degree".split())
 # How questions, and requests to be told something, begin.
 _QUESTION_WORDS = frozenset(
@@ -154,7 +155,11 @@ def _is_stranded(words: list[str]) -> bool:
 
 def _lacks_plural(words: list[str]) -> bool:
     """Whether the last word's "s" is still to come: "ten minute"."""
-    return len(words) > 1 and words[-1] in _UNITS and words[-2] in _NUMBERS - _ONE
+    if len(words) < 2 or words[-1] not in _UNITS:
+        return False
+    if words[-2] in _ONE or words[-2] in ("0", "1"):
+        return len(words) > 2 and words[-3] in _TENS  # "twenty one minutes"
+    return words[-2] in _NUMBERS or words[-2].isdigit()
 
 
 def _ending(evidence: Evidence) -> float:

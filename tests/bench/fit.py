@@ -14,7 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from device.config import Paths
+from device.models import ModelStore
 from tests.bench.sentences import PACKAGES, wheels
+
+READINGS = "dev-speech"
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,14 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="also what is there already")
     args = parser.parse_args()
     planned = stages(args.out, args.people, args.write)
-    hears = any("--people" in stage.command and (args.again or stage.is_due()) for stage in planned)
-    if hears and not [*args.people.glob("*.flac")]:
+
+    def hears(whom: str) -> bool:
+        return any(whom in stage.command and stage.makes and (args.again or stage.is_due()) for stage in planned)
+
+    if hears("--people") and not [*args.people.glob("*.flac")]:
         parser.error(f"{args.people} holds no FLAC recordings; name a folder of people's orders with --people.")
+    if hears("--readings") and not ModelStore(Paths().models_dir()).has(READINGS):
+        parser.error(f"{READINGS}, which the weights are measured on, isn't there; run 'nod models fetch --dev' first.")
     for done in run(planned, args.again):
         print(done, flush=True)
 
