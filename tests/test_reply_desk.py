@@ -177,7 +177,7 @@ class Room:
         return waits
 
     def close(self) -> None:
-        for gate in (self.may_end, *self.gates.values()):
+        for gate in (self.may_end, *self.gates.values(), *self.undo_gates.values()):
             gate.set()
         self.floor.advance(10_000)
         if self._thread is not None:
@@ -491,43 +491,37 @@ def test_what_can_not_be_taken_back_is_told(room: Room) -> None:
 
 def test_what_hangs_while_it_is_taken_back_delays_one_reply_and_no_later_undo(room: Room, monkeypatch) -> None:
     monkeypatch.setattr("device.reply.undo._SETTLED_WITHIN_S", 0.3)
-    monkeypatch.setattr("device.reply.undo._FINISHES_WITHIN_S", 0.05)
-    room.start(lambda text, desk: _door(text, desk) if text else iter([Words("Hello.")]))
+    room.start(lambda text, desk: _door(text, desk) if text else iter([Words(f"Undone: {room.undone}.")]))
     room.undo_gates[1] = threading.Event()
-    for draft in (1, 3):
-        room.prepare(draft, str(draft))
-        room.floor.commit(draft)
-        room.until(ReplyEnded)
-        room.floor.advance(draft + 1)
-        room.office.acts.take_back(draft)
-    time.sleep(0.3)
+    _done_and_taken_back(room, 1)
+    _done_and_taken_back(room, 3)  # once it has been waited for
     for draft, told in ((5, "I closed the door again. "), (6, "")):
         began_s = time.perf_counter()
         room.prepare(draft)
-        assert room.until(ReplyEnded)[-1].text == f"{told}Hello."
+        assert room.until(ReplyEnded)[-1].text == f"{told}Undone: [3].", "before anything is done anew"
         assert time.perf_counter() - began_s < 0.25, "it has been waited for once"
         room.floor.commit(draft)
         time.sleep(0.05)
     room.office.close()
     assert room.undone == [3]
-    room.undo_gates[1].set()
+
+
+def _done_and_taken_back(room: Room, draft: int) -> None:
+    room.prepare(draft, str(draft))
+    room.floor.commit(draft)
+    room.until(ReplyEnded)
+    room.floor.advance(draft + 1)
+    room.office.acts.take_back(draft)
 
 
 def test_where_one_undo_after_the_other_hangs_further_acts_stand_and_the_user_is_told(room: Room, monkeypatch) -> None:
     monkeypatch.setattr("device.reply.undo._SETTLED_WITHIN_S", 0.01)
-    monkeypatch.setattr("device.reply.undo._FINISHES_WITHIN_S", 0.01)
     room.start(_door)
     room.undo_gates = {draft: threading.Event() for draft in (1, 3, 5, 7)}
     for draft in (1, 3, 5, 7, 9):
-        room.prepare(draft, str(draft))
-        room.floor.commit(draft)
-        room.until(ReplyEnded)
-        room.floor.advance(draft + 1)
-        room.office.acts.take_back(draft)
+        _done_and_taken_back(room, draft)
         time.sleep(0.1)
     assert room.undone == [] and [call.result for call in room.ledger.owed()] == ["I couldn't undo this: open the door."]
-    for gate in room.undo_gates.values():
-        gate.set()
 
 
 def test_drafts_dropped_while_their_tool_runs_leave_a_worker_for_the_one_that_counts(

@@ -17,8 +17,8 @@ from device.reply.tool import Args, Tool, ToolResult
 from device.reply.workers import Workers
 
 _DRAFTS_KEPT = 16
-_FINISHES_WITHIN_S = 10.0  # an act that takes longer stands, and the user is told of it; nor is an undo awaited longer
-_SETTLED_WITHIN_S = 2.0
+_FINISHES_WITHIN_S = 10.0  # an act that takes longer stands, and the user is told of it
+_SETTLED_WITHIN_S = 2.0  # no reply and no later undo waits longer for one: else it came after what is done anew
 _MOST_UNDOING = 4  # where so many hang, what else was done stands
 _LOOK_S = 0.01
 
@@ -47,8 +47,7 @@ class Acts:
         self._workers = workers
         self._acts: dict[int, list[Act]] = {}
         self._lock = threading.Lock()
-        self._undoing: list[Future[None]] = []
-        self._since_s = 0.0  # when the newest was begun
+        self._undoing: list[tuple[Future[None], float]] = []  # and when it was begun
 
     def add(self, act: Act) -> None:
         """Before it begins: what is taken back from here on has to wait for it.  Reply thread."""
@@ -62,22 +61,22 @@ class Acts:
         with self._lock:
             acts = self._acts.pop(draft, [])
         if acts:
-            before = [future for future in self._undoing if not future.done()]
-            self._since_s = time.perf_counter()
-            self._undoing = [*before, self._workers.begin(lambda: self._undo_all(acts, before))]
+            before = [(future, began_s) for future, began_s in self._undoing if not future.done()]
+            future = self._workers.begin(lambda: self._undo_all(acts, before))
+            self._undoing = [*before, (future, time.perf_counter())]
 
     def settle(self, check: Callable[[], None]) -> None:
-        """Wait until everything to be taken back is, or was begun 2 s ago.  check: raises StaleDraft.  Reply thread."""
-        while any(not future.done() for future in self._undoing):
+        """Wait for each that is being taken back until it is, or was begun 2 s ago.  check: raises StaleDraft.  Reply
+        thread."""
+        while any(not future.done() and _settles_in_s(began_s) > 0 for future, began_s in self._undoing):
             check()
-            if time.perf_counter() - self._since_s > _SETTLED_WITHIN_S:
-                return
             time.sleep(_LOOK_S)
 
-    def _undo_all(self, acts: list[Act], before: "list[Future[None]]") -> None:
-        wait(before, _FINISHES_WITHIN_S)
+    def _undo_all(self, acts: list[Act], before: "list[tuple[Future[None], float]]") -> None:
+        for future, began_s in before:
+            wait([future], max(0.0, _settles_in_s(began_s)))
         for act in reversed(acts):
-            self._undo(act, sum(not future.done() for future in before) < _MOST_UNDOING)
+            self._undo(act, sum(not future.done() for future, _ in before) < _MOST_UNDOING)
 
     def _undo(self, act: Act, may: bool) -> None:
         if not act.ended.wait(_FINISHES_WITHIN_S) or act.result is None:
@@ -96,4 +95,8 @@ class Acts:
 
     def close(self) -> None:
         """Finish what was begun, within 2 s."""
-        wait(self._undoing, _SETTLED_WITHIN_S)
+        wait([future for future, _ in self._undoing], _SETTLED_WITHIN_S)
+
+
+def _settles_in_s(began_s: float) -> float:
+    return began_s + _SETTLED_WITHIN_S - time.perf_counter()
