@@ -638,11 +638,27 @@ def test_of_an_act_that_hangs_the_user_is_told_once_and_again_should_it_end(room
         time.sleep(0.05)
     assert _calls(room) == [("door", "unknown", None)] and room.ledger.unfinished() == []
     room.may_end.set()
-    while room.ledger.owed() == []:
-        time.sleep(0.01)
+    room.until(ToolEnded)
     room.prepare(6)
     assert room.until(ReplyEnded)[-1].text == "The door is open. Hello."
     assert _calls(room) == [("door", "done", None)]
+
+
+def test_of_an_act_that_ends_after_its_reply_was_prepared_the_user_is_told_in_the_next(room: Room, monkeypatch) -> None:
+    monkeypatch.setattr("device.reply.desk._HUNG_AFTER_S", 0)
+    room.start(lambda text, desk: _door(text, desk) if text else iter([Words("Hello.")]))
+    _hang(room, range(1, 2))
+    room.prepare(3)
+    assert "I don't know" in room.until(ReplyEnded)[-1].text
+    room.may_end.set()
+    room.until(ToolEnded)
+    room.floor.commit(3)
+    time.sleep(0.05)
+    for draft, told in ((4, "The door is open. "), (5, "")):
+        room.prepare(draft)
+        assert room.until(ReplyEnded)[-1].text == f"{told}Hello."
+        room.floor.commit(draft)
+        time.sleep(0.05)
 
 
 def test_an_act_that_hangs_does_not_keep_the_process_from_ending(room: Room, monkeypatch) -> None:

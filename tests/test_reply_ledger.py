@@ -63,9 +63,19 @@ def test_what_is_owed_is_told_once_also_after_a_restart(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
     owed = ledger.owed()
     assert [call.result for call in owed] == ["Your 5 minute timer is set."]
-    ledger.told(call.id for call in owed)
+    ledger.told((call.id, call.result) for call in owed)
     assert ledger.owed() == []
     ledger.close()
+
+
+def test_what_came_to_be_known_after_it_was_told_otherwise_is_still_owed(ledger: Ledger) -> None:
+    call = ledger.begin(1, 1, "door", {}, True)
+    ledger.end(call, "unknown", "It hangs.", owed=True)
+    ledger.end(call, "done", "It's open.", owed=True)
+    ledger.told([(call, "It hangs.")])
+    assert [call.result for call in ledger.owed()] == ["It's open."]
+    ledger.told([(call, "It's open.")])
+    assert ledger.owed() == []
 
 
 @given(st.lists(st.floats(0.01, 60_000), min_size=1, max_size=60))

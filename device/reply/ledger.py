@@ -124,11 +124,11 @@ class Ledger:
         """Calls that ended after their reply was given up: the user is to be told."""
         return self._calls("owed")
 
-    def told(self, calls: Iterable[int]) -> None:
-        """The user knows about these now, or need not."""
+    def told(self, calls: Iterable[tuple[int, str | None]]) -> None:
+        """The user knows these results of these calls now, or need not.  One that has another result since is owed."""
         with self._lock:
             self._flush(True)
-            self._db.executemany("UPDATE calls SET owed = 0 WHERE id = ?", [(call,) for call in calls])
+            self._db.executemany("UPDATE calls SET owed = 0 WHERE id = ? AND result IS ?", calls)
 
     def _calls(self, where: str) -> list[Call]:
         with self._lock:

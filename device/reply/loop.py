@@ -107,7 +107,7 @@ class _Reply:
         self._main.put(ReplyEnded(self._turn, self._draft, self._text, desk.source, silence is not None and silence.final))
         if owed:
             self._floor.wait_for_commit(self._draft)
-            self._assistant.ledger.told(call.id for call in owed)
+            self._assistant.ledger.told((call.id, call.result) for call in owed)
 
     def _tell_ending(self, log_odds: float) -> None:
         self._hear.put(Ending(self._turn, self._asked.text, log_odds))

@@ -91,7 +91,7 @@ class Acts:
             self._ledger.end(call, "failed", text, owed=True)
             return
         self._ledger.end(call, "done", result.text, owed=True)
-        self._ledger.told([act.call])  # there is nothing left of it to tell
+        self._ledger.told([(act.call, act.result.text)])  # there is nothing left of it to tell
 
     def close(self) -> None:
         """Finish what was begun, within 2 s."""
