@@ -605,6 +605,25 @@ def test_a_call_that_cannot_be_written_down_does_not_begin_and_keeps_no_place(ro
     assert room.office.desk(1, 1).call("door", {"draft": 1}).text == "The door is open."
 
 
+def test_a_call_that_finds_no_thread_never_begins_not_even_later(room: Room, monkeypatch) -> None:
+    def none_left(thread):
+        raise RuntimeError("can't start new thread")
+
+    room.floor.advance(1)
+    room.floor.commit(1)
+    with monkeypatch.context() as patch:
+        patch.setattr("device.reply.workers.Thread.start", none_left)
+        for _ in range(5):
+            with pytest.raises(RuntimeError):
+                room.office.desk(1, 1).call("door", {"draft": 1})
+    assert room.ledger.unfinished() == room.ledger.owed() == []
+    assert all(act.ended.is_set() for act in room.office.acts._acts[1])
+    for _ in range(2):
+        assert room.office.desk(1, 1).call("door", {"draft": 1}).text == "The door is open."
+    assert room.acts == [(1, True)] * 2, "those of before aren't done with them"
+    assert [outcome for _, outcome, _ in _calls(room)] == ["cancelled"] * 5 + ["done"] * 2
+
+
 def _hang(room: Room, drafts: range) -> None:
     """The door hangs in each of these drafts, which are interrupted."""
     room.may_end.clear()

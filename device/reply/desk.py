@@ -80,12 +80,19 @@ class Office:
         self._take_place(job)
         try:
             job.begin()
-            future = self._workers.begin(job.run)
+            future = self._begin(job)
         except Exception:
             self._leave(job)
             raise
         future.add_done_callback(lambda done: self._leave(job))
         return future
+
+    def _begin(self, job: "_Job") -> "Future[ToolResult]":
+        try:
+            return self._workers.begin(job.run)
+        except Exception:
+            job.end("cancelled", "never began")
+            raise
 
     def _take_place(self, job: "_Job") -> None:
         with self._freed:

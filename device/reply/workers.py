@@ -20,11 +20,12 @@ class Workers:
         self._idle = Semaphore(0)
 
     def begin(self, work: Callable[[], Any]) -> "Future[Any]":
-        """Run `work` at once.  Any thread; doesn't wait."""
-        future: Future[Any] = Future()
-        self._work.put((work, future))
+        """Run `work` at once.  Any thread; doesn't wait.  Raises RuntimeError where there can be no more threads: then it
+        isn't run."""
         if not self._idle.acquire(blocking=False):
             Thread(target=self._run, daemon=True).start()
+        future: Future[Any] = Future()
+        self._work.put((work, future))
         return future
 
     def _run(self) -> None:
