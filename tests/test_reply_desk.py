@@ -80,6 +80,7 @@ class Room:
         self.may_end.set()
         self.gates: dict[int, threading.Event] = {}  # a draft's own, in place of `may_end`
         self.undo_gates: dict[int, threading.Event] = {}
+        self.broken_undos: dict[int, Callable[[], ToolResult]] = {}  # what is called in place of the undo
         self.looking: queue.Queue[int] = queue.Queue()  # the drafts whose looking has begun
         self.began = threading.Event()
         self.fails = self.breaks = False
@@ -122,6 +123,8 @@ class Room:
     def _undo(self, trace: Args) -> ToolResult:
         if trace["draft"] in self.undo_gates:
             assert self.undo_gates[trace["draft"]].wait(10)
+        if trace["draft"] in self.broken_undos:
+            return self.broken_undos[trace["draft"]]()
         self.undone.append(trace["draft"])
         if self.fails:
             raise ToolError("The door is stuck open.")
@@ -522,6 +525,53 @@ def test_where_one_undo_after_the_other_hangs_further_acts_stand_and_the_user_is
         _done_and_taken_back(room, draft)
         time.sleep(0.1)
     assert room.undone == [] and [call.result for call in room.ledger.owed()] == ["I couldn't undo this: open the door."]
+
+
+def _two_doors(text: str, desk: Desk) -> Iterator[Piece]:
+    for door in (1, 2):
+        desk.call("door", {"draft": door})
+    yield Words("They're open.")
+
+
+def test_an_undo_that_breaks_is_told_and_reported_and_stops_no_other(room: Room) -> None:
+    def raises() -> ToolResult:
+        raise ValueError("what somebody said")
+
+    room.start(_two_doors)
+    for draft, room.broken_undos in ((1, {2: raises}), (3, {2: lambda: None})):
+        room.prepare(draft)
+        room.floor.commit(draft)
+        room.until(ReplyEnded)
+        room.undone.clear()
+        room.floor.advance(draft + 1)
+        room.office.acts.take_back(draft)
+        room.office.acts.close()
+        assert room.undone == [1]
+        owed = room.ledger.owed()
+        assert [call.result for call in owed] == ["I couldn't undo this: open the door.", "I closed the door again."]
+        room.ledger.told((call.id, call.result) for call in owed)
+        (fault,) = [event for event in room.until(Fault) if isinstance(event, Fault)]
+        assert fault.where == "tool" and "Error in " in fault.what and "somebody" not in fault.what
+
+
+def test_an_undo_that_cannot_be_written_down_is_not_done_and_stops_no_other(room: Room, monkeypatch) -> None:
+    begin = room.ledger.begin
+
+    def full(turn: int, draft: int, tool: str, args: Args, acts: bool, undoes: int | None = None) -> int:
+        if undoes and args["draft"] == 2:
+            raise OSError("No space left on device")
+        return begin(turn, draft, tool, args, acts, undoes)
+
+    room.start(_two_doors)
+    room.prepare(1)
+    room.floor.commit(1)
+    room.until(ReplyEnded)
+    room.floor.advance(2)
+    monkeypatch.setattr(room.ledger, "begin", full)
+    room.office.acts.take_back(1)
+    room.office.acts.close()
+    assert room.undone == [1]
+    assert "OSError in " in room.until(Fault)[-1].what
 
 
 def test_drafts_dropped_while_their_tool_runs_leave_a_worker_for_the_one_that_counts(

@@ -42,7 +42,7 @@ class Office:
         self.floor = floor
         self.post = post
         self._workers = Workers()
-        self.acts = Acts(ledger, self._workers)
+        self.acts = Acts(ledger, self._workers, post)
         self._budget_ms = budget_ms
         self._running: list[_Job] = []
         self._freed = threading.Condition()

@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
+from typing import Any
 
 from device.errors import NodError
-from device.reply.ledger import Ledger
+from device.events import Fault
+from device.reply.ledger import Ledger, Outcome
 from device.reply.tool import Args, Tool, ToolResult
 from device.reply.workers import Workers
 
@@ -40,11 +42,15 @@ class Act:
 
 
 class Acts:
-    """The newest acts, by draft.  One for the process."""
+    """The newest acts, by draft.  One for the process.
 
-    def __init__(self, ledger: Ledger, workers: Workers):
+    post: where a `Fault` goes when something breaks; never blocks.
+    """
+
+    def __init__(self, ledger: Ledger, workers: Workers, post: Callable[[Any], Any]):
         self._ledger = ledger
         self._workers = workers
+        self._post = post
         self._acts: dict[int, list[Act]] = {}
         self._lock = threading.Lock()
         self._undoing: list[tuple[Future[None], float]] = []  # and when it was begun
@@ -76,22 +82,29 @@ class Acts:
         for future, began_s in before:
             wait([future], max(0.0, _settles_in_s(began_s)))
         for act in reversed(acts):
-            self._undo(act, sum(not future.done() for future, _ in before) < _MOST_UNDOING)
+            try:
+                self._undo(act, sum(not future.done() for future, _ in before) < _MOST_UNDOING)
+            except Exception as error:  # it stands; the others needn't
+                self._post(Fault.of("tool", error))
 
     def _undo(self, act: Act, may: bool) -> None:
         if not act.ended.wait(_FINISHES_WITHIN_S) or act.result is None:
             return
         call = self._ledger.begin(act.turn, act.draft, act.tool.name, act.args, True, undoes=act.call)
+        outcome: Outcome = "failed"
+        text: str | None = None
         try:
-            if not may:
-                raise TimeoutError("those before it hang")
-            result = act.tool.undo(act.result.trace)
+            if may:
+                outcome, text = "done", act.tool.undo(act.result.trace).text
+        except NodError as error:
+            text = str(error)
         except Exception as error:  # a tool may raise anything; what it did stands, and the user is told so
-            text = str(error) if isinstance(error, NodError) else f"I couldn't undo this: {act.tool.describe(act.args)}."
-            self._ledger.end(call, "failed", text, owed=True)
-            return
-        self._ledger.end(call, "done", result.text, owed=True)
-        self._ledger.told([(act.call, act.result.text)])  # there is nothing left of it to tell
+            self._post(Fault.of("tool", error))
+        if text is None:
+            text = f"I couldn't undo this: {act.tool.describe(act.args)}."
+        self._ledger.end(call, outcome, text, owed=True)
+        if outcome == "done":
+            self._ledger.told([(act.call, act.result.text)])  # there is nothing left of it to tell
 
     def close(self) -> None:
         """Finish what was begun, within 2 s."""
