@@ -554,6 +554,21 @@ def test_an_undo_that_breaks_is_told_and_reported_and_stops_no_other(room: Room)
         assert fault.where == "tool" and "Error in " in fault.what and "somebody" not in fault.what
 
 
+def test_an_undo_that_does_not_come_to_its_turn_before_the_end_is_spoken_about_at_the_next_start(
+    room: Room, monkeypatch
+) -> None:
+    monkeypatch.setattr("device.reply.undo._SETTLED_WITHIN_S", 0.1)
+    room.start(_two_doors)
+    room.undo_gates[2] = threading.Event()
+    room.prepare(1)
+    room.floor.commit(1)
+    room.until(ReplyEnded)
+    room.floor.advance(2)
+    room.office.acts.take_back(1)
+    room.office.close()
+    assert room.undone == [] and [(call.args["draft"], call.undoes) for call in room.ledger.unfinished()] == [(2, 2), (1, 1)]
+
+
 def test_an_undo_that_cannot_be_written_down_is_not_done_and_stops_no_other(room: Room, monkeypatch) -> None:
     begin = room.ledger.begin
 

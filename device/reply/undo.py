@@ -29,7 +29,7 @@ _LOOK_S = 0.01
 class Act:
     """One call of a reversible tool.  call: its number in the ledger, 0 as long as it hasn't begun.
 
-    result: once it is done; None when it failed.
+    result: once it is done; None when it failed.  undo: the number of its undo, 0 as long as that isn't written down.
     """
 
     turn: int
@@ -39,6 +39,11 @@ class Act:
     call: int = 0
     result: ToolResult | None = None
     ended: threading.Event = field(default_factory=threading.Event)
+    undo: int = 0
+
+    @property
+    def is_done(self) -> bool:
+        return self.ended.is_set() and self.result is not None
 
 
 class Acts:
@@ -79,18 +84,28 @@ class Acts:
             time.sleep(_LOOK_S)
 
     def _undo_all(self, acts: list[Act], before: "list[tuple[Future[None], float]]") -> None:
+        self._each(acts, lambda act: self._write_down(act) if act.is_done else None)
         for future, began_s in before:
             wait([future], max(0.0, _settles_in_s(began_s)))
+        self._each(acts, lambda act: self._undo(act, sum(not future.done() for future, _ in before) < _MOST_UNDOING))
+
+    def _each(self, acts: list[Act], step: Callable[[Act], None]) -> None:
         for act in reversed(acts):
             try:
-                self._undo(act, sum(not future.done() for future, _ in before) < _MOST_UNDOING)
+                step(act)
             except Exception as error:  # it stands; the others needn't
                 self._post(Fault.of("tool", error))
 
+    def _write_down(self, act: Act) -> None:
+        """Begin the undo in the ledger: should it not come to its turn, the next start tells of it."""
+        if not act.undo:
+            act.undo = self._ledger.begin(act.turn, act.draft, act.tool.name, act.args, True, undoes=act.call)
+
     def _undo(self, act: Act, may: bool) -> None:
-        if not act.ended.wait(_FINISHES_WITHIN_S) or act.result is None:
+        act.ended.wait(_FINISHES_WITHIN_S)
+        if not act.is_done:
             return
-        call = self._ledger.begin(act.turn, act.draft, act.tool.name, act.args, True, undoes=act.call)
+        self._write_down(act)
         outcome: Outcome = "failed"
         text: str | None = None
         try:
@@ -102,7 +117,7 @@ class Acts:
             self._post(Fault.of("tool", error))
         if text is None:
             text = f"I couldn't undo this: {act.tool.describe(act.args)}."
-        self._ledger.end(call, outcome, text, owed=True)
+        self._ledger.end(act.undo, outcome, text, owed=True)
         if outcome == "done":
             self._ledger.told([(act.call, act.result.text)])  # there is nothing left of it to tell
 
