@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -726,6 +727,31 @@ def test_of_an_act_that_hangs_the_user_is_told_once_and_again_should_it_end(room
     room.prepare(6)
     assert room.until(ReplyEnded)[-1].text == "The door is open. Hello."
     assert _calls(room) == [("door", "done", None)]
+
+
+@pytest.mark.parametrize("breaks", [True, False])
+def test_of_an_act_that_hangs_it_is_noted_once_and_what_breaks_then_costs_no_reply(
+    room: Room, monkeypatch, breaks: bool
+) -> None:
+    described = []
+
+    def describe(args: Args) -> str:
+        described.append(args)
+        if breaks:
+            raise ValueError("what somebody said")
+        return "open the door"
+
+    monkeypatch.setattr("device.reply.desk._HUNG_AFTER_S", 0)
+    room.office.tools = {**room.office.tools, "door": replace(room.office.tools["door"], describe=describe)}
+    room.start(lambda text, desk: _door(text, desk) if text else iter([Words("Hello.")]))
+    _hang(room, range(1, 2))
+    faults = []
+    for draft in (3, 4, 5):
+        room.prepare(draft)
+        events = room.until(ReplyEnded)
+        assert events[-1].text.endswith("Hello.")
+        faults += [event.what for event in events if isinstance(event, Fault)]
+    assert len(described) == 1 and len(faults) == breaks and "somebody" not in "".join(faults)
 
 
 def test_of_an_act_that_ends_after_its_reply_was_prepared_the_user_is_told_in_the_next(room: Room, monkeypatch) -> None:

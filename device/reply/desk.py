@@ -59,11 +59,16 @@ class Office:
 
     def note_hung(self) -> None:
         """Write down of acts that have run for a minute that nobody knows what they did.  The user is told, as also of
-        their end, should it come."""
+        their end, should it come.  Reply thread; raises nothing."""
         with self._freed:
             hung = [job for job in self._running if job.tool.acts and job.lasted_s() > _HUNG_AFTER_S]
         for job in hung:
-            job.end("unknown", job.unknown)
+            if not job.is_noted:
+                job.is_noted = True  # once, also where that breaks: then the next start tells of it
+                try:
+                    job.end("unknown", job.unknown)
+                except Exception as error:
+                    self.post(Fault.of("tool", error))
 
     def is_slow(self, tool: Tool) -> bool:
         """Whether it will likely miss the budget: by its history, or, without any, when it leaves the process."""
@@ -178,6 +183,7 @@ class _Job:
     def __init__(self, office: Office, act: Act):
         self.tool = act.tool
         self.draft = act.draft
+        self.is_noted = False  # as one that hangs
         self._office = office
         self._act = act
         self._began_s = math.inf
