@@ -590,7 +590,7 @@ def test_an_undo_that_cannot_be_written_down_is_not_done_and_stops_no_other(room
     assert "OSError in " in room.until(Fault)[-1].what
 
 
-def test_drafts_dropped_while_their_tool_runs_leave_a_worker_for_the_one_that_counts(
+def test_drafts_dropped_while_their_tool_runs_leave_a_place_for_the_one_that_counts(
     room: Room, monkeypatch
 ) -> None:
     room.start(lambda text, desk: use(desk, "look", {"draft": int(text)}))
@@ -609,7 +609,7 @@ def test_drafts_dropped_while_their_tool_runs_leave_a_worker_for_the_one_that_co
     assert _calls(room) == [("look", "cancelled", None)] * 3 + [("look", "done", None)]
 
 
-def test_a_draft_that_is_not_committed_looks_too_as_soon_as_a_worker_is_free(room: Room, monkeypatch) -> None:
+def test_a_draft_that_is_not_committed_looks_too_as_soon_as_a_place_is_free(room: Room, monkeypatch) -> None:
     monkeypatch.setattr("device.reply.desk._FREE_WITHIN_S", -1)  # is for committed ones
     room.start(lambda text, desk: use(desk, "look", {"draft": int(text)}))
     room.gates = {draft: threading.Event() for draft in range(1, 4)}
@@ -623,7 +623,7 @@ def test_a_draft_that_is_not_committed_looks_too_as_soon_as_a_worker_is_free(roo
     assert room.until(ReplyEnded)[-1].text == "I see."
 
 
-def test_who_finds_no_worker_free_waits_for_one_and_its_call_begins_then(room: Room, monkeypatch) -> None:
+def test_who_finds_no_place_free_waits_for_one_and_its_call_begins_then(room: Room, monkeypatch) -> None:
     waits = room.waits(monkeypatch)
     with room.busy(), ThreadPoolExecutor(1) as reply:
         waiting = reply.submit(room.office.desk(1, 1).call, "look", {})
@@ -636,14 +636,14 @@ def test_who_finds_no_worker_free_waits_for_one_and_its_call_begins_then(room: R
     assert len(began_s) == 5 and began_s[4] - began_s[3] >= 0.3
 
 
-def test_who_waits_too_long_for_a_worker_is_told(room: Room, monkeypatch) -> None:
+def test_who_waits_too_long_for_a_place_is_told(room: Room, monkeypatch) -> None:
     monkeypatch.setattr("device.reply.desk._FREE_WITHIN_S", 0.02)
     with room.busy(), pytest.raises(ToolError, match="still busy"):
         room.office.desk(1, 1).call("look", {})
     assert len(_calls(room)) == 4
 
 
-def test_an_act_given_up_before_it_has_a_worker_is_neither_done_nor_told(room: Room, monkeypatch) -> None:
+def test_an_act_given_up_before_it_has_a_place_is_neither_done_nor_told(room: Room, monkeypatch) -> None:
     waits = room.waits(monkeypatch)
     with room.busy("door"), ThreadPoolExecutor(1) as reply:
         waiting = reply.submit(room.office.desk(1, 1).call, "door", {"draft": 5})
@@ -769,6 +769,14 @@ def test_of_an_act_that_ends_after_its_reply_was_prepared_the_user_is_told_in_th
         assert room.until(ReplyEnded)[-1].text == f"{told}Hello."
         room.floor.commit(draft)
         time.sleep(0.05)
+
+
+def test_the_end_waits_for_an_act_that_still_runs(room: Room) -> None:
+    room.start(_door)
+    _hang(room, range(1, 2))
+    threading.Timer(0.3, room.may_end.set).start()
+    room.office.close()
+    assert room.ledger.unfinished() == [] and _calls(room) == [("door", "done", None)]
 
 
 def test_an_act_that_hangs_does_not_keep_the_process_from_ending(room: Room, monkeypatch) -> None:
