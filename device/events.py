@@ -240,7 +240,7 @@ class ToolStarted:
 
 @dataclass(frozen=True, slots=True)
 class ToolEnded:
-    """A tool call ended.  outcome: "done", "failed", "cancelled"; "unknown" where it doesn't end."""
+    """A tool call ended.  outcome: "done", "failed", "cancelled"; "unknown" where it hangs, and another should it end."""
 
     turn: int
     draft: int

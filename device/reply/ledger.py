@@ -121,7 +121,7 @@ class Ledger:
         return self._calls("outcome IS NULL")
 
     def owed(self) -> list[Call]:
-        """Calls that ended after their reply was given up: the user is to be told."""
+        """Calls of which the user is to be told: they ended, or hang, after their reply was given up."""
         return self._calls("owed")
 
     def told(self, calls: Iterable[tuple[int, str | None]]) -> None:

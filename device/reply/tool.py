@@ -25,7 +25,8 @@ class Tool:
     run: does it; any worker thread; raises ToolError with a sentence to be spoken.
     preview: acting tools only: the sentence that will be true once `run(args)` has succeeded.  Without any effect;
     raises ToolError where it is clear already that it can't be done.
-    describe: what a call was for, to continue "I had begun to ..." after a power cut.  Acting tools only.
+    describe: what a call was for, to continue "I had begun to ..." of one that hangs or was cut short, "I couldn't ..."
+    of one that broke, and "I couldn't undo this: ...".  Acting tools only.
     on_interrupt: "cancel": nobody waits for it when the user interrupts; "complete": it finishes, and what it did is
     said in the next turn.  leaves_process: uses disk, network or a device, so without any history it counts as slow.
     undo: reversible tools only: takes back what the result with that trace did; its result says so.  Any worker thread;
