@@ -797,6 +797,20 @@ def test_an_unknown_tool_and_a_stale_desk(room: Room) -> None:
         room.office.desk(1, 0).call("look", {})
 
 
+def test_an_unfinished_act_whose_description_breaks_is_announced_too_and_the_start_goes_on(room: Room) -> None:
+    def describe(args: Args) -> str:
+        raise KeyError("what somebody said")
+
+    room.ledger.begin(1, 1, "door", {"from": "an older version"}, True)
+    room.office.tools = {"door": replace(room.office.tools["door"], describe=describe)}
+    assistant = Assistant(Scripted(lambda text, desk: iter(())), room.office, room.ledger, room.timers, READER)
+    announced = []
+    assistant.announce_unfinished(announced.append)
+    fault, announcement = announced
+    assert isinstance(fault, Fault) and "KeyError" in fault.what and "begun to use door." in announcement.text
+    assert room.ledger.unfinished() == []
+
+
 def test_an_unfinished_act_is_announced_once(room: Room) -> None:
     room.ledger.begin(1, 1, "door", {"draft": 1}, True)
     assistant = Assistant(Scripted(lambda text, desk: iter(())), room.office, room.ledger, room.timers, READER)

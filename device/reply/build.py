@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from device.config import Config, Llm
 from device.errors import ModelError, ToolError
-from device.events import Announcement
+from device.events import Announcement, Fault
 from device.floor import Floor
 from device.models import ModelStore
 from device.reply.agent import Gated, TextAgent, Words
@@ -55,11 +55,16 @@ class Assistant:
         due_s = self.timers.next_due_s()
         return None if due_s is None else due_s - self.timers.now_s()
 
-    def announce_unfinished(self, put: Callable[[Announcement], Any]) -> None:
+    def announce_unfinished(self, put: Callable[[Announcement | Fault], Any]) -> None:
         """Speak about calls that a power failure cut short; they are not repeated.  Once, at the start."""
         for call in self.ledger.unfinished():
             tool = self.office.tools.get(call.tool)
-            what = tool.describe(call.args) if tool is not None and tool.describe is not None else f"use {call.tool}"
+            what = f"use {call.tool}"
+            try:
+                if tool is not None and tool.describe is not None:
+                    what = tool.describe(call.args)
+            except Exception as error:  # another version may have written these arguments
+                put(Fault.of("tool", error))
             what = f"undo this: {what}" if call.undoes else what
             put(Announcement(f"Before I was switched off I had begun to {what}. I don't know whether that was done."))
             self.ledger.end(call.id, "unknown", "cut short")
