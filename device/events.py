@@ -14,6 +14,7 @@ import numpy as np
 SAMPLE_RATE_HZ = 16_000
 BLOCK_SAMPLES = 160  # 10 ms, one exchange with the device
 FRAME_SAMPLES = 512  # 32 ms, what Silero VAD takes
+_PACKAGE = Path(__file__).parent
 
 
 def samples(ms: float) -> int:
@@ -286,8 +287,12 @@ class Fault:
 
     @classmethod
     def of(cls, where: str, error: Exception) -> "Fault":
-        """Kind and place of an error; not its message, which may quote what somebody said."""
-        frame = traceback.extract_tb(error.__traceback__)[-1]
+        """Kind and place of an error; not its message, which may quote what somebody said.
+
+        The place: the innermost line of Nod's own, where there is one: a library's tells nothing of what it was asked.
+        """
+        frames = traceback.extract_tb(error.__traceback__)
+        frame = next((f for f in reversed(frames) if Path(f.filename).is_relative_to(_PACKAGE)), frames[-1])
         return cls(where, f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}")
 
 

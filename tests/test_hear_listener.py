@@ -342,7 +342,7 @@ def test_a_fault_is_told_and_survived(recognizer, prosody, question, vad_folder)
         return events
 
     faults = kinds(events_of(1, Fault), Fault)
-    assert faults[0].where == "hear" and faults[0].what.startswith("RuntimeError in test_hear_listener.py, line ")
+    assert faults[0].where == "hear" and faults[0].what.startswith("RuntimeError in loop.py, line ")
     assert kinds(events_of(2, EndEvidence), Pause)[-1].turn == 2
     inbox.put(stop)
     thread.join(timeout=20)

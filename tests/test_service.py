@@ -1,5 +1,6 @@
 """The daemon as a service: one per state folder, systemd told, history kept, the LED shown."""
 
+import json
 import os
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from device.errors import AlreadyRunning, NodError
 from device.events import Exchange
 from device.history import History
 from device.indicator import COLOURS, Indicator, colour
+from device.reply.ledger import Ledger
 from device.speak.filler import Filler, Fillers
 
 
@@ -55,7 +57,8 @@ def daemon(tmp_path):
             fillers=Fillers([Filler("Hm.", kind, np.zeros(1)) for kind in ("thinking", *own)]),
             agent=SimpleNamespace(office=SimpleNamespace(tools={"weather": None})),
         )
-        made.append(Daemon(Config(), None, tmp_path, SimpleNamespace(output_delay_samples=0, hears_itself=True), models=models))
+        device = SimpleNamespace(output_delay_samples=0, hears_itself=True)
+        made.append(Daemon(Config(), None, tmp_path, device, models=models))
         return made[-1]
 
     yield make
@@ -89,6 +92,18 @@ def test_what_is_told_to_hear_reaches_it(daemon):
     told = [ev.Listen(1, 0), ev.Joined(1, "set a timer"), ev.Peek(1), ev.StopListening(1)]
     made._carry_out(told)
     assert [made.boxes["hear"].get(0) for _ in told] == told
+
+
+def test_a_fault_tells_where_in_nod_it_came_from_and_else_where_it_arose(tmp_path):
+    def place(work) -> str:
+        with pytest.raises(Exception) as caught:
+            work()
+        return ev.Fault.of("reply", caught.value).what.split(", line ")[0]
+
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    assert place(lambda: ledger.begin(1, 1, "door", {"door": object()}, True)) == "TypeError in ledger.py"
+    ledger.close()
+    assert place(lambda: json.loads("{")) == "JSONDecodeError in decoder.py"
 
 
 def test_a_filler_that_is_never_played_is_told_of_at_the_start(daemon):
