@@ -9,6 +9,7 @@ main     Daemon.run               main    (events)
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,8 @@ class Daemon:
         self.indicator = Indicator(config.led)
         self.rules = rules_from(config, always_open, self.models.recognizer.shows_words)
         self.turn_log = TurnLog(config.budget)
-        self.faults: list[str] = []
+        self.faults: deque[str] = deque(maxlen=100)  # the newest; the journal tells each
+        self.fault_count = 0
         self.warnings = _warnings(config, self.models)
         self.state = State()
         self._observer = observer
@@ -266,7 +268,7 @@ class Daemon:
         return {"recognizer": models.recognizer.name, "voice": self.config.voice.model, "agent": models.agent.name}
 
     def health(self) -> dict[str, object]:
-        """How well it kept time since the start: blocks, late ones, xruns, what the mailboxes dropped, faults."""
+        """How well it kept time since the start: blocks, late ones, xruns, what the mailboxes dropped, newest faults."""
         report = self.audio.report
         return {
             "blocks": report.blocks,
@@ -278,7 +280,7 @@ class Daemon:
             "dropped": {box.name: box.dropped for box in self.boxes.values() if box.dropped},
             "repairs": self.state.repairs,
             "speculation": self.turn_log.speculation,
-            "faults": self.faults,
+            "faults": list(self.faults),
             "warnings": self.warnings,
         }
 
@@ -288,6 +290,7 @@ class Daemon:
         """Take one event of the mailbox "main" and carry out what is decided.  Main thread."""
         if isinstance(event, ev.Fault):
             self.faults.append(f"{event.where}: {event.what}")
+            self.fault_count += 1
             return
         if isinstance(event, ev.PlayoutStarted) and event.kind in ("filler", "nod"):
             self._filler_choice.heard(event.draft)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from itertools import islice
 
 from device import events as ev
 from device import service
@@ -39,9 +40,10 @@ class _Reporter:
                 self.journal.late(line["turn"], line["stage"], getattr(daemon.config.budget, line["stage"]))
         for record in records:
             self.journal.turn(record)
-        for fault in daemon.faults[self._faults :]:
+        told = max(0, len(daemon.faults) - (daemon.fault_count - self._faults))  # of those that are kept
+        for fault in islice(daemon.faults, told, None):
             self.journal.error(fault)
-        self._faults = len(daemon.faults)
+        self._faults = daemon.fault_count
         for warning in daemon.warnings[self._warnings :]:
             self.journal.warning(warning)
         self._warnings = len(daemon.warnings)

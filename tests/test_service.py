@@ -1,5 +1,6 @@
 """The daemon as a service: one per state folder, systemd told, history kept, the LED shown."""
 
+import io
 import json
 import os
 import socket
@@ -19,7 +20,9 @@ from device.errors import AlreadyRunning, NodError
 from device.events import Exchange
 from device.history import History
 from device.indicator import COLOURS, Indicator, colour
+from device.journal import Journal
 from device.reply.ledger import Ledger
+from device.run import _Reporter
 from device.speak.filler import Filler, Fillers
 
 
@@ -57,7 +60,7 @@ def daemon(tmp_path):
             fillers=Fillers([Filler("Hm.", kind, np.zeros(1)) for kind in ("thinking", *own)]),
             agent=SimpleNamespace(office=SimpleNamespace(tools={"weather": None})),
         )
-        device = SimpleNamespace(output_delay_samples=0, hears_itself=True)
+        device = SimpleNamespace(output_delay_samples=0, hears_itself=True, xruns=0)
         made.append(Daemon(Config(), None, tmp_path, device, models=models))
         return made[-1]
 
@@ -92,6 +95,19 @@ def test_what_is_told_to_hear_reaches_it(daemon):
     told = [ev.Listen(1, 0), ev.Joined(1, "set a timer"), ev.Peek(1), ev.StopListening(1)]
     made._carry_out(told)
     assert [made.boxes["hear"].get(0) for _ in told] == told
+
+
+def test_what_breaks_again_and_again_is_in_the_journal_each_time_and_kept_to_a_bound(daemon):
+    made, out = daemon(), io.StringIO()
+    reporter = _Reporter(Journal(out))
+    reporter.daemon = made
+    for number in range(250):
+        made.take(ev.Fault("tool", f"ValueError {number}"))
+        if number % 3 == 2 or number == 249:
+            reporter.observe(None, made.state, made.state, [])
+    assert [line.split()[-1] for line in out.getvalue().splitlines()] == [str(number) for number in range(250)]
+    assert list(made.faults) == [f"tool: ValueError {number}" for number in range(150, 250)]
+    assert json.loads(json.dumps(made.health()))["faults"] == list(made.faults)
 
 
 def test_a_fault_tells_where_in_nod_it_came_from_and_else_where_it_arose(tmp_path):

@@ -261,7 +261,7 @@ class Reported(Logged):
         self.said = []
         self._reporter = _Reporter(Journal(io.StringIO()))
         ready = dict.fromkeys(("recognizer", "voice", "agent"), "")
-        self._daemon = SimpleNamespace(config=Config(), faults=[], warnings=[], describe=lambda: ready)
+        self._daemon = SimpleNamespace(config=Config(), faults=[], fault_count=0, warnings=[], describe=lambda: ready)
         self._reporter.daemon = self._daemon
 
     def tell(self, event):
