@@ -84,7 +84,7 @@ class Room:
         self.broken_undos: dict[int, Callable[[], ToolResult]] = {}  # what is called in place of the undo
         self.looking: queue.Queue[int] = queue.Queue()  # the drafts whose looking has begun
         self.began = threading.Event()
-        self.fails = self.breaks = False
+        self.fails, self.breaks = False, ""  # breaks: "nothing": it returns nothing
         tools = (
             Tool("look", "read", self._look),
             Tool(
@@ -117,6 +117,8 @@ class Room:
         assert self.may_end.wait(10)
         if self.fails:
             raise ToolError("The door is stuck.")
+        if self.breaks == "nothing":
+            return None
         if self.breaks:
             raise ValueError("what somebody said")
         return ToolResult("The door is open.", {"draft": draft})
@@ -298,7 +300,7 @@ def test_an_act_that_was_interrupted_is_completed_and_told_in_the_next_turn_once
 
 def test_an_interrupted_act_in_which_something_broke_is_told_as_a_sentence_and_the_journal_where(room: Room) -> None:
     room.may_end.clear()
-    room.breaks = True
+    room.breaks = "raises"
     room.start(lambda text, desk: _door(text, desk) if text else iter([Words("Hello.")]))
     room.prepare(1, "1")
     room.floor.commit(1)
@@ -309,6 +311,15 @@ def test_an_interrupted_act_in_which_something_broke_is_told_as_a_sentence_and_t
     assert fault.where == "tool" and "ValueError in " in fault.what and "somebody" not in fault.what
     room.prepare(3)
     assert room.until(ReplyEnded)[-1].text == "I couldn't open the door. Hello."
+
+
+def test_an_act_that_returns_nothing_is_broken_and_leaves_no_open_line(room: Room) -> None:
+    room.breaks = "nothing"
+    room.start(_door)
+    room.prepare(1, "1")
+    room.floor.commit(1)
+    assert room.until(ActFailed)[-1].apology == "Sorry, that didn't work."
+    assert room.ledger.unfinished() == []
 
 
 @settings(max_examples=25, deadline=None)

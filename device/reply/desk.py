@@ -214,6 +214,7 @@ class _Job:
         """Worker thread.  The tool's result; raises ToolError for whatever went wrong in it."""
         try:
             result = self.tool.run(self._act.args)
+            text = result.text  # a tool that returns nothing is broken too
         except NodError as error:
             self.end("failed", str(error))
             raise ToolError(str(error)) from error
@@ -223,7 +224,7 @@ class _Job:
             raise ToolError("Sorry, that didn't work.") from error
         self._office.ledger.took(self.tool.name, self.lasted_s() * 1000)
         self._act.result = result
-        if self.end("done", result.text) and self.tool.acts:
+        if self.end("done", text) and self.tool.acts:
             self._office.post(Acted(self._act.turn, self._act.draft))
         return result
 
