@@ -278,7 +278,8 @@ def test_a_stale_draft_does_not_wait_for_a_slow_reading_tool(room: Room) -> None
     room.may_end.set()
 
 
-def test_an_act_that_was_interrupted_is_completed_and_told_in_the_next_turn_once(room: Room) -> None:
+def _interrupted(room: Room) -> list[object]:
+    """The door is opened for a reply that is given up meanwhile: what is told until that has ended."""
     room.may_end.clear()
     room.start(lambda text, desk: _door(text, desk) if text else iter([Words("Hello.")]))
     room.prepare(1, "1")
@@ -286,7 +287,11 @@ def test_an_act_that_was_interrupted_is_completed_and_told_in_the_next_turn_once
     assert room.began.wait(5)
     room.floor.advance(2)
     room.may_end.set()
-    room.until(ToolEnded)
+    return room.until(ToolEnded)
+
+
+def test_an_act_that_was_interrupted_is_completed_and_told_in_the_next_turn_once(room: Room) -> None:
+    _interrupted(room)
     room.prepare(3)  # prepared and dropped: it wasn't heard
     assert room.until(ReplyEnded)[-1].text == "The door is open. Hello."
     room.prepare(4)
@@ -299,15 +304,8 @@ def test_an_act_that_was_interrupted_is_completed_and_told_in_the_next_turn_once
 
 
 def test_an_interrupted_act_in_which_something_broke_is_told_as_a_sentence_and_the_journal_where(room: Room) -> None:
-    room.may_end.clear()
     room.breaks = "raises"
-    room.start(lambda text, desk: _door(text, desk) if text else iter([Words("Hello.")]))
-    room.prepare(1, "1")
-    room.floor.commit(1)
-    assert room.began.wait(5)
-    room.floor.advance(2)
-    room.may_end.set()
-    (fault,) = [event for event in room.until(ToolEnded) if isinstance(event, Fault)]
+    (fault,) = [event for event in _interrupted(room) if isinstance(event, Fault)]
     assert fault.where == "tool" and "ValueError in " in fault.what and "somebody" not in fault.what
     room.prepare(3)
     assert room.until(ReplyEnded)[-1].text == "I couldn't open the door. Hello."
