@@ -60,7 +60,8 @@ def test_both_sides_of_a_pyaudio_stream_at_once(card, longest_stall_s):
             speaker.start()
             captured, periods_ms = exchange(sine(1000, 3, 0.2))
             speaker.join()
-        if longest_stall_s() < 0.01:
+        # Nothing here has realtime priority: it may be kept waiting although no core stands still.  Alone it is for 34 ms.
+        if longest_stall_s() < 0.01 and max(periods_ms[20:]) < 45:
             break
     microphone, loudspeaker = tape.sides
     assert loudest_hz(captured) == pytest.approx(440, rel=0.01)
