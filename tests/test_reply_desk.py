@@ -599,6 +599,31 @@ def test_an_undo_that_cannot_be_written_down_is_not_done_and_stops_no_other(room
     assert "OSError in " in room.until(Fault)[-1].what
 
 
+def test_where_no_thread_can_be_had_main_goes_on_and_what_was_done_stands(room: Room, monkeypatch) -> None:
+    def none_left(work: Callable[[], object]) -> None:
+        raise RuntimeError("can't start new thread")
+
+    room.start(_door)
+    room.prepare(1, "1")
+    room.floor.commit(1)
+    room.until(ReplyEnded)
+    monkeypatch.setattr(room.office.acts._workers, "begin", none_left)
+    room.office.acts.take_back(1)
+    assert room.undone == [] and "RuntimeError in " in room.until(Fault)[-1].what
+
+
+def test_a_ledger_that_can_not_be_read_keeps_nobody_from_being_answered(room: Room, monkeypatch) -> None:
+    def broken() -> None:
+        raise OSError("disk I/O error")
+
+    monkeypatch.setattr(room.ledger, "owed", broken)
+    room.start(lambda text, desk: iter([Words("It's noon.")]))
+    room.prepare(1)
+    room.floor.commit(1)
+    events = room.until(ReplyEnded)
+    assert events[-1].text == "It's noon." and [event.where for event in events if isinstance(event, Fault)] == ["reply"]
+
+
 def test_drafts_dropped_while_their_tool_runs_leave_a_place_for_the_one_that_counts(
     room: Room, monkeypatch
 ) -> None:

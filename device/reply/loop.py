@@ -8,6 +8,7 @@ from device.floor import Floor
 from device.mailbox import Mailbox
 from device.reply.agent import Gated, Piece, Silence, Words
 from device.reply.build import Assistant
+from device.reply.ledger import Call
 
 _APOLOGY = "Sorry, something went wrong with that."
 _NOTHING = "Sorry, I have no answer to that."
@@ -77,8 +78,7 @@ class _Reply:
         desk = self._assistant.office.desk(self._turn, self._draft, self._tell_ending)
         desk.source = self._assistant.agent.name
         self._assistant.office.acts.settle(desk.check)
-        self._assistant.office.note_hung()
-        owed = self._assistant.ledger.owed()
+        owed = self._owed()
         silence: Silence | None = None
         try:
             for piece in self._assistant.agent.respond(self._asked.text, self._asked.history, desk):
@@ -108,6 +108,15 @@ class _Reply:
         if owed:
             self._floor.wait_for_commit(self._draft)
             self._assistant.ledger.told((call.id, call.result) for call in owed)
+
+    def _owed(self) -> list[Call]:
+        """What is to be told of earlier calls; nothing where the ledger can't be read: the answer needn't wait for it."""
+        try:
+            self._assistant.office.note_hung()
+            return self._assistant.ledger.owed()
+        except Exception as error:
+            self._main.put(Fault.of("reply", error))
+            return []
 
     def _tell_ending(self, log_odds: float) -> None:
         self._hear.put(Ending(self._turn, self._asked.text, log_odds))

@@ -71,9 +71,14 @@ class Acts:
         """Undo what `draft` did, the last act first.  The draft must not be live any more.  Main thread; doesn't wait."""
         with self._lock:
             acts = self._acts.pop(draft, [])
-        if acts:
-            before = [(future, began_s) for future, began_s in self._undoing if not future.done()]
+        if not acts:
+            return
+        before = [(future, began_s) for future, began_s in self._undoing if not future.done()]
+        try:
             future = self._workers.begin(lambda: self._undo_all(acts, before))
+        except RuntimeError as error:  # no thread can be had: what it did stands
+            self._post(Fault.of("tool", error))
+        else:
             self._undoing = [*before, (future, time.perf_counter())]
 
     def settle(self, check: Callable[[], None]) -> None:
