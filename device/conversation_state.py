@@ -152,7 +152,7 @@ PARTINGS_MAX = 8  # each is answered within a block or two
 
 def listen(state: State, rules: Rules, from_t: int, window: int, wake_word: str | None = None) -> Result:
     """Begin a new turn of the user: nobody has spoken yet, or is speaking right now."""
-    state = open_for(state, rules, window)
+    state, dropped = drop_draft(open_for(state, rules, window))
     state = replace(
         state,
         phase="hearing" if state.in_speech else "listening",
@@ -165,7 +165,7 @@ def listen(state: State, rules: Rules, from_t: int, window: int, wake_word: str 
         deadline=state.t + rules.longest_turn if state.in_speech else state.open_until,
         filler_at=None,
     )
-    return state, [ev.Listen(state.turn, max(0, from_t), wake_word)]
+    return state, [*dropped, ev.Listen(state.turn, max(0, from_t), wake_word)]
 
 
 def open_for(state: State, rules: Rules, window: int) -> State:
@@ -215,6 +215,11 @@ def new_draft(state: State) -> Result:
         fillers=0,
     )
     return state, [ev.Advance(state.draft)]
+
+
+def drop_draft(state: State) -> Result:
+    """The turn it was prepared in came to nothing: by the next one, the time or a timer's rest may be another."""
+    return (state, []) if state.prepared is None or state.committed else new_draft(state)
 
 
 def give_up(state: State, is_repair: bool = False) -> Result:

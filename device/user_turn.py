@@ -7,6 +7,7 @@ from device.conversation_state import (
     Result,
     Rules,
     State,
+    drop_draft,
     fill,
     fresh,
     give_up,
@@ -50,11 +51,7 @@ def wake_denied(state: State, event: ev.WakeDenied, rules: Rules) -> Result:
         return state, []
     nobody_called = state.unproven and state.phase in ("listening", "hearing", "pausing")
     state = replace(state, wake_t=None, unproven=False)
-    if not nobody_called:
-        return state, []
-    state, resting = rest(state)
-    state, dropped = new_draft(state)
-    return state, resting + dropped
+    return rest(state) if nobody_called else (state, [])
 
 
 def is_looked_at(state: State, rules: Rules) -> bool:
@@ -71,7 +68,8 @@ def nobody_spoke(state: State, event: ev.Tick, rules: Rules) -> Result:
 
 def rest(state: State) -> Result:
     """Nobody has said anything in the time there was."""
-    return replace(state, phase="idle", deadline=None, unproven=False), [ev.StopListening(state.turn)]
+    state, dropped = drop_draft(replace(state, phase="idle", deadline=None, unproven=False))
+    return state, [ev.StopListening(state.turn), *dropped]
 
 
 def speech_begins(state: State, event: ev.SpeechStarted, rules: Rules) -> Result:
@@ -93,7 +91,7 @@ def pause(state: State, event: ev.Pause, rules: Rules) -> Result:
     state = replace(state, text=ev.whole(state.front, event.text), end_t=event.end_t)
     if not fresh(state.text, state.already):
         # Noise, or the wake word alone: the turn has not begun.
-        return replace(state, phase="listening", deadline=state.open_until), []
+        return drop_draft(replace(state, phase="listening", deadline=state.open_until))
     state, joining = join(state)
     state = replace(state, phase="pausing", deadline=max(state.t, event.end_t + rules.max_wait))
     state, preparing = prepare(state)

@@ -454,6 +454,20 @@ def test_whoever_says_the_wake_word_begins_anew(over_the_reply):
     assert only(told, ev.Prepare)[-1].text == "for ten minutes" and story.state.repairs == 0
 
 
+def test_what_was_prepared_in_a_turn_that_came_to_nothing_is_no_answer_to_a_later_one():
+    story = Story()
+    story.tell(ev.WakeConfirmed(8000, 1000, "hey_jarvis", 0.9))
+    story.says("what time is it", 1500, 2500, wait_ms=1000)
+    story.tell(ev.Resumed(story.state.t, story.state.turn))
+    told = story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
+    assert kinds(told) == ["Advance", "Listen"], "nothing waits for the end of a turn that has none"
+    story.until(20_000)
+    assert story.state.phase == "idle"
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
+    told = story.says("what time is it", 20_500, 21_500)
+    assert [prepare.text for prepare in only(told, ev.Prepare)] == ["what time is it"]
+
+
 def test_going_on_before_the_vad_noticed_the_pause_is_a_repair_too():
     story = Story(OPEN)
     story.until(560)
@@ -771,6 +785,7 @@ def test_any_order_of_events_keeps_the_promises(script, always_open):
         for command in only(told, ev.Prepare):
             assert command.draft == state.draft and command.text
         assert state.committed or state.phase in ("idle", "listening", "hearing", "pausing")
+        assert state.committed or state.prepared is None or state.phase not in ("idle", "listening"), "no draft outlives its turn"
     assert [c.draft for c in commits] == sorted({c.draft for c in commits}), "a draft is committed once"
 
 
