@@ -24,7 +24,7 @@ from device import events as ev
 from device import over_reply as over
 from device import reply_turn as reply
 from device import user_turn as user
-from device.conversation_state import Result, Rules, State, announce, listen
+from device.conversation_state import Result, Rules, State, announce, announce_next, listen
 
 
 def step(state: State, event: object, rules: Rules) -> Result:
@@ -38,7 +38,9 @@ def step(state: State, event: object, rules: Rules) -> Result:
     if _is_stale(state, event):
         return state, []
     handler = TABLE.get((state.phase, type(event))) or TABLE.get(("any", type(event)))
-    return handler(state, event, rules) if handler else (state, [])
+    state, commands = handler(state, event, rules) if handler else (state, [])
+    state, announcing = announce_next(state, rules)
+    return state, commands + announcing
 
 
 def start(rules: Rules, history: tuple[ev.Exchange, ...] = ()) -> Result:

@@ -85,13 +85,15 @@ def rules_from(config: Config, always_open: bool = False, shows_words: bool = Tr
 class Parting:
     """A reply that was cut: what was heard of it isn't known before the playout has answered.
 
-    is_repair: the user's turn goes on, and is answered anew.
+    is_repair: the user's turn goes on, and is answered anew.  announced: what nobody asked for, and is said later unless
+    something of it was heard.
     """
 
     draft: int
     user: str
     text: str
     is_repair: bool
+    announced: ev.Announcement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ class State:
     ended: bool = False  # its text is complete
     quiet: bool = False  # the user asked for silence
     reply_text: str = ""  # as far as it is known
+    announced: ev.Announcement | None = None  # what the reply says, where nobody asked for it
     spoken: tuple[tuple[int, str], ...] = ()  # the newest words it was heard to say, and when they began
     held: bool = False  # silent, because somebody speaks over it
     near: int = 0  # samples of the speech over it that certainly are somebody's
@@ -146,7 +149,7 @@ class State:
 
 
 Result = tuple[State, list[object]]
-_QUEUED_MAX = 8
+_QUEUED_MAX = 40  # as many timers as there may be, and what was begun before the start; the oldest is given up for a newer
 PARTINGS_MAX = 8  # each is answered within a block or two
 
 
@@ -186,12 +189,21 @@ def announce(state: State, event: ev.Announcement, rules: Rules) -> Result:
         user="",
         reply_turn=state.turn,
         reply_text=event.text,
+        announced=event,
         joined_until=0,
     )
     commands += [ev.StopListening(state.turn), ev.Commit(state.draft)]
     if event.rings:
         commands.append(ev.PlayAlarm(state.turn, state.draft))
     return state, commands + [ev.SayNow(state.turn, state.draft, event.text), ev.Release(state.draft, acted=True)]
+
+
+def announce_next(state: State, rules: Rules) -> Result:
+    """What waits to be announced is, as soon as nobody has the floor."""
+    if not state.queued or state.phase not in ("idle", "listening"):
+        return state, []
+    first, *rest = state.queued
+    return announce(replace(state, queued=tuple(rest)), first, rules)
 
 
 def new_draft(state: State) -> Result:
@@ -209,6 +221,7 @@ def new_draft(state: State) -> Result:
         ended=False,
         quiet=False,
         reply_text="",
+        announced=None,
         spoken=(),
         slow_tool=None,
         filler_at=None,
@@ -227,7 +240,7 @@ def give_up(state: State, is_repair: bool = False) -> Result:
     if state.phase not in ("thinking", "speaking", "ducked"):
         return state, []
     commands: list[object] = [ev.Cut(state.draft)]
-    parting = Parting(state.draft, state.user, state.reply_text, is_repair)
+    parting = Parting(state.draft, state.user, state.reply_text, is_repair, state.announced)
     state, advance = new_draft(replace(state, partings=(*state.partings, parting)[-PARTINGS_MAX:]))
     return state, advance + commands
 
@@ -237,6 +250,8 @@ def part(state: State, event: ev.PlayoutEnded, rules: Rules) -> Result:
     parting = next(p for p in state.partings if p.draft == event.draft)
     state = replace(state, partings=tuple(p for p in state.partings if p is not parting))
     heard = " ".join(event.heard)
+    if parting.announced and not heard:
+        return replace(state, queued=(parting.announced, *state.queued)[:_QUEUED_MAX]), []
     if not heard and (parting.is_repair or not parting.user):
         return state, []
     left = unheard(parting.text, event.heard)
@@ -263,13 +278,10 @@ def remember(state: State, exchange: ev.Exchange, rules: Rules) -> Result:
 
 
 def floor_is_free(state: State, rules: Rules, heard_t: int = 0) -> Result:
-    """Nobody has anything to say: what waits is announced, then the user may go on without the wake word.
+    """Nobody has anything to say: the user may go on without the wake word.
 
     heard_t: when the last of the reply leaves the loudspeaker, if that is still to come.
     """
-    if state.queued:
-        first, *rest = state.queued
-        return announce(replace(state, phase="idle", queued=tuple(rest)), first, rules)
     # What was just answered isn't heard again: the tail of "stop" was once the beginning of the next turn.
     from_t = max(state.t - rules.pre_roll, min(state.t, state.end_t + rules.tail))
     return listen(state, rules, from_t=from_t, window=rules.follow_up + max(0, heard_t - state.t))
@@ -299,7 +311,7 @@ def prepare(state: State) -> Result:
 def nothing_to_say(state: State, rules: Rules) -> Result:
     exchange = ev.Exchange(state.user, "")
     state, commands = remember(state, exchange, rules)
-    if state.quiet and not state.queued and not rules.always_open:
+    if state.quiet and not rules.always_open:
         # Whoever wants silence isn't answered by the next thing said in the room.
         return replace(state, phase="idle", deadline=None), [*commands, ev.StopListening(state.turn)]
     state, rest = floor_is_free(state, rules)

@@ -123,6 +123,8 @@ def unduck(state: State, rules: Rules) -> Result:
 def cut(state: State, rules: Rules) -> Result:
     """The user takes the turn: the reply stops.  Words that go on the same utterance are answered together with it."""
     is_repair = state.turn == state.reply_turn
+    if state.said == "command":
+        state = replace(state, announced=None)  # who stops an alarm before its words doesn't want them later
     state, commands = give_up(state, is_repair)
     commands += [ev.Undo(state.reply_draft)] if is_repair else []
     state = open_for(state, rules, rules.wake_timeout)

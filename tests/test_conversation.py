@@ -11,6 +11,7 @@ from device.config import Config
 from device.conversation import start, step
 from device.conversation_state import remember, rules_from, unheard
 from device.events import samples
+from device.reply.timers import MOST_TIMERS
 
 RULES = rules_from(Config())
 OPEN = rules_from(Config(), always_open=True)
@@ -507,6 +508,83 @@ def test_an_announcement_waits_for_the_floor():
     assert kinds(told)[:1] == ["Remember"] and {"PlayAlarm", "SayNow"} <= set(kinds(told))
 
 
+TIMER = ev.Announcement("Your timer is done.", rings=True)
+
+
+def _coughs(story, at_ms):
+    """A noise begins; a timer is due while it lasts; nobody said anything."""
+    story.until(at_ms)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    assert story.tell(TIMER) == []
+    return [
+        *story.tell(ev.SpeechStopped(story.state.t, story.state.t)),
+        *story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, "")),
+    ]
+
+
+def test_a_timer_that_is_due_during_a_noise_rings_after_it():
+    assert [say.text for say in only(_coughs(Story(OPEN), 500), ev.SayNow)] == [TIMER.text]
+
+
+def test_a_timer_that_is_due_while_somebody_coughs_over_the_end_of_a_reply_rings_after_it():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500)
+    turn, draft = story.state.turn, story.state.draft
+    story.tell(ev.SoundReady(story.state.t, turn, draft, False))
+    story.until(2000)
+    story.tell(ev.PlayoutStarted(story.state.t, turn, draft, "reply"))
+    story.until(4000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    assert story.tell(TIMER) == []
+    story.tell(ev.PlayoutEnded(story.state.t, turn, draft, "reply", ("Noon.",), False))
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    told = story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, ""))
+    assert [say.text for say in only(told, ev.SayNow)] == [TIMER.text]
+
+
+def test_a_timer_that_is_due_during_a_wake_word_that_was_none_rings_after_it():
+    story = Story()
+    story.tell(ev.SpeechStarted(8000, 8000))
+    story.tell(ev.WakeWord(16000, 1000, "hey_jarvis", 0.9))
+    assert story.state.phase == "hearing" and story.tell(TIMER) == []
+    told = story.tell(ev.WakeDenied(16000, 1000, "hey_jarvis", 0.1))
+    assert [say.text for say in only(told, ev.SayNow)] == [TIMER.text] and story.state.phase == "thinking"
+
+
+def test_a_timer_that_is_due_while_nobody_says_a_word_after_the_wake_word_rings_when_the_time_is_over():
+    story = Story()
+    story.tell(ev.SpeechStarted(8000, 8000))
+    story.tell(ev.WakeConfirmed(16000, 1000, "hey_jarvis", 0.9))
+    assert story.tell(TIMER) == []
+    assert [say.text for say in only(story.until(40_000), ev.SayNow)][:1] == [TIMER.text]
+
+
+@pytest.mark.parametrize("said, again", [("what time is it", True), ("stop", False)])
+def test_an_announcement_of_which_nothing_was_heard_is_made_again_unless_it_was_stopped(said, again):
+    story = Story(OPEN)
+    story.until(500)
+    story.tell(TIMER)
+    cut = story.state.draft
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.until(1400)
+    story.tell(ev.Partial(story.state.t, story.state.turn, said))
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, said))
+    story.tell(ev.PlayoutEnded(story.state.t, 1, cut, "reply", (), True))
+    assert story.state.phase in ("hearing", "pausing")
+    story.tell(ev.EndEvidence(story.state.t, story.state.turn, story.state.end_t, 0.9, 120))
+    told = story.answers("Noon.", 700)
+    assert [say.text for say in only(told, ev.SayNow)] == [TIMER.text] * again
+
+
+def test_as_many_timers_may_wait_for_the_floor_as_there_can_be():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500)
+    for number in range(MOST_TIMERS):
+        story.tell(ev.Announcement(str(number)))
+    assert [waiting.text for waiting in story.state.queued] == [str(number) for number in range(MOST_TIMERS)]
+
+
 def test_asking_for_silence_gets_silence():
     story = Story(OPEN)
     story.says("stop", 500, 900)
@@ -811,7 +889,7 @@ def test_left_alone_it_always_comes_to_rest(script, always_open):
                 ):
                     state, more = step(state, e, rules)
                     told += more
-    assert state.phase == ("listening" if always_open else "idle")
+    assert state.phase == ("listening" if always_open else "idle") and not state.queued
 
 
 def test_stale_events_change_nothing():
