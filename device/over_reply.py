@@ -96,7 +96,8 @@ def pauses(state: State, event: ev.Pause, rules: Rules) -> Result:
     state = replace(state, text=ev.whole(state.front, event.text))
     if state.in_speech and not fresh(state.text, answered(state)):
         return replace(state, said=""), []  # what it seemed to be before it was heard to its end
-    if verdict(state, rules) in ("listening", "own"):
+    state = replace(state, said=verdict(state, rules))
+    if state.said in ("listening", "own"):
         return unduck(state, rules)
     state, commands = cut(state, rules)
     state, rest = pause(state, event, rules)
@@ -121,9 +122,14 @@ def unduck(state: State, rules: Rules) -> Result:
 
 
 def cut(state: State, rules: Rules) -> Result:
-    """The user takes the turn: the reply stops.  Words that go on the same utterance are answered together with it."""
-    is_repair = state.turn == state.reply_turn
-    if state.said == "command":
+    """The user takes the turn: the reply stops.  Words that go on the same utterance are answered together with it.
+
+    A call to stop doesn't go on what was answered, unless it turns out to be more than that (`join`).
+    """
+    stops = state.said == "command"
+    is_repair = state.turn == state.reply_turn and not stops
+    already = answered(state) if stops else ""
+    if stops:
         state = replace(state, announced=None)  # who stops an alarm before its words doesn't want them later
     state, commands = give_up(state, is_repair)
     commands += [ev.Undo(state.reply_draft)] if is_repair else []
@@ -133,7 +139,7 @@ def cut(state: State, rules: Rules) -> Result:
         phase="hearing",
         deadline=state.t + rules.longest_turn,
         repairs=state.repairs + is_repair,
-        already="",
+        already=already,
         begun_t=state.t,
     )
     return state, commands

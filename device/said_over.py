@@ -83,6 +83,11 @@ def goes_on_with(said: str) -> bool:
     return len(words) > 1 and words[0] in _GOING_ON and not is_request and judge(said, ()) in ("turn", "word")
 
 
+def calls_to_stop(said: str) -> bool:
+    """Whether `said` begins as a call to stop does: "please stop", "cancel the timer", but not "how to stop smoking"."""
+    return _has_command(re.findall(r"[a-z']+", said.lower())[:2])
+
+
 def _has_command(words: list[str]) -> bool:
     return bool(_COMMANDS.intersection(words) or _COMMAND_PAIRS.intersection(zip(words, words[1:], strict=False)))
 

@@ -18,7 +18,7 @@ from device.conversation_state import (
     sounds_next,
 )
 from device.events import samples
-from device.said_over import goes_on_with, judge
+from device.said_over import calls_to_stop, goes_on_with, judge
 
 
 def wake_word(state: State, event: ev.WakeWord, rules: Rules) -> Result:
@@ -99,10 +99,11 @@ def pause(state: State, event: ev.Pause, rules: Rules) -> Result:
 
 
 def join(state: State) -> Result:
-    """After a false cut-in whose reply is over: what goes on the turn it answered is answered together with it."""
+    """After a false cut-in whose reply is over, or was stopped: what goes on the turn it answered is answered together
+    with it."""
     said = fresh(state.text, state.already)
     if state.already:  # begun over the reply
-        if judge(said, ()) not in ("turn", "word"):
+        if calls_to_stop(said) or judge(said, ()) not in ("command", "turn", "word"):
             return state, []
         joined, told = replace(state, already=""), []
     else:

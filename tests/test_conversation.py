@@ -368,6 +368,38 @@ def test_words_soon_after_a_false_cut_in_are_joined_to_the_turn():
     assert story.state.phase == "pausing"
 
 
+@pytest.mark.parametrize("seen_early", [True, False])
+@pytest.mark.parametrize(
+    "said, answered, undone",
+    [
+        ("stop", "stop", False),
+        ("never mind", "never mind", False),
+        ("cancel the pasta timer", "cancel the pasta timer", False),
+        ("about how to stop smoking", "tell me a story about how to stop smoking", True),
+    ],
+)
+def test_a_call_to_stop_soon_after_the_turn_is_obeyed_and_not_answered_together_with_it(said, answered, undone, seen_early):
+    story = Story(OPEN)
+    story.says("tell me a story", 500, 1500)
+    draft = story.state.draft
+    story.tell(ev.SoundReady(story.state.t, 1, draft, False))
+    story.until(1700)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    story.until(2900)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    told = story.until(3100)
+    if seen_early:
+        told += story.tell(ev.Partial(story.state.t, 1, f"tell me a story {said}"))
+        assert only(told, ev.Cut) == [ev.Cut(draft)]
+        told += story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("Once",), True))
+    told += story.until(3500)
+    told += story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    told += story.tell(ev.Pause(story.state.t, 1, story.state.t, f"tell me a story {said}"))
+    assert only(told, ev.Cut) == [ev.Cut(draft)]
+    assert only(told, ev.Prepare)[-1].text == answered
+    assert only(told, ev.Undo) == [ev.Undo(draft)] * undone and story.state.repairs == undone
+
+
 @pytest.mark.parametrize(
     "text, joined",
     [
