@@ -126,8 +126,9 @@ class State:
     sounded: bool = False  # a reply of the draft has begun
     waits: bool = False  # it has no further sound yet
     ready: bool = False  # its first sound is held or playing
-    gated: bool = False
-    acted: bool = False
+    gate: int = 0  # so many of its acts must have succeeded before that is heard
+    acted: int = 0  # how many have
+    gated_from: int | None = None  # from that letter of `reply_text` on it waits for an act
     words_t: int | None = None  # when its first words were there
     ended: bool = False  # its text is complete
     quiet: bool = False  # the user asked for silence
@@ -195,7 +196,7 @@ def announce(state: State, event: ev.Announcement, rules: Rules) -> Result:
     commands += [ev.StopListening(state.turn), ev.Commit(state.draft)]
     if event.rings:
         commands.append(ev.PlayAlarm(state.turn, state.draft))
-    return state, commands + [ev.SayNow(state.turn, state.draft, event.text), ev.Release(state.draft, acted=True)]
+    return state, commands + [ev.SayNow(state.turn, state.draft, event.text), ev.Release(state.draft)]
 
 
 def announce_next(state: State, rules: Rules) -> Result:
@@ -215,8 +216,9 @@ def new_draft(state: State) -> Result:
         sounded=False,
         waits=False,
         ready=False,
-        gated=False,
-        acted=False,
+        gate=0,
+        acted=0,
+        gated_from=None,
         words_t=None,
         ended=False,
         quiet=False,
@@ -240,9 +242,14 @@ def give_up(state: State, is_repair: bool = False) -> Result:
     if state.phase not in ("thinking", "speaking", "ducked"):
         return state, []
     commands: list[object] = [ev.Cut(state.draft)]
-    parting = Parting(state.draft, state.user, state.reply_text, is_repair, state.announced)
+    parting = Parting(state.draft, state.user, true_text(state), is_repair, state.announced)
     state, advance = new_draft(replace(state, partings=(*state.partings, parting)[-PARTINGS_MAX:]))
     return state, advance + commands
+
+
+def true_text(state: State) -> str:
+    """What the reply says, without what is true only once a tool has acted that hasn't yet."""
+    return state.reply_text[: state.gated_from]
 
 
 def part(state: State, event: ev.PlayoutEnded, rules: Rules) -> Result:
@@ -255,7 +262,13 @@ def part(state: State, event: ev.PlayoutEnded, rules: Rules) -> Result:
     if not heard and (parting.is_repair or not parting.user):
         return state, []
     left = unheard(parting.text, event.heard)
-    return remember(state, ev.Exchange(parting.user, heard, event.was_cut, left if event.was_cut else ""), rules)
+    exchange = ev.Exchange(parting.user, heard, event.was_cut, left if event.was_cut else "")
+    state, commands = remember(state, exchange, event.draft, rules)
+    if state.prepared is None or state.committed:
+        return state, commands
+    # What was said over the reply was prepared in the same moment, by a history without it: "repeat that".
+    state, anew = draft_of(state, state.prepared)
+    return state, commands + anew
 
 
 def unheard(text: str, heard: tuple[str, ...]) -> str:
@@ -268,13 +281,13 @@ def unheard(text: str, heard: tuple[str, ...]) -> str:
     return ""
 
 
-def remember(state: State, exchange: ev.Exchange, rules: Rules) -> Result:
+def remember(state: State, exchange: ev.Exchange, draft: int, rules: Rules) -> Result:
     """Into the history, which is what the next replies go by."""
     history = state.history + (exchange,)
     if len(history) > rules.history_turns:
         # Half of it at once: whenever its beginning changes, the model reads all of it again, for a second or two.
         history = history[len(history) - (rules.history_turns + 1) // 2 :]
-    return replace(state, history=history), [ev.Remember(exchange)]
+    return replace(state, history=history), [ev.Remember(exchange, draft)]
 
 
 def floor_is_free(state: State, rules: Rules, heard_t: int = 0) -> Result:
@@ -303,6 +316,11 @@ def prepare(state: State) -> Result:
     text = fresh(state.text, state.already)
     if text == state.prepared and not state.committed:
         return state, []
+    return draft_of(state, text)
+
+
+def draft_of(state: State, text: str) -> Result:
+    """A new draft, that answers `text`."""
     state, commands = new_draft(state)
     state = replace(state, prepared=text)
     return state, commands + [ev.Prepare(state.turn, state.draft, text, state.history)]
@@ -310,7 +328,7 @@ def prepare(state: State) -> Result:
 
 def nothing_to_say(state: State, rules: Rules) -> Result:
     exchange = ev.Exchange(state.user, "")
-    state, commands = remember(state, exchange, rules)
+    state, commands = remember(state, exchange, state.draft, rules)
     if state.quiet and not rules.always_open:
         # Whoever wants silence isn't answered by the next thing said in the room.
         return replace(state, phase="idle", deadline=None), [*commands, ev.StopListening(state.turn)]
@@ -329,4 +347,4 @@ def fill(state: State, rules: Rules) -> Result:
 
 def sounds_next(state: State) -> bool:
     """Whether the draft's first sound is there and waits for nothing any more, but the end of the turn."""
-    return state.ready and not (state.gated and not state.acted)
+    return state.ready and state.acted >= state.gate

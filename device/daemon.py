@@ -332,7 +332,7 @@ class Daemon:
                     sound = ev.Sound(command.turn, command.draft, "alarm", self.models.chime, last=True)
                     self.boxes["audio"].put(sound)
                 case ev.Remember():
-                    self._remember(command.exchange)
+                    self._remember(command)
 
     def _play_filler(self, command: ev.PlayFiller) -> None:
         filler = self._filler_choice.next(command.draft, command.kind, command.otherwise)
@@ -344,6 +344,7 @@ class Daemon:
         sound = ev.Sound(command.turn, command.draft, kind, filler.samples * loudness, filler.words, last=True)
         self.boxes["audio"].put(sound)
 
-    def _remember(self, exchange: ev.Exchange) -> None:
-        self.history.remember(exchange)
+    def _remember(self, command: ev.Remember) -> None:
+        self.history.remember(command.exchange)
+        self.boxes["reply"].put(ev.Heard(command.draft, command.exchange))
         self.boxes["reply"].put(ev.Warm(self.state.history))

@@ -80,12 +80,12 @@ class SpeechStopped:
 
 @dataclass(frozen=True, slots=True)
 class SoundReady:
-    """The first sound of `draft` is at the playout and held or playing.  gated: waits for an act as well."""
+    """The first sound of `draft` is at the playout and held or playing.  gate: see `Sound`."""
 
     t: int
     turn: int
     draft: int
-    gated: bool
+    gate: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +207,12 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class ReplyWords:
-    """First or further words of the reply's text."""
+    """First or further words of the reply's text.  gate: see `Say`."""
 
     turn: int
     draft: int
     text: str
+    gate: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +253,7 @@ class ToolEnded:
 
 @dataclass(frozen=True, slots=True)
 class Acted:
-    """The acting tool that a gated sound waits for has succeeded."""
+    """An acting tool that `draft` called has succeeded."""
 
     turn: int
     draft: int
@@ -383,17 +384,26 @@ class Warm:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """To reply: what of the reply of `draft` was heard."""
+
+    draft: int
+    exchange: Exchange
+
+
+@dataclass(frozen=True, slots=True)
 class Say:
     """To speak: words to render for `draft`.
 
-    text: any number of words, with their spaces; may be empty when `last`.  gated: hold until the act has succeeded.
+    text: any number of words, with their spaces; may be empty when `last`.  gate: how many of the draft's acts must have
+    succeeded before they are heard.
     last: nothing follows for this draft.
     """
 
     turn: int
     draft: int
     text: str
-    gated: bool = False
+    gate: int = 0
     last: bool = False
 
 
@@ -423,7 +433,8 @@ class Word:
 class Sound:
     """To audio: a chunk to play.  samples: float32 [-1, 1] mono 16 kHz.  Chunks of one draft play in order without a gap.
 
-    words: offsets relative to this chunk's first sample.  last: nothing follows for this draft.
+    words: offsets relative to this chunk's first sample.  gate: it waits until so many of the draft's acts have succeeded.
+    last: nothing follows for this draft.
     """
 
     turn: int
@@ -431,16 +442,16 @@ class Sound:
     kind: SoundKind
     samples: np.ndarray
     words: tuple[Word, ...] = ()
-    gated: bool = False
+    gate: int = 0
     last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """To audio: the turn is over, `draft` may be heard.  acted: so may its gated sounds."""
+    """To audio: the turn is over, `draft` may be heard.  acted: how many of its acts have succeeded so far."""
 
     draft: int
-    acted: bool = False
+    acted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -539,6 +550,7 @@ class PlayAlarm:
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """Write one exchange to the history."""
+    """Write one exchange, the reply of `draft`, to the history."""
 
     exchange: Exchange
+    draft: int

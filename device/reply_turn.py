@@ -17,16 +17,20 @@ from device.conversation_state import (
     part,
     remember,
     sounds_next,
+    true_text,
 )
 from device.over_reply import reply_ends
 
 
 def ready(state: State, event: ev.SoundReady, rules: Rules) -> Result:
-    return replace(state, ready=True, gated=event.gated), []
+    return replace(state, ready=True, gate=event.gate), []
 
 
 def words(state: State, event: ev.ReplyWords, rules: Rules) -> Result:
-    text = state.reply_text if state.ended else state.reply_text + event.text
+    begun = state.reply_text
+    if event.gate > state.acted and state.gated_from is None:
+        state = replace(state, gated_from=len(begun))
+    text = begun if state.ended else begun + event.text
     return replace(state, words_t=state.t if state.words_t is None else state.words_t, reply_text=text), []
 
 
@@ -44,19 +48,28 @@ def tool_ended(state: State, event: ev.ToolEnded, rules: Rules) -> Result:
 
 
 def acted(state: State, event: ev.Acted, rules: Rules) -> Result:
-    return replace(state, acted=True), [ev.Release(state.draft, acted=True)]
+    state = replace(state, acted=state.acted + 1, gated_from=None)
+    return state, [ev.Release(state.draft, state.acted)]
 
 
 def act_failed(state: State, event: ev.ActFailed, rules: Rules) -> Result:
     """What was prepared isn't true: say what is."""
     user, turn = state.user, state.reply_turn
     # Something of it may sound already: what another tool did, or a filler.
-    parting = Parting(state.draft, user, state.reply_text, is_repair=True)
+    parting = Parting(state.draft, user, true_text(state), is_repair=True)
     state = replace(state, partings=(*state.partings, parting)[-PARTINGS_MAX:])
     state, commands = new_draft(state)
     state = replace(state, committed=True, user=user, reply_turn=turn, reply_text=event.apology)
-    say = [ev.Commit(state.draft), ev.SayNow(turn, state.draft, event.apology), ev.Release(state.draft, acted=True)]
+    say = [ev.Commit(state.draft), ev.SayNow(turn, state.draft, event.apology), ev.Release(state.draft)]
     return state, commands + say + [ev.Cut(event.draft, reply_only=True)]
+
+
+def cannot_act(state: State, event: ev.ActFailed, rules: Rules) -> Result:
+    """It is known before the turn is over that it can't be done: what is said instead is held as any draft is."""
+    prepared = state.prepared
+    state, commands = new_draft(state)
+    state = replace(state, prepared=prepared, reply_text=event.apology)
+    return state, [*commands, ev.SayNow(state.turn, state.draft, event.apology)]
 
 
 def reply_ended(state: State, event: ev.ReplyEnded, rules: Rules) -> Result:
@@ -106,7 +119,7 @@ def playout_ended(state: State, event: ev.PlayoutEnded, rules: Rules) -> Result:
     if event.draft != state.draft or state.phase not in ("thinking", "speaking", "ducked"):
         return state, []
     exchange = ev.Exchange(state.user, " ".join(event.heard), event.was_cut)
-    state, commands = remember(state, exchange, rules)
+    state, commands = remember(state, exchange, event.draft, rules)
     state, rest = reply_ends(state, rules) if state.phase == "ducked" else floor_is_free(state, rules, event.t)
     return state, commands + rest
 

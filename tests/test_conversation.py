@@ -84,7 +84,7 @@ def test_a_whole_turn_from_the_wake_word_to_idle():
     told = story.until(2630)
     assert kinds(told) == ["Commit", "Release"]
     told = story.answers("It's four.", 1000)
-    assert only(told, ev.Remember) == [ev.Remember(ev.Exchange("what time is it", "It's four."))]
+    assert only(told, ev.Remember) == [ev.Remember(ev.Exchange("what time is it", "It's four."), 1)]
     assert only(told, ev.Listen)[0].wake_word is None and story.state.phase == "listening"
     ended_ms = samples_ms(story.state.t)
     story.until(ended_ms + 7900)
@@ -196,7 +196,7 @@ def test_the_call_of_a_slow_tool_is_masked_at_once(acts, otherwise):
     story.until(1620)
     if acts:  # what will be said of it is rendered already, and waits for it
         story.tell(ev.ReplyWords(1, story.state.draft, "It's open."))
-        story.tell(ev.SoundReady(story.state.t, 1, story.state.draft, gated=True))
+        story.tell(ev.SoundReady(story.state.t, 1, story.state.draft, gate=1))
     assert fillers(story.tell(ev.ToolStarted(1, story.state.draft, "garage", True, acts))) == [("garage", otherwise)]
     assert fillers(story.until(4000)) == [], "it was masked"
 
@@ -229,7 +229,7 @@ def test_words_that_wait_for_nothing_slow_are_given_a_moment_to_sound(gated, slo
     story = asks_for_a_tool()
     story.tell(ev.ReplyWords(1, story.state.draft, "It's open."))
     if gated:
-        story.tell(ev.SoundReady(story.state.t, 1, story.state.draft, gated=True))
+        story.tell(ev.SoundReady(story.state.t, 1, story.state.draft, gate=1))
     if slow:
         story.tell(ev.ToolStarted(1, story.state.draft, "garage", True, False))
     assert fillers(story.until(until_ms - 10)) == []
@@ -260,7 +260,7 @@ def starved(story):
     """A reply has said what it knew; the slow tool goes on."""
     draft = story.state.draft
     story.tell(ev.ReplyWords(1, draft, "I'll open it."))
-    story.tell(ev.SoundReady(story.state.t, 1, draft, gated=False))
+    story.tell(ev.SoundReady(story.state.t, 1, draft, gate=0))
     story.until(1650)
     story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
     story.tell(ev.ToolStarted(1, draft, "garage", True, True))
@@ -334,7 +334,7 @@ def test_an_interruption_ducks_then_cuts_and_keeps_only_the_heard_words():
     told = story.until(5300)
     assert kinds(told) == ["Peek", "Advance", "Cut"]
     told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("I", "can"), True))
-    assert told == [ev.Remember(ev.Exchange("what can you do", "I can", True, unheard="do a lot of things"))]
+    assert told == [ev.Remember(ev.Exchange("what can you do", "I can", True, unheard="do a lot of things"), draft)]
     assert story.state.phase == "hearing"
 
 
@@ -760,7 +760,7 @@ def test_what_was_cut_before_its_first_sound_is_known_by_the_playouts_answer():
     told = story.tell(ev.Partial(story.state.t, story.state.turn, "never mind"))
     assert kinds(told) == ["Advance", "Cut"]
     told = story.tell(ev.PlayoutEnded(story.state.t, 0, draft, "reply", (), True))
-    assert told == [ev.Remember(ev.Exchange("what can you do", "", interrupted=True))]
+    assert told == [ev.Remember(ev.Exchange("what can you do", "", interrupted=True), draft)]
     assert story.tell(ev.PlayoutEnded(story.state.t, 0, draft, "reply", (), True)) == []
 
 
@@ -815,18 +815,80 @@ def test_the_history_is_forgotten_half_at_once(most, turns):
     """Whenever its beginning changes, the model reads all of it again: not after every turn."""
     rules, state, begins = replace(RULES, history_turns=most), start(RULES)[0], []
     for number in range(turns):
-        state, _ = remember(state, ev.Exchange(str(number), "yes"), rules)
+        state, _ = remember(state, ev.Exchange(str(number), "yes"), number, rules)
         assert len(state.history) <= most
         assert not most or state.history[-1].user == str(number)
         begins.append(state.history[0].user if most else "")
     assert len(set(begins)) <= 1 + turns / max(1, most // 2)
 
 
+def _reply_sounds(story, text="The moon is far away", **held):
+    """A reply that is heard from 1.7 s on; its draft."""
+    story.says("tell me about the moon", 500, 1500)
+    turn, draft = story.state.turn, story.state.draft
+    story.tell(ev.ReplyWords(turn, draft, text, **held))
+    story.tell(ev.ReplyEnded(turn, draft, text, "test"))
+    story.tell(ev.SoundReady(story.state.t, turn, draft, **{"gate": 0, **held}))
+    story.until(1700)
+    story.tell(ev.PlayoutStarted(story.state.t, turn, draft, "reply"))
+    return draft
+
+
+def test_what_is_said_over_a_reply_is_answered_by_a_history_with_what_was_heard_of_it():
+    story = Story(OPEN)
+    draft = _reply_sounds(story)
+    story.until(5000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.until(5250)
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    told = story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, "repeat that"))
+    assert [(p.text, p.history) for p in only(told, ev.Prepare)] == [("repeat that", ())]
+    told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("The", "moon"), True))
+    (prepare,) = only(told, ev.Prepare)
+    assert prepare.text == "repeat that" and [e.heard for e in prepare.history] == ["The moon"]
+    assert kinds(told) == ["Remember", "Advance", "Prepare"] and story.state.draft == prepare.draft
+
+
+@pytest.mark.parametrize("acted, left", [(True, "the door is open"), (False, "")])
+def test_going_on_never_says_that_something_was_done_which_was_not(acted, left):
+    story = Story(OPEN)
+    draft = _reply_sounds(story, "Okay, the door is open", gate=1)
+    if acted:
+        assert story.tell(ev.Acted(1, draft)) == [ev.Release(draft, 1)]
+    story.until(5000)
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
+    told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("Okay,",) * acted, True))
+    assert [r.exchange.unheard for r in only(told, ev.Remember)] == [left]
+
+
+def test_each_act_opens_the_words_that_wait_for_it():
+    story = Story(OPEN)
+    draft = _reply_sounds(story, "The light is on. ", gate=1)
+    story.tell(ev.Acted(1, draft))
+    assert story.state.gated_from is None
+    story.state = replace(story.state, ended=False)
+    story.tell(ev.ReplyWords(1, draft, "The door is open.", gate=2))
+    assert story.state.gated_from == len("The light is on. ")
+    assert story.tell(ev.Acted(1, draft)) == [ev.Release(draft, 2)] and story.state.gated_from is None
+
+
+def test_what_can_not_be_done_is_said_at_the_end_of_the_turn_and_not_before():
+    story = Story(OPEN)
+    story.says("blow up the house", 500, 1500, wait_ms=600)
+    draft = story.state.draft
+    told = story.tell(ev.ActFailed(1, draft, "That can't be undone."))
+    assert told == [ev.Advance(draft + 1), ev.SayNow(1, draft + 1, "That can't be undone.")]
+    assert story.state.phase == "pausing" and not story.state.committed
+    story.tell(ev.SoundReady(story.state.t, 1, draft + 1, 0))
+    assert kinds(story.until(2000)) == ["Release"][:0] and kinds(story.until(2120)) == ["Commit", "Release"]
+    assert story.state.user == "blow up the house"
+
+
 def test_a_failed_act_is_told_instead_of_what_was_prepared():
     story = Story(OPEN)
     story.says("set a timer for five minutes", 500, 1500)
     draft = story.state.draft
-    story.tell(ev.SoundReady(story.state.t, 1, draft, gated=True))
+    story.tell(ev.SoundReady(story.state.t, 1, draft, gate=1))
     story.until(1650)
     told = story.tell(ev.ActFailed(1, draft, "That didn't work."))
     assert only(told, ev.Cut) == [ev.Cut(draft, reply_only=True)], "a filler that sounds is heard to its end"

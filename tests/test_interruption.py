@@ -156,6 +156,8 @@ class World:
                     self.assistant.office.acts.take_back(command.draft)
                 case ev.Prepare():
                     self.boxes["reply"].put(command)
+                case ev.Remember():
+                    self.boxes["reply"].put(ev.Heard(command.draft, command.exchange))
                 case ev.Release() | ev.Duck() | ev.Hold() | ev.Cut():
                     self.boxes["audio"].put(command)
                 case ev.SayNow():

@@ -49,12 +49,34 @@ def test_a_reply_is_held_until_its_draft_is_released():
     assert [type(e) for e in told] == [PlayoutStarted, PlayoutEnded]
 
 
+def test_each_sound_waits_for_the_act_that_makes_it_true():
+    playout = Playout(15)
+    playout.take(sound(1, 20, gate=1), 0)
+    playout.take(sound(1, 20, gate=2, last=True), 0)
+    for acted, heard in ((0, 0), (1, 20), (2, 20)):
+        playout.take(Release(1, acted), 0)
+        assert np.count_nonzero(play(playout, 5)[0]) == samples(heard)
+
+
+@pytest.mark.parametrize("ducked", [False, True])
+def test_a_filler_that_comes_with_what_it_was_to_mask_is_not_heard_where_the_reply_next_waits(ducked):
+    playout = Playout(15)
+    playout.take(sound(1, 20), 0)
+    playout.take(Release(1), 0)
+    play(playout, 3)  # and then it waits
+    playout.take(sound(1, 100, kind="filler", last=True), 0)
+    if ducked:
+        playout.take(Duck(True), 0)
+    playout.take(sound(1, 20), 0)
+    assert [type(event) for event in play(playout, 20)[1]] == [PlayoutStarved], "and no filler"
+
+
 def test_a_gated_sound_also_waits_for_its_act():
     playout = Playout(15)
-    playout.take(sound(1, 20, gated=True, last=True), 0)
+    playout.take(sound(1, 20, gate=1, last=True), 0)
     playout.take(Release(1), 0)
     assert not play(playout, 5)[0].any()
-    playout.take(Release(1, acted=True), 0)
+    playout.take(Release(1, acted=1), 0)
     assert play(playout, 5)[0].any()
 
 

@@ -21,6 +21,7 @@ from device.events import (
     Ending,
     Exchange,
     Fault,
+    Heard,
     Learn,
     Prepare,
     ReplyEnded,
@@ -145,6 +146,10 @@ class Room:
         self.floor.advance(draft)
         self.reply.put(Prepare(draft, draft, text))
 
+    def heard(self, draft: int, words: str, interrupted: bool = False) -> None:
+        """So much of its reply was."""
+        self.reply.put(Heard(draft, Exchange("", words, interrupted)))
+
     def until(self, kind: type) -> list[object]:
         """What main gets, up to the first event of that kind."""
         events = []
@@ -213,7 +218,7 @@ def test_an_acting_tool_is_announced_at_once_and_acts_when_the_turn_is_over(room
     room.start(_door)
     room.prepare(1, "1")
     time.sleep(0.1)
-    assert [(say.text, say.gated) for say in room.said()] == [("It's open.", True)]
+    assert [(say.text, say.gate) for say in room.said()] == [("It's open.", True)]
     assert room.acts == []
     room.floor.commit(1)
     kinds = [type(event) for event in room.until(ReplyEnded)]
@@ -231,6 +236,18 @@ def test_the_hear_thread_is_told_what_the_agent_thinks_of_the_end(room: Room) ->
     room.prepare(3, "could you turn on the")
     room.until(ReplyEnded)
     assert room.hear.get(0) == Ending(3, "could you turn on the", -2.5)
+
+
+def test_of_two_acts_in_a_reply_each_opens_its_own_words(room: Room) -> None:
+    def both(text: str, desk: Desk) -> Iterator[Piece]:
+        yield from use(desk, "door", {"draft": 1})
+        yield from use(desk, "door", {"draft": 1})
+
+    room.start(both)
+    room.prepare(1)
+    room.floor.commit(1)
+    room.until(ReplyEnded)
+    assert [(say.text, say.gate) for say in room.said()] == [("It's open.", 1), ("It's open.", 2), ("", 0)]
 
 
 def test_once_a_turn_the_voice_learns_what_a_reply_may_begin_with(room: Room) -> None:
@@ -294,13 +311,41 @@ def test_an_act_that_was_interrupted_is_completed_and_told_in_the_next_turn_once
     _interrupted(room)
     room.prepare(3)  # prepared and dropped: it wasn't heard
     assert room.until(ReplyEnded)[-1].text == "The door is open. Hello."
-    room.prepare(4)
+    for draft, words in ((4, ""), (5, "The door is")):  # cut before it was heard
+        room.prepare(draft)
+        assert room.until(ReplyEnded)[-1].text == "The door is open. Hello."
+        room.floor.commit(draft)
+        room.heard(draft, words, interrupted=True)
+    room.prepare(6)
     assert room.until(ReplyEnded)[-1].text == "The door is open. Hello."
-    room.floor.commit(4)
-    time.sleep(0.1)
-    room.prepare(5)
+    room.floor.commit(6)
+    room.heard(6, "The door is open.", interrupted=True)
+    room.prepare(7)
     assert room.until(ReplyEnded)[-1].text == "Hello."
     assert room.acts == [(1, True)]
+
+
+def _raises(error: Exception) -> Iterator[Piece]:
+    raise error
+    yield
+
+
+@pytest.mark.parametrize(
+    "respond, said",
+    [
+        (lambda: _raises(ToolError("There is no pasta timer.")), "There is no pasta timer."),
+        (lambda: _raises(ValueError("what somebody said")), "Sorry, something went wrong with that."),
+        (lambda: iter(()), "Sorry, I have no answer to that."),
+    ],
+    ids=["a tool that can't", "something broke", "no answer"],
+)
+def test_what_the_user_is_to_be_told_is_told_before_whatever_the_reply_is(room: Room, respond, said: str) -> None:
+    call = room.ledger.begin(1, 1, "door", {}, True)
+    room.ledger.end(call, "done", "The door is open.", owed=True)
+    room.start(lambda text, desk: respond())
+    room.prepare(1)
+    text = room.until(ReplyEnded)[-1].text
+    assert text == f"The door is open. {said}" and len(room.ledger.owed()) == 1, "it isn't heard yet"
 
 
 def test_an_interrupted_act_in_which_something_broke_is_told_as_a_sentence_and_the_journal_where(room: Room) -> None:
@@ -472,7 +517,7 @@ def test_what_was_taken_back_and_not_done_again_is_told_once(room: Room) -> None
         room.prepare(draft)
         room.floor.commit(draft)
         assert room.until(ReplyEnded)[-1].text == said
-        time.sleep(0.05)
+        room.heard(draft, said)
 
 
 def test_an_act_under_way_is_taken_back_as_soon_as_it_is_done_and_never_told_as_done(room: Room) -> None:
@@ -514,7 +559,7 @@ def test_what_hangs_while_it_is_taken_back_delays_one_reply_and_no_later_undo(ro
         assert room.until(ReplyEnded)[-1].text == f"{told}Undone: [3].", "before anything is done anew"
         assert time.perf_counter() - began_s < 0.25, "it has been waited for once"
         room.floor.commit(draft)
-        time.sleep(0.05)
+        room.heard(draft, told)
     room.office.close()
     assert room.undone == [3]
 
@@ -754,7 +799,7 @@ def test_of_an_act_that_hangs_the_user_is_told_once_and_again_should_it_end(room
         room.prepare(draft)
         assert room.until(ReplyEnded)[-1].text == f"{told}Hello."
         room.floor.commit(draft)
-        time.sleep(0.05)
+        room.heard(draft, told)
     assert _calls(room) == [("door", "unknown", None)] and room.ledger.unfinished() == []
     room.may_end.set()
     room.until(ToolEnded)
@@ -793,16 +838,17 @@ def test_of_an_act_that_ends_after_its_reply_was_prepared_the_user_is_told_in_th
     room.start(lambda text, desk: _door(text, desk) if text else iter([Words("Hello.")]))
     _hang(room, range(1, 2))
     room.prepare(3)
-    assert "I don't know" in room.until(ReplyEnded)[-1].text
+    text = room.until(ReplyEnded)[-1].text
+    assert "I don't know" in text
     room.may_end.set()
     room.until(ToolEnded)
     room.floor.commit(3)
-    time.sleep(0.05)
+    room.heard(3, text)
     for draft, told in ((4, "The door is open. "), (5, "")):
         room.prepare(draft)
         assert room.until(ReplyEnded)[-1].text == f"{told}Hello."
         room.floor.commit(draft)
-        time.sleep(0.05)
+        room.heard(draft, told)
 
 
 def test_the_end_waits_for_an_act_that_still_runs(room: Room) -> None:

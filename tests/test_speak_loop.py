@@ -35,9 +35,9 @@ class Bench:
         )
         self.thread.start()
 
-    def say(self, draft: int, *texts: str, gated: bool = False) -> None:
+    def say(self, draft: int, *texts: str, gate: int = 0) -> None:
         for i, text in enumerate(texts):
-            self.inbox.put(Say(1, draft, text, gated=gated, last=i == len(texts) - 1))
+            self.inbox.put(Say(1, draft, text, gate=gate, last=i == len(texts) - 1))
 
     def sounds(self, timeout_s: float = 60) -> list[Sound]:
         """All sounds up to a last one."""
@@ -118,8 +118,8 @@ def test_an_empty_reply_ends_too(bench):
 def test_gated_and_other_words_never_share_a_sound(bench):
     bench.floor.advance(1)
     bench.inbox.put(Say(1, 1, "One moment "))
-    bench.inbox.put(Say(1, 1, "the timer is set.", gated=True, last=True))
-    said = [(sound.gated, word.text) for sound in bench.sounds() for word in sound.words]
+    bench.inbox.put(Say(1, 1, "the timer is set.", gate=1, last=True))
+    said = [(sound.gate, word.text) for sound in bench.sounds() for word in sound.words]
     assert said == [(False, "One"), (False, "moment"), *((True, word) for word in "the timer is set.".split())]
 
 

@@ -39,7 +39,7 @@ def heard_over(store, room_name, talk, user, own_voice, level_db=None):
     device = device_in(room, scene, length, in_real_time=False, responses=responses_of(room))
     inbox, hear, main = Mailbox("audio", 8), Mailbox("hear", 10**5), Mailbox("main", 10**5)
     inbox.put(Sound(1, 1, "reply", talk, last=True))
-    inbox.put(Release(1, acted=True))
+    inbox.put(Release(1, acted=1))
     loop = AudioLoop(
         device,
         load_echo_path(config.audio, device),

@@ -49,7 +49,7 @@ class Playout:
         self._replies: dict[int, Stream] = {}
         self._current: Stream | None = None
         self._released = 0
-        self._acted = 0
+        self._acted = 0  # acts of the released draft that have succeeded
         self._oldest = 0  # drafts below are cut
         self._finished = 0  # the newest draft whose reply was played to its end
         self._fading: np.ndarray | None = None
@@ -62,8 +62,7 @@ class Playout:
             case Sound():
                 return self._add(message, t)
             case Release():
-                self._released = message.draft
-                self._acted = message.draft if message.acted else self._acted
+                self._released, self._acted = message.draft, message.acted
             case Duck():
                 self._duck() if message.down else self._restore()
             case Hold():
@@ -112,7 +111,7 @@ class Playout:
         is_first = sound.draft not in self._replies
         stream = self._replies.setdefault(sound.draft, Stream(sound.turn, sound.draft, "reply"))
         stream.add(sound)
-        return [SoundReady(t, sound.turn, sound.draft, sound.gated)] if is_first and sound.samples.size else []
+        return [SoundReady(t, sound.turn, sound.draft, sound.gate)] if is_first and sound.samples.size else []
 
     def _cut(self, cut: Cut, t: int) -> list[PlayoutEnded]:
         is_new, self._oldest = cut.draft >= self._oldest, max(self._oldest, cut.draft + 1)
@@ -158,6 +157,9 @@ class Playout:
             self._fading = self._fading[BLOCK_SAMPLES:] if self._fading.size > BLOCK_SAMPLES else None
             return out, []
         told: list[Told] = []
+        if self._current is not None and self._current.kind == "reply" and not self._waits():
+            # Its next sound came with the filler, or before it: what was to be masked is over.
+            self._asides = deque(aside for aside in self._asides if aside.kind != "filler")
         if self._asides and not self._ducked and self._waits():
             self._current = None
         stream = self._current or (None if self._ducked else self._next())
@@ -211,10 +213,10 @@ class Playout:
         chunk = reply.next_chunk()
         if chunk is None:
             return reply.complete
-        return reply.kind != "reply" or self._acted == reply.draft or not chunk.gated
+        return not chunk.gate or (reply.draft == self._released and chunk.gate <= self._acted)
 
     def _read(self, stream: Stream, most: int) -> np.ndarray:
-        """Up to `most` samples of the stream; stops before a gated chunk whose act hasn't succeeded.  The place stays."""
+        """Up to `most` samples of the stream; stops before a chunk whose act hasn't succeeded.  The place stays."""
         pieces, place = [], stream.at
         while most and (piece := self._piece(stream, most)).size:
             pieces.append(piece)

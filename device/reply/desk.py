@@ -126,6 +126,7 @@ class DraftDesk:
 
     def __init__(self, office: Office, turn: int, draft: int, on_ending: Callable[[float], Any]):
         self.source = ""
+        self.acted = 0  # acts of this draft that have succeeded
         self._on_ending = on_ending
         self._office = office
         self._turn = turn
@@ -167,7 +168,9 @@ class DraftDesk:
     def _wait(self, job: "_Job", future: "Future[ToolResult]") -> ToolResult:
         while True:
             try:
-                return future.result(timeout=_LOOK_S)
+                result = future.result(timeout=_LOOK_S)
+                self.acted += job.tool.acts
+                return result
             except NotYet:
                 try:
                     self.check()

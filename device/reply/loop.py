@@ -1,9 +1,23 @@
 """The reply thread: takes a draft to prepare, asks the agent, hands its words to the voice as they come."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from device.errors import StaleDraft, ToolError
-from device.events import ActFailed, Anticipate, Ending, Fault, Learn, Prepare, ReplyEnded, ReplyWords, Say, Warm
+from device.events import (
+    ActFailed,
+    Anticipate,
+    Ending,
+    Exchange,
+    Fault,
+    Heard,
+    Learn,
+    Prepare,
+    ReplyEnded,
+    ReplyWords,
+    Say,
+    Warm,
+)
 from device.floor import Floor
 from device.mailbox import Mailbox
 from device.reply.agent import Gated, Piece, Silence, Words
@@ -11,6 +25,7 @@ from device.reply.build import Assistant
 from device.reply.ledger import Call
 
 _APOLOGY = "Sorry, something went wrong with that."
+_TELLINGS_KEPT = 16  # drafts: of older ones nothing more is heard
 _NOTHING = "Sorry, I have no answer to that."
 
 
@@ -31,6 +46,7 @@ def run(
     raises.
     """
     heard = -1  # the newest turn of which anything was heard
+    telling: dict[int, Telling] = {}  # by draft
     while True:
         message = mailbox.get()
         if message is None or message is stop:
@@ -38,7 +54,13 @@ def run(
         try:
             if isinstance(message, Prepare):
                 if floor.is_live(message.draft):
-                    _Reply(message, hear, speak, main, floor, assistant).prepare()
+                    reply = _Reply(message, hear, speak, main, floor, assistant)
+                    telling = {draft: told for draft, told in telling.items() if draft > message.draft - _TELLINGS_KEPT}
+                    telling[message.draft] = reply.telling
+                    reply.prepare()
+            elif isinstance(message, Heard):
+                if (told := telling.pop(message.draft, None)) and told.is_in(message.exchange):
+                    assistant.ledger.told((call.id, call.result) for call in told.calls)
             elif isinstance(message, Warm):
                 assistant.agent.warm(message.history, lambda: _go_on_if_idle(mailbox))
             elif isinstance(message, Anticipate):
@@ -57,6 +79,18 @@ def _go_on_if_idle(mailbox: Mailbox) -> None:
         raise StaleDraft("getting ready stops: there is something newer to do")
 
 
+@dataclass
+class Telling:
+    """What a reply tells of earlier calls, in its first `words`: known to the user once these were heard."""
+
+    calls: list[Call] = field(default_factory=list)
+    words: int = 0
+
+    def is_in(self, exchange: Exchange) -> bool:
+        """Whether all of it was heard in `exchange`."""
+        return bool(self.calls) and (not exchange.interrupted or len(exchange.heard.split()) >= self.words)
+
+
 class _Reply:
     """One draft on its way from the agent to the voice."""
 
@@ -72,24 +106,23 @@ class _Reply:
         self._assistant = assistant
         self._text = ""
         self._gated = False
+        self._desk = assistant.office.desk(self._turn, self._draft, self._tell_ending)
+        self._owed: list[Call] = []
+        self.telling = Telling()
 
     def prepare(self) -> None:
         """Ask the agent and pass on what it says.  Raises StaleDraft when the draft is given up."""
-        desk = self._assistant.office.desk(self._turn, self._draft, self._tell_ending)
+        desk = self._desk
         desk.source = self._assistant.agent.name
         self._assistant.office.acts.settle(desk.check)
-        owed = self._owed()
+        self._owed = self._read_owed()
         silence: Silence | None = None
         try:
             for piece in self._assistant.agent.respond(self._asked.text, self._asked.history, desk):
                 self._floor.check(self._draft)
                 if isinstance(piece, Silence):
-                    silence, owed = piece, []
+                    silence, self._owed = piece, []
                     break
-                if owed and not self._text:
-                    # What was taken back only to be done again the right way needs no words.
-                    telling = [call for call in owed if not (call.undoes and isinstance(piece, Gated))]
-                    self._say("".join(f"{call.result} " for call in telling), False)
                 self._pass_on(piece)
         except StaleDraft:
             raise
@@ -102,14 +135,14 @@ class _Reply:
                 return
         self._floor.check(self._draft)
         if not self._text and silence is None:
-            self._say(_NOTHING, False)
+            self._say(_NOTHING)
         self._speak.put(Say(self._turn, self._draft, "", last=True))
         self._main.put(ReplyEnded(self._turn, self._draft, self._text, desk.source, silence is not None and silence.final))
-        if owed:
+        if self._owed:
             self._floor.wait_for_commit(self._draft)
-            self._assistant.ledger.told((call.id, call.result) for call in owed)
+            self._assistant.ledger.told((call.id, call.result) for call in self._owed)
 
-    def _owed(self) -> list[Call]:
+    def _read_owed(self) -> list[Call]:
         """What is to be told of earlier calls; nothing where the ledger can't be read: the answer needn't wait for it."""
         try:
             self._assistant.office.note_hung()
@@ -124,22 +157,33 @@ class _Reply:
     def _pass_on(self, piece: Piece) -> None:
         match piece:
             case Words(text):
-                self._say(text, False)
+                self._say(text)
             case Gated(text):
                 self._gated = True
-                self._say(text, True)
+                self._say(text, self._desk.acted + 1)
 
-    def _say(self, text: str, gated: bool) -> None:
+    def _say(self, text: str, gate: int = 0) -> None:
         if not text:
             return
-        self._text += text
-        self._speak.put(Say(self._turn, self._draft, text, gated))
-        self._main.put(ReplyWords(self._turn, self._draft, text))
+        if self._owed and not self._text:
+            # What was taken back only to be done again the right way needs no words.
+            self.telling.calls = [call for call in self._owed if not (call.undoes and gate)]
+            self._owed = [call for call in self._owed if call.undoes and gate]
+            told = "".join(f"{call.result} " for call in self.telling.calls)
+            self.telling.words = len(told.split())
+            self._say_part(told, 0)
+        self._say_part(text, gate)
+
+    def _say_part(self, text: str, gate: int) -> None:
+        if text:
+            self._text += text
+            self._speak.put(Say(self._turn, self._draft, text, gate))
+            self._main.put(ReplyWords(self._turn, self._draft, text, gate))
 
     def _failed(self, apology: str) -> bool:
         """Say that it went wrong.  True when main does it, because what is prepared must not be heard."""
         if self._gated:
             self._main.put(ActFailed(self._turn, self._draft, apology))
             return True
-        self._say(f" {apology}" if self._text else apology, False)
+        self._say(f" {apology}" if self._text else apology)
         return False

@@ -67,7 +67,7 @@ class Speaker:
     def _begin(self, draft: int) -> None:
         self._draft = draft
         self._phrases = Phrases(self._phrase_words)
-        self._gated = False
+        self._gate = 0
         self._pause_ms = 0  # owed before the next phrase
         self._ahead_s = 0.0  # rendered; an upper bound of what isn't heard yet
         self._is_over = False
@@ -79,9 +79,9 @@ class Speaker:
             self._begin(say.draft)
         if self._is_over:
             return  # it failed before: the end is already out
-        if say.gated != self._gated:
-            self._speak(self._phrases.add(" ", last=True), say)  # a phrase is gated as a whole or not at all
-            self._gated = say.gated
+        if say.gate != self._gate:
+            self._speak(self._phrases.add(" ", last=True), say)  # a phrase waits as a whole
+            self._gate = say.gate
         self._speak(self._phrases.add(say.text, last=say.last), say)
         if say.last:
             self._end(say)
@@ -103,10 +103,10 @@ class Speaker:
 
     def _end(self, say: Say) -> None:
         self._is_over = True
-        self._put(Sound(say.turn, say.draft, "reply", np.zeros(0, dtype=np.float32), gated=self._gated, last=True))
+        self._put(Sound(say.turn, say.draft, "reply", np.zeros(0, dtype=np.float32), gate=self._gate, last=True))
 
     def _send(self, chunk: np.ndarray, words: tuple[Word, ...], say: Say) -> None:
-        self._put(Sound(say.turn, say.draft, "reply", chunk, words, gated=self._gated))
+        self._put(Sound(say.turn, say.draft, "reply", chunk, words, gate=self._gate))
         self._ahead_s += chunk.size / SAMPLE_RATE_HZ
 
     def _put(self, sound: Sound) -> None:

@@ -129,7 +129,7 @@ class Conversation:
     def _speak(self) -> None:
         while (say := self.daemon.boxes["speak"].get(timeout_s=0)) is not None:
             spoken = next((p for p in self._paragraphs if p.text == say.text), None) or self._say(say.text)
-            sound = ev.Sound(say.turn, say.draft, "reply", spoken.samples, spoken.words, gated=say.gated, last=say.last)
+            sound = ev.Sound(say.turn, say.draft, "reply", spoken.samples, spoken.words, gate=say.gate, last=say.last)
             self._sizes[say.draft] = self._sizes.get(say.draft, 0) + spoken.samples.size
             self.daemon.boxes["audio"].put(sound)
 
