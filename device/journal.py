@@ -45,8 +45,9 @@ class Journal:
 
 def turn_line(record: TurnRecord) -> str:
     """A turn's latency in one line, without a word of what was said."""
+    missed = "" if record.within_budget else f"over budget: {record.broke}"
     if record.gap_ms is None:
-        return f"turn {record.turn}: no sound, {record.source or 'nothing to say'}"
+        return f"turn {record.turn}: no sound, {record.source or 'nothing to say'}{'; ' + missed if missed else ''}"
     stages = [("pause", record.pause_ms), ("recognize", record.recognize_ms)]
     stages += [("think", record.think_ms), ("speak", record.speak_ms)]
     parts = ", ".join(f"{name} {value:.0f}" for name, value in stages if value is not None)
@@ -55,7 +56,7 @@ def turn_line(record: TurnRecord) -> str:
         "filler" if record.filler else "",
         "interrupted" if record.interrupted else "",
         f"late: {' and '.join(record.late_stages)}" if record.late_stages else "",
-        "" if record.within_budget else f"over budget: {record.broke}",
+        missed,
     ]
     more = ", ".join(note for note in notes if note)
     return f"turn {record.turn}: gap {record.gap_ms:.0f} ms ({parts}) {record.source}{'; ' + more if more else ''}"

@@ -85,8 +85,12 @@ def _turn_lines(found: Sequence[TurnTime] | None, budget: Budget, state_dir: Pat
         counts = [stage in turn.late_stages for turn in judged], [turn.broke == stage for turn in judged]
         shares = "".join(f"{_of(sum(count), len(judged)) if judged else '–':>13}" for count in counts)
         yield _row(stage, [getattr(turn, f"{stage}_ms") for turn in sounded], getattr(budget, stage)) + shares
-    yield _row("turn", [turn.gap_ms for turn in sounded], budget.turn)
-    yield "\nLate: the stage passed its target.  Broke it: the turn passed its own, and this stage was the furthest over."
+    silent = sum(turn.gap_ms is None and not turn.within_budget for turn in found)
+    yield _row("turn", [turn.gap_ms for turn in sounded], budget.turn, silent)
+    yield "\nLate: the stage passed its target.  Broke it: the turn passed its own before anything sounded, a filler as well, and"
+    yield "by then this stage was the furthest over."
+    if silent:
+        yield f"In {silent} more the user went on after the turn's target, and nothing had sounded: they aren't in target."
     if len(judged) < len(found):
         yield f"Both are counted in the newest {len(judged)} turns: an earlier Nod didn't keep them."
     drafts, used, right = (sum(getattr(turn, name) for turn in found) for name in ("drafts", "speculated", "right"))
@@ -100,12 +104,13 @@ def _turn_lines(found: Sequence[TurnTime] | None, budget: Budget, state_dir: Pat
     )
 
 
-def _row(name: str, values: Sequence[float | None], target: int) -> str:
+def _row(name: str, values: Sequence[float | None], target: int, missed: int = 0) -> str:
+    """missed: how many there are beside `values` that took too long, nobody knows how long."""
     known = [value for value in values if value is not None]
     if not known:
         return f"{name:10}{target:>7}" + f"{'–':>7}" * 4 + f"{'–':>11}"
     figures = [*np.percentile(known, (50, 95, 99)), max(known)]
-    within = sum(value <= target for value in known) / len(known)
+    within = sum(value <= target for value in known) / (len(known) + missed)
     return f"{name:10}{target:>7}" + "".join(f"{value:>7.0f}" for value in figures) + f"{100 * within:>9.0f} %"
 
 

@@ -206,7 +206,7 @@ def _badges(record: dict[str, Any]) -> str:
 def notes(record: dict[str, Any]) -> list[str]:
     """What is worth saying about a turn, as short phrases."""
     said = []
-    if record.get("gap_ms") is not None:
+    if record.get("gap_ms") is not None or record.get("broke"):  # where silence was the answer there is nothing to say
         broke = f": {record['broke']}" if record.get("broke") else ""
         said.append("budget met" if record.get("within_budget") else f"budget missed{broke}")
     said += ["filler"] if record.get("filler") else []

@@ -17,13 +17,16 @@ from device.events import SAMPLE_RATE_HZ, milliseconds
 class TurnRecord:
     """One turn of the user and its reply.  Times `_s` on the device clock, durations `_ms`.
 
-    The four stages add up to the gap.  What was done before the turn was over costs nothing in it: `speculated` says that the
-    reply was prepared by then.  From the moment the user paused: `prepared_recognize_ms` went by until the text was final (None
-    where no pause ended the turn), `prepared_think_ms` from asking for the reply to its first words, `prepared_speak_ms` from
-    those to its first chunk of sound.
+    The four stages add up to the way to the reply's own first sound: to the gap, where no filler came before it.  What was
+    done before the turn was over costs nothing in it: `speculated` says that the reply was prepared by then.  From the moment
+    the user paused: `prepared_recognize_ms` went by until the text was final (None where no pause ended the turn),
+    `prepared_think_ms` from asking for the reply to its first words, `prepared_speak_ms` from those to its first chunk of sound.
     drafts: how many replies were prepared for the turn.  right: the one of the first pause was the one used.
     repair: the turn goes on one that was judged finished too soon.  late_stages: which passed their target, in order.
-    broke: the stage that passed its target by most in a turn that missed the budget, or None.
+    within_budget: the first sound, a filler's as well, came in time; or none was missed: silence was the answer ("stop"), or
+    the user went on before the budget had passed.
+    broke: where the budget was missed the stage that was furthest over its target on the way to that first sound, or until the
+    user went on without one; else None.
     """
 
     turn: int
@@ -69,6 +72,7 @@ class _Open:
     late: list[str]  # grows while it happens
     first_t: int | None = None
     reply_t: int | None = None
+    missed_t: int | None = None  # until then a sound was due; None: silence was the answer
     filler: bool = False
 
 
@@ -162,7 +166,7 @@ class TurnLog:
             self._sound_started(event)
         elif isinstance(event, ev.PlayoutEnded) and event.kind == "reply":
             if self._open and self._open.draft == event.draft:
-                self._close(" ".join(event.heard), event.was_cut)
+                self._close(" ".join(event.heard), event.was_cut, t)
             elif event.draft in self._parting:
                 self._record(self._parting.pop(event.draft), " ".join(event.heard), event.was_cut)
 
@@ -205,7 +209,7 @@ class TurnLog:
             return [line | {"kind": "duck", "down": command.down}]
         if isinstance(command, ev.Cut):
             if self._open and self._open.draft <= command.draft and self._open.reply_t is None:
-                self._close("", was_cut=True)
+                self._close("", True, before.speech_t if before.phase == "ducked" else after.t)
             return [line | {"kind": "cut"}]
         if isinstance(command, ev.Hold):
             return [line | {"kind": "hold"}]
@@ -241,16 +245,19 @@ class TurnLog:
             self._close("", was_cut=False)
         return [line | {"kind": "turn_end", "text": after.user, "wait_ms": milliseconds(after.t - after.end_t)}]
 
-    def _close(self, heard: str, was_cut: bool) -> None:
+    def _close(self, heard: str, was_cut: bool, missed_t: int | None = None) -> None:
         turn, self._open = self._open, None
+        turn.missed_t = missed_t
         self._deadlines.replied()
         self._record(turn, heard, was_cut)
 
     def _record(self, turn: _Open, heard: str, was_cut: bool) -> None:
         reply, source = self._replies.get(turn.draft, ("", ""))
         asked_t, words_t, ready_t = (at.get(turn.draft) for at in (self._asked, self._words, self._ready))
-        stages = _stages(turn, words_t)
-        gap = None if turn.first_t is None else milliseconds(turn.first_t - turn.end_t)
+        took = _way(turn, words_t, turn.commit_t if turn.reply_t is None else turn.reply_t)
+        if words_t is None or turn.reply_t is None:
+            took |= {"think": None, "speak": None}
+        broke = self._broke(turn, words_t)
         self.records.append(
             TurnRecord(
                 turn=turn.turn,
@@ -261,8 +268,8 @@ class TurnLog:
                 user_end_s=_s(turn.end_t),
                 first_sound_s=None if turn.first_t is None else _s(turn.first_t),
                 reply_start_s=None if turn.reply_t is None else _s(turn.reply_t),
-                gap_ms=gap,
-                **stages,
+                gap_ms=None if turn.first_t is None else milliseconds(turn.first_t - turn.end_t),
+                **{f"{name}_ms": took[name] for name in STAGES},
                 prepared_recognize_ms=None if turn.text_t is None else milliseconds(turn.text_t - turn.end_t),
                 prepared_think_ms=None if None in (words_t, asked_t) else milliseconds(words_t - asked_t),
                 prepared_speak_ms=None if words_t is None or ready_t is None else milliseconds(ready_t - words_t),
@@ -272,20 +279,22 @@ class TurnLog:
                 filler=turn.filler,
                 interrupted=was_cut,
                 repair=turn.repair,
-                within_budget=gap is None or gap <= self._budget.turn,
+                within_budget=broke is None,
                 late_stages=tuple(turn.late),
-                broke=self._broke(stages, gap),
+                broke=broke,
             )
         )
         for kept in (self._asked, self._words, self._ready, self._replies):
             for draft in [d for d in kept if d <= turn.draft and d not in self._parting]:
                 del kept[draft]
 
-    def _broke(self, stages: dict[str, float | None], gap_ms: float | None) -> str | None:
-        if gap_ms is None or gap_ms <= self._budget.turn:
+    def _broke(self, turn: _Open, words_t: int | None) -> str | None:
+        """Which stage kept the first sound past the budget; None where it came in time, or none was missed."""
+        until_t = turn.missed_t if turn.first_t is None else turn.first_t
+        if until_t is None or milliseconds(until_t - turn.end_t) <= self._budget.turn:
             return None
-        over = {name: (stages[f"{name}_ms"] or 0.0) - getattr(self._budget, name) for name in STAGES}
-        return max(STAGES, key=lambda name: over[name])
+        took = _way(turn, words_t, until_t)
+        return max((name for name in took if took[name]), key=lambda name: took[name] - getattr(self._budget, name))
 
     def take_records(self) -> list[TurnRecord]:
         """The records since the last call."""
@@ -293,20 +302,17 @@ class TurnLog:
         return records
 
 
-def _stages(turn: _Open, words_t: int | None) -> dict[str, float | None]:
-    """The four stages of the way to the reply's first sound, each from where the one before it ended."""
-    stages: dict[str, float | None] = {
-        "pause_ms": milliseconds(turn.commit_t - turn.end_t),
+def _way(turn: _Open, words_t: int | None, until_t: int) -> dict[str, float]:
+    """How long each stage took of the way to `until_t`, in ms, each from where the one before it ended."""
+    judged_t = min(turn.commit_t, until_t)
+    thought_t = until_t if words_t is None else min(max(judged_t, words_t), until_t)
+    return {
+        "pause": milliseconds(judged_t - turn.end_t),
         # No turn is over before its text is final: what that took is in the pause, and a late one is named by `Deadlines`.
-        "recognize_ms": 0.0,
-        "think_ms": None,
-        "speak_ms": None,
+        "recognize": 0.0,
+        "think": milliseconds(thought_t - judged_t),
+        "speak": milliseconds(until_t - thought_t),
     }
-    if words_t is not None and turn.reply_t is not None:
-        thought_t = min(max(turn.commit_t, words_t), turn.reply_t)
-        stages["think_ms"] = milliseconds(thought_t - turn.commit_t)
-        stages["speak_ms"] = milliseconds(turn.reply_t - thought_t)
-    return stages
 
 
 def record_line(record: TurnRecord) -> dict[str, Any]:

@@ -77,6 +77,18 @@ def test_turns_stage_by_stage(tmp_path, runs):
     times.close()
 
 
+def test_a_turn_that_stayed_silent_too_long_is_not_in_target(tmp_path):
+    times = TurnTimes(tmp_path / FILE)
+    silent = replace(RECORD, gap_ms=None, think_ms=None, speak_ms=None)
+    for record in (RECORD, silent, replace(silent, within_budget=False, broke="think")):
+        times.add(record)
+    times.close()
+    text = shown(tmp_path)
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
+    assert rows["turn"] == ["200", "150", "150", "150", "150", "50", "%"] and "In 1 more the user went on after" in text
+    assert rows["think"][-3:] == ["1", "(33", "%)"]
+
+
 def file_of_an_earlier_nod(path):
     """As it was before late stages were kept, with two turns, the second without a sound."""
     names = ["gap_ms", "pause_ms", "recognize_ms", "think_ms", "speak_ms", "drafts", "speculated", "right", "filler"]

@@ -196,6 +196,11 @@ def test_a_gap_over_the_budget_names_its_stage(tmp_path):
     assert "budget missed: think" in [text for _, text in page.of_class("badge")]
 
 
+def test_a_turn_without_a_sound_has_missed_the_budget_or_was_to_have_none():
+    assert report.notes(record(gap_ms=None, within_budget=False, broke="think"))[0] == "budget missed: think"
+    assert not [note for note in report.notes(record(gap_ms=None)) if "budget" in note]
+
+
 def test_nobody_spoke(tmp_path):
     folder = write_run(tmp_path / "run", [])
     assert "Nobody spoke" in report.write_report(folder, Budget()).read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from device import events as ev
 from device.config import Budget, Config
 from device.events import samples
-from device.journal import Journal
+from device.journal import Journal, turn_line
 from device.run import _Reporter
 from device.turn_log import STAGES, TurnLog, record_line
 from tests.test_conversation import OPEN, Story
@@ -167,6 +167,62 @@ def test_a_filler_is_no_reply_but_the_first_sound():
     story.sounds(1610)
     record = story.is_heard(2500)
     assert record.filler and record.late_stages == ("think", "speak") and record.gap_ms == 210
+
+
+@pytest.mark.parametrize(
+    ("wait_ms", "words_ms", "filler_ms", "broke"),
+    [(430, 3000, 1450, "pause"), (120, 3000, 1210, "think"), (120, 1130, 1330, "speak"), (120, 3000, 1190, None)],
+)
+def test_what_broke_the_turn_is_what_kept_its_first_sound(wait_ms, words_ms, filler_ms, broke):
+    """After the filler the reply may take its time: it is masked."""
+    story = Logged()
+    story.pauses("why is the sky blue", 100, 1000, wait_ms=wait_ms)
+    if words_ms < filler_ms:
+        story.words(words_ms)
+    story.sounds(filler_ms, "filler")
+    story.tell(ev.PlayoutEnded(story.at(filler_ms + 300), 1, story.state.draft, "filler", (), False))
+    if words_ms > filler_ms:
+        story.words(words_ms)
+    story.sounds(3500)
+    record = story.is_heard(4500)
+    assert record.gap_ms == filler_ms - 1000 and record.filler
+    assert (record.broke, record.within_budget) == (broke, broke is None)
+    assert sum(getattr(record, f"{name}_ms") for name in STAGES) == 2500, "the stages lead to the reply"
+
+
+@pytest.mark.parametrize(("words_ms", "broke"), [(1150, "speak"), (None, "think")])
+def test_a_late_filler_has_its_stage_where_the_reply_was_never_heard(words_ms, broke):
+    story = Logged()
+    story.pauses("why is the sky blue", 100, 1000)
+    if words_ms:
+        story.words(words_ms)
+    story.sounds(1330, "filler")
+    story.tell(ev.WakeConfirmed(story.at(1800), samples(1600), "hey_jarvis", 0.9))
+    (record,) = story.log.records
+    assert record.interrupted and record.think_ms is None and record.gap_ms == 330
+    assert record.broke == broke and not record.within_budget
+
+
+def test_silence_on_purpose_is_in_time_whenever_it_comes():
+    for wait_ms in (60, 500):
+        story = Logged()
+        story.pauses("stop", 100, 1000, wait_ms=wait_ms)
+        story.at(1700)
+        story.tell(ev.ReplyEnded(1, story.state.draft, "", "intent:stop", stop=True))
+        (record,) = story.log.records
+        assert record.gap_ms is None and record.within_budget and record.broke is None
+        assert turn_line(record) == "turn 1: no sound, intent:stop"
+
+
+@pytest.mark.parametrize(("goes_on_ms", "broke"), [(1150, None), (1250, "think")])
+def test_who_goes_on_before_anything_sounded_has_waited_until_then(goes_on_ms, broke):
+    story = Logged()
+    story.pauses("set a timer", 100, 1000, pause_ms=10, wait_ms=100)
+    story.pauses("set a timer for five minutes", goes_on_ms, 1900)
+    (record,) = story.log.records
+    assert record.interrupted and record.gap_ms is None
+    assert (record.broke, record.within_budget) == (broke, broke is None)
+    assert ("over budget: think" in turn_line(record)) == (not record.within_budget)
 
 
 def test_an_apology_belongs_to_the_turn_it_answers():
