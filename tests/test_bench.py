@@ -194,10 +194,20 @@ def test_figures_by_kind(rows):
     summary = bench_score.summarize(rows)
     assert list(summary) == ["plain", "open", "tool 4000 ms", "all"]
     assert summary["plain"]["requests"] == 2 and summary["plain"]["answered"] == 1
-    assert summary["all"]["within_budget"] == pytest.approx(1 / 3, abs=0.001)
     assert summary["all"]["cut_ins"] == 1
     assert summary["all"]["first_sound_ms"]["p50"] == pytest.approx(250, abs=5)
     assert summary["all"]["stages"]["think"]["p99"] > 4000
+
+
+def test_a_request_that_nothing_sounds_after_is_dead_air(rows):
+    """Or a run in which Nod ignores all it can't answer in time would be the best there is."""
+    assert rows[3]["silence_ms"] == 3000, "nobody knows how much longer it would have been"
+    both = bench_score.summarize([rows[0], rows[3]])["all"]
+    assert (both["answered"], both["dead_air"], both["within_budget"], both["silence_ms"]) == (1, 1, 0.5, 3000)
+    assert bench_score.summarize(rows)["all"]["within_budget"] == 0.25
+    ignored = bench_score.summarize([rows[3]])["all"]
+    assert (ignored["answered"], ignored["dead_air"], ignored["within_budget"]) == (0, 1, 0)
+    assert bench_score.summarize(rows[:1])["all"]["dead_air"] == 0
 
 
 def test_what_acts_has_a_row_and_a_histogram_of_its_own(rows, tmp_path):

@@ -30,7 +30,7 @@ def score(placed: Sequence[Placed], agent: np.ndarray, events: Sequence[Row], bu
 
     first_sound_ms: from the last speech to the first sound of the answer, a filler's as well; reply_ms: of the reply
     itself; both None where there was none.  cut_in: Nod began to sound inside the request.  silence_ms: the longest
-    quiet until its last sound.
+    quiet until its last sound; where there was none, all the time until the next request.
     """
     sounds = find_sound(agent, SAMPLE_RATE_HZ, AGENT_BRIDGE_S)
     records = [event for event in events if event["kind"] == "turn"]
@@ -44,13 +44,14 @@ def _row(request: Placed, sounds: Sequence[Span], records: Sequence[Row], budget
     record = own[-1] if own else {}
     first_ms = (after[0].start_s - request.end_s) * 1000 if after else None
     reply_s = record.get("reply_start_s")
-    quiet = zip([request.end_s, *(s.end_s for s in after)], (s.start_s for s in after), strict=False)
+    starts_s = [sound.start_s for sound in after] or [request.until_s]
+    quiet = zip([request.end_s, *(sound.end_s for sound in after)], starts_s, strict=False)
     return asdict(request) | {
         "first_sound_ms": first_ms,
         "reply_ms": None if reply_s is None else (reply_s - request.end_s) * 1000,
         "within_budget": first_ms is not None and first_ms <= budget_ms,
         "cut_in": bool(inside),
-        "silence_ms": max(((start - end) * 1000 for end, start in quiet), default=None),
+        "silence_ms": max((start - end) * 1000 for end, start in quiet),
         "turns": len(own),
         "heard": record.get("user", ""),
         "reply": record.get("reply", ""),
@@ -87,18 +88,19 @@ def voices(result: Row) -> str:
 
 
 def _figures(rows: Sequence[Row]) -> Row:
+    """A request that nothing sounded after has no time, but it is one of those that waited too long."""
     answered = [row for row in rows if row["first_sound_ms"] is not None]
     return {
         "requests": len(rows),
         "answered": len(answered),
         "first_sound_ms": _percentiles([row["first_sound_ms"] for row in answered]),
         "reply_ms": _percentiles([row["reply_ms"] for row in rows if row["reply_ms"] is not None]),
-        "within_budget": _share(answered, "within_budget"),
+        "within_budget": _share(rows, "within_budget"),
         "fillers": _share(answered, "filler"),
         "speculated": _share(answered, "speculated"),
         "cut_ins": sum(row["cut_in"] for row in rows),
-        "dead_air": sum(row["first_sound_ms"] > DEAD_AIR_MS for row in answered),
-        "silence_ms": max((row["silence_ms"] for row in answered), default=None),
+        "dead_air": sum(row["first_sound_ms"] is None or row["first_sound_ms"] > DEAD_AIR_MS for row in rows),
+        "silence_ms": max((row["silence_ms"] for row in rows), default=None),
         "late": {s: sum(s in row["late_stages"] for row in rows) for s in STAGES},
         "speculation": _speculation(rows),
         "repairs": sum(row["repairs"] for row in rows),
