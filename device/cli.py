@@ -148,8 +148,10 @@ def _run(options: argparse.Namespace) -> int:
 def _simulate(options: argparse.Namespace) -> int:
     config = config_file.find(options.config)
     from device.report import print_table
-    from device.simulate import simulate
+    from device.results import keep_inputs
+    from device.simulate import FILES, simulate
 
+    keep_inputs([options.user_wav, options.noise], options.out, FILES)
     room = {}
     if options.room:
         from device.models import ModelStore

@@ -17,6 +17,7 @@ from device.config import Config
 from device.events import SAMPLE_RATE_HZ
 from device.models import ModelStore
 from device.report import print_table, split_reply, write_report
+from device.results import in_place_of_earlier
 from device.simulate import simulate
 from device.speak.voice import Voice
 from device.wave_file import write_wave
@@ -58,27 +59,27 @@ SCRIPT = (
 
 
 def run_demo(config: Config, store: ModelStore, out_dir: Path) -> int:
-    """Hold the conversation of SCRIPT and leave FILES in `out_dir`.  Takes a little over a minute.
+    """Hold the conversation of SCRIPT and leave FILES in `out_dir`, in the place of an earlier demo's.  Takes a little over
+    a minute.
 
     Prints what happens to stdout.  Returns 0 when Nod replied to what it had to, and to nothing else, else 1.
     Raises ModelError when a model isn't there.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        (out_dir / name).unlink(missing_ok=True)
     print("The user's side is being recorded:")
     for line in SCRIPT:
         print(f"  {line.at_s:5.1f} s  {line.text:32} {line.shows}")
     voice = demo_user(config, store)
     user, ends_s = user_side(voice, SCRIPT)
     del voice  # the daemon loads its own
-    write_wave(out_dir / "user.wav", user)
     print(f"\nNod now loads its models, then listens to it, live, for {user.size / SAMPLE_RATE_HZ:.0f} s:", flush=True)
-    records = simulate(out_dir / "user.wav", out_dir, config, store=store, on_line=_print_turn)
+    with in_place_of_earlier(out_dir, FILES) as folder:
+        write_wave(folder / "user.wav", user)
+        records = simulate(folder / "user.wav", folder, config, store=store, on_line=_print_turn)
+        write_report(folder, config.budget, "A conversation with Nod")
     print()
     print_table(records, sys.stdout)
-    page = write_report(out_dir, config.budget, "A conversation with Nod")
-    print(f"\nListen: {out_dir / 'conversation.wav'} (you left, Nod right).  Look: {page}")
+    print(f"\nListen: {out_dir / 'conversation.wav'} (you left, Nod right).  Look: {out_dir / 'report.html'}")
     wrong = faults(SCRIPT, ends_s, records)
     for sentence in wrong:
         print(f"NOT AS IT SHOULD BE: {sentence}")

@@ -22,6 +22,7 @@ from device.service import lock_state
 from device.turn_log import record_line
 from device.wave_file import read_wave, write_wave
 
+FILES = ("agent.wav", "events.jsonl")
 _LONGEST_TAIL = 20 * SAMPLE_RATE_HZ
 _QUIET_BEFORE_END = samples(1000)  # at rest that long after the recording's end: nothing more comes
 

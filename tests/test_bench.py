@@ -21,7 +21,7 @@ from device.bench.report import write_page
 from device.bench.requests import LATENCIES_MS, Placed, build_requests, every_order, place
 from device.cli import main
 from device.config import Config
-from device.errors import BenchError
+from device.errors import BenchError, ModelError, NodError
 from device.events import Acted, ToolEnded, ToolStarted
 from device.floor import Floor
 from device.reply.agent import Gated, Words
@@ -327,6 +327,34 @@ def test_two_runs_side_by_side_on_the_command_line(answered_at_once, tmp_path, c
     told = capsys.readouterr()
     assert told.err.startswith(f"nod: {first}: not a result of 'nod bench'") and told.err.count("\n") == 1
     assert not told.out and not (tmp_path / "third").exists(), "told before anything is asked"
+
+
+@pytest.mark.parametrize("fails", [KeyboardInterrupt, ModelError("no voice")])
+def test_an_earlier_run_stays_until_there_is_another(answered_at_once, store, tmp_path, monkeypatch, fails):
+    for name in FILES:
+        (tmp_path / name).write_text("an earlier run's")
+    run = (Config(), store, tmp_path, tmp_path / "nowhere", None, 1)
+
+    def broken_off(*_, **__):
+        raise fails
+
+    with monkeypatch.context() as live, pytest.raises((KeyboardInterrupt, ModelError)):
+        live.setattr(bench_gap, "simulate", broken_off)
+        run_bench(*run)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(FILES, "an earlier run's")
+    run_bench(*run)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
+    assert read_bench(tmp_path / "bench.json") and read_wave(tmp_path / "user.wav").size
+
+
+def test_what_a_run_reads_it_does_not_overwrite(answered_at_once, rows, tmp_path):
+    (tmp_path / "bench.json").write_text(json.dumps(earlier(rows)))
+    soundfile.write(tmp_path / "user.wav", tone(1), RATE_HZ)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for speech_dir, compare in ((tmp_path / "nowhere", tmp_path / "bench.json"), (tmp_path, None)):
+        with pytest.raises(NodError, match="would overwrite it; name another folder with --out"):
+            run_bench(Config(), None, tmp_path / "." / ".." / tmp_path.name, speech_dir, compare)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_tool_takes_as_long_as_it_says():

@@ -55,7 +55,7 @@ from device.bench.turns import (
     weigh,
 )
 from device.config import Config, Paths, Turn
-from device.errors import BenchError
+from device.errors import BenchError, NodError
 from device.events import FRAME_SAMPLES
 from device.hear.prosody import Head
 from device.hear.turn import TurnModel
@@ -347,6 +347,12 @@ def test_what_is_wrong_is_named():
     assert fault(inner) == "cut in" and is_cut_in(inner, inner["waited_ms"])
     slow = weigh(judged([row(text="set a timer for", voice=0.01)]), MODEL, Config())[0]
     assert fault(slow) == "dead air"
+
+
+def test_labels_are_not_overwritten(tmp_path):
+    (tmp_path / "turns.json").write_text("{}")
+    with pytest.raises(NodError, match="turns.json: what is written to .* would overwrite it"):
+        run_turns(Config(), None, tmp_path, tmp_path, tmp_path / "turns.json")
 
 
 def test_a_turn_whose_end_is_never_noticed_is_dead_air():

@@ -47,6 +47,18 @@ def test_a_wave_that_is_not_one(tmp_path):
     assert "there is no such file" in refused(tmp_path, "simulate", "nowhere.wav", "--out", "out")
 
 
+def test_a_recording_is_not_overwritten_by_what_is_said_to_it(tmp_path):
+    (tmp_path / "out").mkdir()
+    write_wave(tmp_path / "out" / "agent.wav", np.zeros(1600, dtype=np.float32))
+    write_wave(tmp_path / "user.wav", np.zeros(1600, dtype=np.float32))
+    (tmp_path / "link.wav").symlink_to("out/agent.wav")
+    before = (tmp_path / "out" / "agent.wav").read_bytes()
+    for given in (["out/agent.wav"], ["link.wav"], ["user.wav", "--room", "study", "--noise", "out/agent.wav"]):
+        told = refused(tmp_path, "simulate", *given, "--out", "out")
+        assert f"{given[-1]}: what is written to out would overwrite it; name another folder with --out." in told
+    assert (tmp_path / "out" / "agent.wav").read_bytes() == before
+
+
 def test_a_config_with_a_typing_mistake(tmp_path):
     (tmp_path / "config.toml").write_text("[turn]\nmin_wait = 5\n")
     told = refused(tmp_path, "ask", "what time is it")

@@ -9,6 +9,8 @@ from bench import gap
 from device.audio.wake import STEP_SAMPLES, WakeDetector
 from device.config import Config
 from device.demo import FILES, SCRIPT, Line, demo_user, faults, run_demo, user_side
+from device.errors import ModelError
+from device.models import ModelStore
 from device.speak.voice import Voice
 
 RATE_HZ = 16_000
@@ -86,6 +88,14 @@ def test_a_conversation_as_it_should_be_has_no_faults():
 )
 def test_a_fault_is_named(records, wrong):
     assert faults(LINES, ENDS_S, records) == [wrong]
+
+
+def test_an_earlier_demo_stays_until_there_is_another(tmp_path):
+    for name in FILES:
+        (tmp_path / name).write_text("an earlier demo's")
+    with pytest.raises(ModelError):
+        run_demo(Config(), ModelStore(tmp_path / "none"), tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(FILES, "an earlier demo's")
 
 
 @pytest.mark.realtime

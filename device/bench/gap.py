@@ -26,12 +26,15 @@ from device.errors import BenchError
 from device.events import SAMPLE_RATE_HZ
 from device.models import ModelStore
 from device.report import read_run
+from device.results import in_place_of_earlier, keep_inputs
 from device.simulate import simulate
 from device.speak.voice import Voice
 from device.wave_file import write_wave
 
 ROOT = Path(__file__).parents[2]
 FILES = ("user.wav", "agent.wav", "events.jsonl", "bench.json", "report.html")
+
+Row = dict[str, Any]
 
 
 def run_bench(
@@ -46,43 +49,44 @@ def run_bench(
     tool_ms: int | None = None,
 ) -> dict[str, Any]:
     """Ask everything, print the table, write FILES to `out_dir`; takes about five minutes.  Returns what `bench.json` holds.
+    Those of an earlier run stay until then.
 
     speech_dir: where people's recordings (FLAC or WAV) are, if there are any.  compare: `bench.json` of another run.
     limit: only that many requests.  orders_only: every one of people's orders instead of the built-in set.  noise_db: see
-    `place`.  tool_ms: the orders go to a simulated tool that takes so long.  Raises ModelError, and BenchError when
-    `compare` can't be read or there are no orders.
+    `place`.  tool_ms: the orders go to a simulated tool that takes so long.  Raises ModelError, BenchError when
+    `compare` can't be read or there are no orders, and NodError when that or a recording is one of the files it would write.
     """
     other = None if compare is None else read_bench(compare)
     recordings = find_recordings(speech_dir)
+    keep_inputs([compare, *recordings], out_dir, FILES)
     requests = _orders(recordings, speech_dir, tool_ms) if orders_only else _requests(config, store, recordings)
     out_dir.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        (out_dir / name).unlink(missing_ok=True)
     user, placed = place(requests[:limit], noise_db)
-    write_wave(out_dir / "user.wav", user)
     whose = f"people's recordings in {speech_dir}" if recordings else "all synthesized, for lack of people's recordings"
     print(f"{len(placed)} requests ({whose}), {user.size / SAMPLE_RATE_HZ:.0f} s, live:", flush=True)
-    simulate(
-        out_dir / "user.wav",
-        out_dir,
-        config,
-        no_wake=True,
-        store=store,
-        on_line=_print_turn,
-        prepare=lambda daemon: equip(daemon, placed),
-    )
-    result = _result(config, out_dir, placed, bool(recordings)) | {"room_noise_db": noise_db}
-    (out_dir / "bench.json").write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
-    page = write_page(out_dir, config.budget.turn, result, other)
-    print()
-    print_summary(
-        result["summary"],
-        sys.stdout,
-        other["summary"] if other else None,
-        compare.resolve().parent.name if compare else "",
-    )
-    print(f"\nLook: {page}  Figures: {out_dir / 'bench.json'}")
+    with in_place_of_earlier(out_dir, FILES) as folder:
+        write_wave(folder / "user.wav", user)
+        simulate(
+            folder / "user.wav",
+            folder,
+            config,
+            no_wake=True,
+            store=store,
+            on_line=_print_turn,
+            prepare=lambda daemon: equip(daemon, placed),
+        )
+        result = _result(config, folder, placed, bool(recordings)) | {"room_noise_db": noise_db}
+        (folder / "bench.json").write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_page(folder, config.budget.turn, result, other)
+    _tell(result["summary"], other, compare, out_dir)
     return result
+
+
+def _tell(summary: Row, other: Row | None, compare: Path | None, out_dir: Path) -> None:
+    print()
+    name = compare.resolve().parent.name if compare else ""
+    print_summary(summary, sys.stdout, other["summary"] if other else None, name)
+    print(f"\nLook: {out_dir / 'report.html'}  Figures: {out_dir / 'bench.json'}")
 
 
 def _requests(config: Config, store: ModelStore, recordings: Sequence[Path]) -> list[Request]:

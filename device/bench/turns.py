@@ -36,6 +36,7 @@ from device.events import SAMPLE_RATE_HZ, samples
 from device.hear.turn import TurnModel
 from device.models import ModelStore
 from device.reply.intents import Reader
+from device.results import keep_inputs
 from device.speak.voice import Voice
 
 FILES = ("turns.json", "report.html")
@@ -74,8 +75,9 @@ def run_turns(config: Config, store: ModelStore, folder: Path | None, out_dir: P
 
     folder: recordings (FLAC or WAV) of one turn each; None: a synthesized voice speaks.  labels: see `read_labels`.
     Raises ModelError, and BenchError when there are no recordings, nothing is understood in any of them, or the labels
-    can't be read.
+    can't be read; NodError when FILES would overwrite them.
     """
+    keep_inputs([labels], out_dir, FILES)
     known = {} if labels is None else read_labels(labels)
     paths = [] if folder is None else find_recordings(folder)
     if folder is not None and not paths:

@@ -1,0 +1,27 @@
+"""The files that a command leaves in its `--out` folder: in the place of earlier ones when all are there, never of what it
+was given to read."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from os.path import exists  # False also for what can't be looked at: whoever reads it says so
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from device.errors import NodError
+
+
+def keep_inputs(inputs: Iterable[Path | None], out_dir: Path, names: Sequence[str]) -> None:
+    """Raise NodError where one of `inputs` (None: not given) is a file that `names` in `out_dir` would overwrite."""
+    written = [path for path in (out_dir / name for name in names) if exists(path)]
+    for given in inputs:
+        if given is not None and exists(given) and any(given.samefile(path) for path in written):
+            raise NodError(f"{given}: what is written to {out_dir} would overwrite it; name another folder with --out.")
+
+
+@contextmanager
+def in_place_of_earlier(out_dir: Path, names: Sequence[str]) -> Iterator[Path]:
+    """A folder to write all of `names` to; they replace those in `out_dir` at the end, which stay if it isn't reached."""
+    with TemporaryDirectory(prefix=".unfinished-", dir=out_dir) as folder:
+        yield Path(folder)
+        for name in names:
+            (Path(folder) / name).replace(out_dir / name)
