@@ -25,6 +25,15 @@ def test_they_are_rendered_once_and_again_when_text_or_voice_changes(voice, stor
     assert FillerCache(tmp_path, texts=FEW).build(faster) == 3
 
 
+def test_only_what_was_rendered_is_removed(voice, tmp_path):
+    foreign = [tmp_path / name for name in ("Let me see.wav", "0123.wav", "notes.txt")]
+    for path in foreign:
+        path.write_bytes(b"somebody's")
+    FillerCache(tmp_path, texts={"thinking": ("Well.",)}).build(voice)
+    FillerCache(tmp_path, texts={"thinking": ("Hmm.",)}).build(voice)
+    assert len(list(tmp_path.iterdir())) == len(foreign) + 1 and {path.read_bytes() for path in foreign} == {b"somebody's"}
+
+
 @pytest.mark.parametrize("broken", [b"", b"RIFF", bytes(20_000)], ids=["empty", "cut short", "zeros"])
 def test_a_file_that_a_power_cut_broke_is_rendered_anew(voice, tmp_path, broken):
     cache = FillerCache(tmp_path, texts=FEW)

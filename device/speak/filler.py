@@ -5,6 +5,7 @@ A filler is chosen by main and played by audio at once; no voice is needed then.
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +27,7 @@ TEXTS: Mapping[str, Sequence[str]] = {
     "tool": ("Let me check that.", "I'll look that up.", "One moment."),
     "nod": ("Mm-hmm.", "Mhm.", "Uh-huh."),
 }
+_RENDERED_NAME = re.compile(r"[0-9a-f]{24}\.wav")  # as `FillerCache._path` names what it renders
 _LONGEST_S = 5.0  # of a user's own recording: a filler isn't a speech
 
 
@@ -109,9 +111,9 @@ class FillerCache:
         self._texts = texts
 
     def build(self, voice: Voice) -> int:
-        """Render what is missing or stems from another voice, speed or text, and remove the rest.  Returns how many.
+        """Render what is missing, and remove what was rendered for another voice, speed or text.  Returns how many.
 
-        Blocks for about 0.2 s a filler; main thread, at installation or start.  Raises OSError when the folder can't be
+        What others put into the folder stays.  Blocks for about 0.2 s a filler; main thread, at installation or start.  Raises OSError when the folder can't be
         written to.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -120,7 +122,7 @@ class FillerCache:
             _keep(self._path(voice, text), voice.say(text)[0])
         wanted = {self._path(voice, text).name for _, text in self._all()}
         for path in self._folder.glob("*.wav"):
-            if path.name not in wanted:
+            if path.name not in wanted and _RENDERED_NAME.fullmatch(path.name):
                 path.unlink()
         return len(missing)
 
