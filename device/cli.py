@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from device import config as config_file
+from device.arguments import number
 from device.bench.commands import add_bench
 from device.errors import NodError, RoomError
 
@@ -103,13 +104,13 @@ def _add_room(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--echo-db",
-        type=float,
+        type=number(-100, 100, "level", "dB"),
         metavar="N",
         help="level of the user relative to the echo at the microphone, e.g. -10 (default: as the room's file says)",
     )
     command.add_argument("--noise", type=Path, metavar="FILE", help="WAV or FLAC of noise in the room, over and over")
     command.add_argument(
-        "--snr-db", type=float, default=20.0, metavar="N", help="the user above that noise (default: 20)"
+        "--snr-db", type=number(-100, 100, "level", "dB"), default=20.0, metavar="N", help="the user above that noise (default: 20)"
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device.cli import main
+from device.cli import _parser, main
 from device.wave_file import write_wave
 
 COMMANDS = ["run", "simulate", "ask", "check", "demo", "bench", "latency", "models"]
@@ -128,8 +128,9 @@ def test_a_simulated_tool_takes_whole_milliseconds(wrong, capsys):
 
 
 def test_a_bench_of_orders_wants_orders_and_keeps_off_the_page(tmp_path):
-    assert "--write-docs goes with the built-in requests" in refused(tmp_path, "bench", "--write-docs", "--orders")
-    assert "--write-docs goes with the built-in requests" in refused(tmp_path, "bench", "--write-docs", "--room-noise", "-80")
+    assert "--write-docs goes with all of the built-in requests" in refused(tmp_path, "bench", "--write-docs", "--orders")
+    assert "--write-docs goes with all of the built-in requests" in refused(tmp_path, "bench", "--write-docs", "--room-noise", "-80")
+    assert "--write-docs goes with all of the built-in" in refused(tmp_path, "bench", "--write-docs", "--requests", "1")
     earlier = tmp_path / "out" / "bench" / "bench.json"
     earlier.parent.mkdir(parents=True)
     earlier.write_text("an earlier run's")
@@ -142,6 +143,42 @@ def test_a_bench_of_orders_wants_orders_and_keeps_off_the_page(tmp_path):
 def test_a_room_is_as_loud_as_a_room(tmp_path, level):
     result = nod("bench", f"--room-noise={level}", cwd=tmp_path)
     assert result.returncode == 2 and f"'{level}' is no level from -96 to -30 dBFS" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["bench", "--requests", "0"], "--requests: '0' is no whole number from 1 to 10000"),
+        (["bench", "--requests=-3"], "--requests: '-3' is no whole number"),
+        (["bench", "duplex", "--minutes=-1"], "--minutes: '-1' is no time from 0.1 to 1440 minutes"),
+        (["bench", "duplex", "--minutes", "nan"], "--minutes: 'nan' is no time"),
+        (["bench", "duplex", "--trials=-1"], "--trials: '-1' is no whole number from 0"),
+        (["bench", "duplex", "--live", "few"], "--live: 'few' is no whole number from 0"),
+        (["simulate", "user.wav", "--out", "out", "--room", "study", "--echo-db", "nan"], "--echo-db: 'nan' is no level from"),
+        (["simulate", "user.wav", "--out", "out", "--room", "study", "--snr-db", "inf"], "--snr-db: 'inf' is no level from"),
+    ],
+)
+def test_a_number_out_of_range_is_told(arguments, told, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2 and told in capsys.readouterr().err
+
+
+def test_a_level_may_be_below_zero():
+    given = _parser().parse_args(["simulate", "user.wav", "--out", "out", "--room", "study", "--echo-db", "-10"])
+    assert (given.echo_db, given.snr_db) == (-10, 20)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--canceller", "foo"], "there is no echo canceller 'foo'; name one of none, speex, webrtc."),
+        (["--trials", "0"], "there is nothing to measure without trials"),
+    ],
+)
+def test_a_bench_of_nothing_measures_nothing(tmp_path, arguments, told):
+    assert told in refused(tmp_path, "bench", "duplex", *arguments)
+    assert not list(tmp_path.iterdir())
 
 
 def test_latency_before_the_first_turn(tmp_path):

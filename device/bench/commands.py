@@ -1,11 +1,11 @@
 """`nod bench` on the command line: what each bench is given."""
 
 import argparse
-import math
 from dataclasses import replace
 from pathlib import Path
 
 from device import config as config_file
+from device.arguments import number, whole
 from device.errors import BenchError
 
 
@@ -29,15 +29,15 @@ def add_bench(add) -> None:
     bench.add_argument(
         "--write-docs", action="store_true", help="the figures into docs/turn-budget.md of this checkout"
     )
-    bench.add_argument("--requests", type=int, metavar="N", help="only the first N requests")
+    bench.add_argument("--requests", type=whole(1, 10_000), metavar="N", help="only the first N requests")
     bench.add_argument(
         "--orders", action="store_true", help="instead every order in --speech, 8 s each and more: false cut-ins need many"
     )
     bench.add_argument(
-        "--tool-ms", type=_latency_ms, metavar="MS", help="with --orders: to a simulated tool that takes so long, 0 to 10000"
+        "--tool-ms", type=whole(0, 10_000, "of milliseconds"), metavar="MS", help="with --orders: to a simulated tool that takes so long, 0 to 10000"
     )
     bench.add_argument(
-        "--room-noise", type=_dbfs, metavar="DB", help="white noise under all of it, -96 to -30 dBFS (default: -60)"
+        "--room-noise", type=number(-96, -30, "level", "dBFS"), metavar="DB", help="white noise under all of it, -96 to -30 dBFS (default: -60)"
     )
     kinds = bench.add_subparsers(title="other benches", metavar="BENCH")
     _add_duplex(kinds)
@@ -61,9 +61,9 @@ def _add_duplex(kinds) -> None:
         metavar="DIR",
         help="people's orders, FLAC or WAV (default: ../shared/speech/commands)",
     )
-    duplex.add_argument("--minutes", type=float, default=30.0, metavar="N", help="of Nod alone (default: 30)")
-    duplex.add_argument("--trials", type=int, default=8, metavar="N", help="a room, loudspeaker and level (default: 8)")
-    duplex.add_argument("--live", type=int, default=0, metavar="N", help="first, N orders in real time (default: 0)")
+    duplex.add_argument("--minutes", type=number(0.1, 1440, "time", "minutes"), default=30.0, metavar="N", help="of Nod alone (default: 30)")
+    duplex.add_argument("--trials", type=whole(0, 10_000), default=8, metavar="N", help="a room, loudspeaker and level (default: 8)")
+    duplex.add_argument("--live", type=whole(0, 10_000), default=0, metavar="N", help="first, N orders in real time (default: 0)")
     duplex.add_argument(
         "--canceller", action="append", default=[], metavar="NAME", help="only this one; may be given again"
     )
@@ -99,27 +99,14 @@ def _add_wake(kinds) -> None:
     wake.add_argument("--out", type=Path, default=Path("out/wake"), metavar="DIR", help="default: out/wake")
 
 
-def _dbfs(text: str) -> float:
-    try:
-        level_db = float(text)
-    except ValueError:
-        level_db = math.nan
-    if not -96 <= level_db <= -30:
-        raise argparse.ArgumentTypeError(f"{text!r} is no level from -96 to -30 dBFS")
-    return level_db
-
-
-def _latency_ms(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 10_000):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of milliseconds from 0 to 10000")
-    return int(text)
-
-
 def _bench(options: argparse.Namespace) -> int:
     if options.tool_ms is not None and not options.orders:
         raise BenchError("nod bench: --tool-ms is for people's orders; add --orders.")
-    if options.write_docs and (options.orders or options.room_noise is not None):
-        raise BenchError("nod bench: --write-docs goes with the built-in requests and room; leave --orders and --room-noise away.")
+    if options.write_docs and (options.orders or options.room_noise is not None or options.requests is not None):
+        raise BenchError(
+            "nod bench: --write-docs goes with all of the built-in requests and room; leave --orders, --requests and --room-noise "
+            "away."
+        )
     config = config_file.find(options.config)
     from device.bench.docs import check_docs, write_docs
     from device.bench.gap import run_bench
@@ -143,6 +130,8 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _duplex(options: argparse.Namespace) -> int:
+    if not (options.trials or options.live):
+        raise BenchError("nod bench duplex: there is nothing to measure without trials; leave --trials away, or add --live.")
     config = config_file.find(options.config)
     from device.bench.duplex.run import ROOMS, Size, run_duplex
     from device.models import ModelStore

@@ -27,6 +27,7 @@ from device.bench.duplex.talk import PARAGRAPHS, PITCHES, Spoken, Talk
 from device.bench.gap import machine
 from device.config import Config
 from device.daemon import Models
+from device.errors import BenchError
 from device.events import SAMPLE_RATE_HZ
 from device.floor import Floor
 from device.hear.recognizer import Recognizer
@@ -270,10 +271,13 @@ def run_duplex(
     """Measure, print the table, write `duplex.json` and `duplex.html` to `out_dir`; returns what the first holds.
 
     speech_dir: people's orders (FLAC or WAV); without them barge-in is measured with stop words alone.  kinds: echo
-    cancellers; none means all.  Raises ModelError, RoomError, AudioError.
+    cancellers; none means all.  Raises BenchError for one that there isn't, ModelError, RoomError, AudioError.
     """
+    known = cancellers(config)
+    if unknown := set(kinds) - set(known):
+        raise BenchError(f"nod bench duplex: there is no echo canceller {unknown.pop()!r}; name one of {', '.join(sorted(known))}.")
     out_dir.mkdir(parents=True, exist_ok=True)
-    kinds = kinds or cancellers(config)
+    kinds = kinds or known
     bench = Bench(config, store, speech_dir, size)
     found = (len(bench.orders), len(bench.stop_words), len(bench.noises))
     print("{} orders by people, {} stop words, {} other sounds.".format(*found), flush=True)
