@@ -11,8 +11,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from device.bench import gap as bench_gap
+from device.bench import report as bench_report
 from device.bench import requests as bench_requests
 from device.bench import score as bench_score
 from device.bench import tools as bench_tools
@@ -454,6 +457,55 @@ def test_a_file_that_is_no_result_is_named(tmp_path, content):
         path.write_text(content)
     with pytest.raises(BenchError, match="bench.json: not a result of 'nod bench'"):
         read_bench(path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"requests": "x"}, {"requests": [1]}, {"within_budget": "all"}, {"first_sound_ms": [1]}, {"first_sound_ms": 5},
+        {"reply_ms": {"p50": "x"}}, {"silence_ms": {}}, {"stages": None}, {"stages": {"think": [1]}},
+        {"stages": {"think": {"p50": []}}}, {"speculation": [1]}, {"speculation": {"used": "x"}},
+    ],
+)  # fmt: skip
+def test_what_could_not_be_shown_beside_a_new_run_is_told_before_it(rows, tmp_path, wrong):
+    path = tmp_path / "bench.json"
+    other = earlier(rows)
+    path.write_text(json.dumps(other))
+    assert read_bench(path) == other
+    other["summary"]["plain"] |= wrong
+    path.write_text(json.dumps(other))
+    with pytest.raises(BenchError, match="bench.json: not a result of 'nod bench'"):
+        read_bench(path)
+
+
+def test_another_kind_of_result_is_none_of_the_bench(tmp_path):
+    both = {"nod": {"requests": 6}, "framework": {"requests": 6}, "ratio": 2.0}  # as tests.bench.side_by_side writes it
+    (tmp_path / "side_by_side.json").write_text(json.dumps({"summary": {"plain": both, "all": both}, "requests": []}))
+    with pytest.raises(BenchError, match="side_by_side.json: not a result of 'nod bench'"):
+        read_bench(tmp_path / "side_by_side.json")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(["requests", "answered", "fillers", "first_sound_ms", "reply_ms", "stages", "speculation", "silence_ms"]),
+        st.recursive(
+            st.none() | st.integers() | st.floats() | st.booleans() | st.text(max_size=2),
+            lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["p50", "think", "used"]), inner),
+        ),
+    )
+)
+def test_what_is_taken_for_a_result_can_be_shown(tmp_path_factory, changes):
+    new = bench_score.summarize(bench_score.score(PLACED, AGENT, EVENTS, 200))
+    path = tmp_path_factory.mktemp("other") / "bench.json"
+    path.write_text(json.dumps({"summary": {"all": new["all"] | changes}, "requests": []}))
+    try:
+        other = read_bench(path)["summary"]
+    except BenchError:
+        return
+    bench_score.print_summary(new, io.StringIO(), other, "before")
+    for values in (bench_report._values, bench_report._stage_values):
+        bench_report._table(new, other, values)
 
 
 @pytest.mark.realtime

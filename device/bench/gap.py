@@ -108,20 +108,40 @@ def find_recordings(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*") if path.suffix in (".flac", ".wav")) if folder.is_dir() else []
 
 
-def read_bench(path: Path) -> dict[str, Any]:
+def read_bench(path: Path) -> Row:
     """A `bench.json`; one of an older Nod may lack some figures.  Raises BenchError when it isn't one."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(found, dict) and {"summary", "requests"} <= found.keys() and _is_summary(found["summary"]):
             return found
-        why = "it has no summary and requests"
+        why = "it has no summary and requests as that writes them"
     except (OSError, ValueError) as error:
         why = str(error)
     raise BenchError(f"{path}: not a result of 'nod bench' ({why}); name the bench.json of an earlier run.")
 
 
 def _is_summary(found: Any) -> bool:
-    return isinstance(found, dict) and "all" in found and all(isinstance(figures, dict) for figures in found.values())
+    return isinstance(found, dict) and "all" in found and all(map(_is_figures, found.values()))
+
+
+def _is_figures(found: Any) -> bool:
+    """Whether all that is shown of `_figures` in `device.bench.score` can be, in minutes from now: a number, or a dash."""
+    if not isinstance(found, dict) or not {"requests", "answered"} <= found.keys():
+        return False
+    stages = found.get("stages", {})
+    if not isinstance(stages, dict):
+        return False
+    singles = [found.get(key) for key in ("requests", "answered", "within_budget", "fillers", "cut_ins", "silence_ms")]
+    groups = [found.get("first_sound_ms"), found.get("reply_ms"), found.get("speculation", {}), *stages.values()]
+    return all(map(_is_number, singles)) and all(map(_is_group, groups))
+
+
+def _is_group(found: Any) -> bool:
+    return found is None or (isinstance(found, dict) and all(map(_is_number, found.values())))
+
+
+def _is_number(found: Any) -> bool:
+    return found is None or isinstance(found, int | float)
 
 
 def _result(config: Config, out_dir: Path, placed: Sequence[Placed], human: bool) -> dict[str, Any]:
