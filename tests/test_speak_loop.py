@@ -189,6 +189,26 @@ def test_a_fault_is_reported_and_ends_the_draft(voice):
     bench.thread.join(timeout=30)
 
 
+class MovesOn(Floor):
+    """The user goes on in the moment after a draft was still wanted."""
+
+    def is_live(self, draft: int) -> bool:
+        live = super().is_live(draft)
+        self.advance(self.draft + 1)
+        return live
+
+
+def test_a_draft_that_goes_stale_while_its_fault_is_dealt_with_costs_nothing_more(voice):
+    inbox, audio, main, floor, stop = Mailbox("speak", 8), Mailbox("audio", 64), Mailbox("main", 8), MovesOn(), object()
+    floor.advance(1)
+    for message in (Say(1, 1, "This must fail.", last=True), Say(2, 2, "Again.", last=True), stop):
+        inbox.put(message)
+    loop.run(inbox, audio, main, floor, PhraseCache(Broken(voice)), VoiceSettings(), stop)
+    sounds = [audio.get(0) for _ in range(len(audio))]
+    assert {sound.draft for sound in sounds} == {2} and sounds[0].words[0].text == "Again." and sounds[-1].last
+    assert isinstance(main.get(0), Fault) and main.get(0) is None
+
+
 class Counted(PhraseCache):
     """With the texts that the voice was asked for."""
 

@@ -43,7 +43,8 @@ def run(
             continue
         except Exception as error:  # whatever the voice does wrong, the conversation goes on without it
             main.put(Fault.of("speak", error))
-            speaker.give_up(message)
+            with contextlib.suppress(StaleDraft):  # the user may go on while the end waits for room
+                speaker.give_up(message)
 
 
 def _learn(wanted: Learn, voice: PhraseCache, phrase_words: int, mailbox: Mailbox) -> None:
@@ -87,7 +88,7 @@ class Speaker:
             self._end(say)
 
     def give_up(self, say: Say) -> None:
-        """End the draft with what was said so far."""
+        """End the draft with what was said so far.  Raises StaleDraft."""
         if self._floor.is_live(say.draft) and not self._is_over:
             self._end(say)
 
