@@ -349,6 +349,42 @@ def test_a_fault_is_told_and_survived(recognizer, prosody, question, vad_folder)
     assert not thread.is_alive()
 
 
+class UntilIdle(Mailbox):
+    """Ends the thread's work as soon as that waits for a message, or after it looked in vain a thousand times."""
+
+    def __init__(self, stop: object, *messages: object):
+        super().__init__("hear", 10_000)
+        self._stop, self._looks = stop, 1000
+        for message in messages:
+            self.put(message)
+
+    def get(self, timeout_s: float | None = None):
+        message = super().get(0)
+        self._looks -= message is None
+        return self._stop if message is None and (timeout_s != 0 or not self._looks) else message
+
+
+def heard_until_idle(listener: Listener, *messages: object) -> list[object]:
+    outbox, stop = Mailbox("main", 10_000), object()
+    run(UntilIdle(stop, *messages), outbox, listener, stop)
+    return [outbox.get(0) for _ in range(len(outbox))]
+
+
+def test_a_recognizer_that_can_not_begin_anew_costs_no_more_than_the_turn(listener, recognizer, question, vad_folder, monkeypatch):
+    heard = list(frames(question, vad_folder))
+    with monkeypatch.context() as ill:
+        ill.setattr(recognizer, "start", lambda: 1 / 0)
+        events = heard_until_idle(listener, Listen(1, 0), *heard)
+    assert [event.what.split()[0] for event in events] == ["ZeroDivisionError"]
+    assert kinds(heard_until_idle(listener, Listen(2, 0), *heard), Pause)[-1].turn == 2
+
+
+def test_what_fails_again_at_once_does_not_fail_without_a_pause(listener, recognizer, monkeypatch):
+    monkeypatch.setattr(recognizer, "tidy", lambda: 1 / 0)
+    quiet = [Frame(t, np.zeros(512, np.float32), 0.0, False, 0) for t in range(0, 512 * 400, 512)]
+    assert len(kinds(heard_until_idle(listener, *quiet), Fault)) == 1
+
+
 def test_idle_frames_are_cheap(listener):
     """Without a turn to hear, a frame costs next to nothing."""
     frame = Frame(0, np.zeros(512, np.float32), 0.0, False, 0)

@@ -8,6 +8,7 @@ back up.
 import math
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 
 import numpy as np
@@ -300,7 +301,7 @@ def run(mailbox: Mailbox, main: Mailbox, listener: Listener, stop: object = None
     """The hear thread: reads `mailbox` until the message `stop` comes, leaves events in `main`.
 
     A fault of the recognizer or a model ends the turn it was in (main is told, and its deadlines lead on), not the
-    thread.
+    thread, which then waits for the next message: what fails again at once would fail without a pause.
     """
     is_busy = False
     while True:
@@ -309,9 +310,10 @@ def run(mailbox: Mailbox, main: Mailbox, listener: Listener, stop: object = None
             return
         try:
             events = listener.receive(message) if message is not None else listener.work()
+            is_busy = events is not None
         except Exception as error:  # anything a native library throws
-            events = [Fault.of("hear", error)]
-            listener.give_up()
-        is_busy = events is not None
+            events, is_busy = [Fault.of("hear", error)], False
+            with suppress(Exception):  # the next turn starts the recognizer again, and tells when it can't
+                listener.give_up()
         for event in events or []:
             main.put(event)
