@@ -169,6 +169,19 @@ def test_whisper_runs_once_a_pause_however_long_it_gets(whisper, readings, store
     assert len(transcribed) == len(pauses)
 
 
+@pytest.mark.parametrize("first_s, then_s", [(19, 13), (20, 29), (5, 26)])
+def test_whisper_keeps_what_it_understood_before_a_long_part(whisper, monkeypatch, first_s, then_s):
+    """Each second is a word here: with real speech the same seconds may be other words."""
+    monkeypatch.setattr(whisper, "_transcribe", lambda heard: " ".join(f"{second:.0f}" for second in heard[::16_000]))
+    whisper.start()
+    seconds = np.repeat(np.arange(first_s + then_s, dtype=np.float32), 16_000)
+    for part in (seconds[: first_s * 16_000], seconds[first_s * 16_000 :]):
+        whisper.accept(part)
+        text = text_of(whisper)
+        whisper.resume(300.0)
+    assert text.split() == [str(second) for second in range(first_s + then_s)]
+
+
 def test_silence_is_no_text(recognizer):
     recognizer.start()
     hear(recognizer, np.zeros(32_000, np.float32))

@@ -51,8 +51,7 @@ class WhisperRecognizer:
 
     def start(self) -> None:
         self._finished: list[str] = []
-        self._settled = ""
-        self._pieces: list[np.ndarray] = []
+        self._begin_window()
         self._is_settled = True
 
     def accept(self, samples: np.ndarray) -> None:
@@ -76,16 +75,26 @@ class WhisperRecognizer:
 
     def settle(self) -> list[Reading]:
         if not self._is_settled:
-            heard = np.concatenate(self._pieces)[-LONGEST_WINDOW_SAMPLES:]
-            self._pieces = [heard]
+            heard = np.concatenate(self._pieces)
+            if len(heard) > LONGEST_WINDOW_SAMPLES:  # what was understood up to the last pause stays as it is
+                heard = heard[self._settled_samples :][-LONGEST_WINDOW_SAMPLES:]
+                self._finish()
+            self._pieces, self._settled_samples = [heard], len(heard)
             self._settled = self._transcribe(heard)
             self._is_settled = True
         return [Reading(self.partial())]
 
     def resume(self, paused_ms: float) -> None:
-        if self._is_settled and sum(map(len, self._pieces)) > SEGMENT_SAMPLES:
-            self._finished.append(self._settled)
-            self._settled, self._pieces = "", []
+        if self._is_settled and self._settled_samples > SEGMENT_SAMPLES:
+            self._finish()
+
+    def _finish(self) -> None:
+        self._finished.append(self._settled)
+        self._begin_window()
+
+    def _begin_window(self) -> None:
+        self._pieces: list[np.ndarray] = []
+        self._settled, self._settled_samples = "", 0  # the text of so many of them, at the last pause
 
     def _transcribe(self, samples: np.ndarray) -> str:
         features = log_mel(samples, window_samples(len(samples)))
