@@ -10,7 +10,6 @@ from device.audio.portaudio import find_device, open_portaudio
 from device.audio.profiles import SoundCard, sound_card
 from device.config import Config, find
 from device.errors import NodError
-from device.hear.first_layer import has_first_layer
 from device.hear.static_graph import is_static
 from device.models import ModelStore
 from device.reply.tools import tool_names
@@ -53,14 +52,24 @@ def _models(config: Config) -> Iterator[Finding]:
         store = ModelStore(config.paths.models_dir())
         for name, role in _wanted(config, store):
             yield _model(store, name, role)
-            if name == "vosk-small-en" and store.has(name) and not is_static(store.folder / name):
-                why = "so Nod understands a little less, 10 to 100 ms later"
-                yield "warn", f"The recognizer's graph isn't put together, {why}; 'nod models fetch' does it or says why not."
-            graph = store.folder / name / f"{name}.onnx"
-            if role == "voice" and store.has(name) and not is_split(graph, digest_of(graph)):
-                yield "warn", not_split(name)
+            if store.has(name):
+                yield from _made(store, name, role)
     except NodError as error:
         yield "fail", str(error)
+
+
+def _made(store: ModelStore, name: str, role: str) -> Iterator[Finding]:
+    """What is wrong with what was made of a model when it was fetched."""
+    graph = store.folder / name / f"{name}.onnx"
+    if name == "vosk-small-en" and not is_static(store.folder / name):
+        why = "so Nod understands a little less, 10 to 100 ms later"
+        yield "warn", f"The recognizer's graph isn't put together, {why}; 'nod models fetch' does it or says why not."
+    elif role == "voice" and not is_split(graph, digest_of(graph)):
+        yield "warn", not_split(name)
+    else:
+        for path in store.damaged(name):
+            severity = "warn" if role == "voice" else "fail"  # it speaks whole phrases then
+            yield severity, f"{path}, made for the {role}, is missing or corrupt; run 'nod models fetch {name}'."
 
 
 def _wanted(config: Config, store: ModelStore) -> list[tuple[str, str]]:
@@ -80,11 +89,9 @@ def _wanted(config: Config, store: ModelStore) -> list[tuple[str, str]]:
 
 def _model(store: ModelStore, name: str, role: str) -> Finding:
     try:
-        folder = store.path(name)
+        store.path(name)
     except NodError as error:
         return "fail", f"The model for the {role} can't be used: {error}"
-    if name == "smart-turn" and not has_first_layer(folder):
-        return "fail", f"The model for the {role} isn't ready to be used; run 'nod models fetch {name}'."
     return "ok", f"The model for the {role}, {name}, is there, and every file of it is the right one."
 
 

@@ -228,6 +228,29 @@ class ModelStore:
                     print(f"{model.name}: its graph isn't put together, since {why_not}. Without that Nod understands a "
                           "little less, 10 to 100 ms later.", flush=True)  # fmt: skip
 
+    def damaged(self, name: str) -> list[Path]:
+        """What was made of a fetched model (`_derive`) and is needed, but isn't as it was made: read whole, or loaded.
+
+        Fetching makes it anew.  None where it can be done without and was never made.
+        """
+        from device.hear.first_layer import first_layer_path
+        from device.hear.prosody import Prosody
+        from device.hear.static_graph import is_whole, static_path
+        from device.speak.split import damaged_parts
+
+        model, folder = self.model(name), self.folder / name
+        if model.role == "voice":
+            graphs = [folder / file.path for file in model.files if file.path.endswith(".onnx")]
+            return [part for graph in graphs for part in damaged_parts(graph)]
+        if model.role == "end of turn":
+            try:
+                Prosody(folder)
+            except ModelError:
+                return [first_layer_path(folder)]
+        elif static_path(folder).exists() and not is_whole(folder):
+            return [static_path(folder)]
+        return []
+
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the store's lock: two fetches at once would download everything twice."""
@@ -276,16 +299,20 @@ def list_command(folder: Path) -> int:
 
 
 def verify_command(folder: Path) -> int:
-    """`nod models verify`: every file read and compared.  Exit status 1 when one that is needed isn't right."""
+    """`nod models verify`: every file read and compared, also those made of a model.  Exit status 1 when one that is needed isn't right."""
     store = ModelStore(folder)
     wrong = 0
     for model in store.models.values():
         state = store.state(model.name)
+        damaged = store.damaged(model.name) if state == "ok" else []
+        state = "corrupt" if damaged else state
         needed = not (state == "missing" and (model.optional or model.role == "dev"))
         print(f"  {model.name:<17} {state}{'' if needed else ' (not needed)'}")
         for file, its_state in store.check(model.name) if state == "corrupt" else ():
             if its_state != "ok":
                 print(f"    {folder / model.name / file.path} is {its_state}")
+        for path in damaged:
+            print(f"    {path}, made of it, is missing or corrupt")
         wrong += needed and state != "ok"
     if wrong:
         print("Run 'nod models fetch' to put this right.")

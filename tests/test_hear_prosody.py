@@ -13,7 +13,7 @@ from device.bench.turn_score import roc_area
 from device.errors import ModelError
 from device.events import samples
 from device.hear import prosody
-from device.hear.first_layer import MODEL, first_layer_path, has_first_layer, take_first_layer
+from device.hear.first_layer import MODEL, first_layer_path, take_first_layer
 from device.hear.mel import log_mel_end
 from device.hear.prosody import HEARD_SAMPLES, Head, Prosody
 from device.speak.voice import Voice
@@ -115,7 +115,7 @@ def test_of_what_is_no_smart_turn_no_layer_is_taken(store, tmp_path):
             (tmp_path / MODEL).write_bytes(content)
         with pytest.raises(ModelError, match=why):
             take_first_layer(tmp_path / MODEL)
-        assert not has_first_layer(tmp_path)
+        assert not first_layer_path(tmp_path).exists()
     with pytest.raises(ModelError, match="nod models fetch"):
         Prosody(tmp_path)
 

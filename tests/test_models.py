@@ -3,6 +3,7 @@
 import hashlib
 import http.server
 import re
+import shutil
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -14,10 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device import download, models
+from device import check, download, models
+from device.config import Config, Paths
 from device.download import Url, bar_text
 from device.errors import ModelError
 from device.models import ModelStore, read_manifest
+from device.speak.split import decoder_path
 
 CONTENT = {"a.onnx": bytes(range(256)) * 800, "graph/b.fst": b"Gr" * 1000}
 
@@ -414,3 +417,29 @@ def test_the_real_models_verify(store):
 def test_the_voice_was_split(store):
     folder = store.path("en_US-joe-medium")
     assert list(folder.glob("*encoder*.onnx")) and list(folder.glob("*decoder*.onnx"))
+
+
+def test_what_was_made_of_the_models_is_compared_too_and_made_anew(store, vosk_folder, tmp_path, capsys):
+    for name in ("smart-turn", "en_US-joe-medium"):
+        shutil.copytree(store.path(name), tmp_path / name)
+    for name in ("silero-vad", "wake-words", "smollm2-135m", "vosk-small-en", "whisper-tiny-en"):
+        (tmp_path / name).symlink_to(store.path(name))
+    mine = ModelStore(tmp_path)
+    names = ("smart-turn", "en_US-joe-medium")
+    mine.fetch(names)
+    whole = [models.verify_command(tmp_path)]
+    parts = [*tmp_path.glob("smart-turn/*.first-layer-*.onnx"), decoder_path(tmp_path / names[1] / f"{names[1]}.onnx")]
+    for part in parts:
+        part.write_bytes(bytes(part.stat().st_size))
+    capsys.readouterr()
+    damaged = models.verify_command(tmp_path)
+    told = capsys.readouterr().out
+    checked = [found for found in check._models(Config(paths=Paths(models=str(tmp_path)))) if "made for the" in found[1]]
+    mine.fetch(names)
+    whole.append(models.verify_command(tmp_path))
+    assert whole == [0, 0] and damaged == 1 and all(f"{part}, made of it," in told for part in parts)
+    assert [(severity, path in told) for (severity, told), path in zip(checked, map(str, parts), strict=True)] == [
+        ("fail", True),
+        ("warn", True),
+    ]
+    assert all(f"run 'nod models fetch {name}'" in told for (_, told), name in zip(checked, names, strict=True))

@@ -23,6 +23,7 @@ from device.events import Word
 from device.speak.graphs import Scales, SplitGraph, WholeGraph, windows
 from device.speak.split import (
     Graph,
+    damaged_parts,
     decoder_path,
     digest_of,
     encoder_path,
@@ -145,17 +146,33 @@ def test_a_voice_that_lost_a_part_speaks_whole_phrases_and_is_split_again(folder
     assert split_voice(small_voice) and Voice(small_voice.parent, MODEL).is_split
 
 
+@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: bytes(len(data))], ids=["half", "zeros"])
+@pytest.mark.parametrize("part", [encoder_path, flow_path, decoder_path])
+def test_a_voice_with_a_damaged_part_speaks_whole_phrases_and_is_split_again(folder, small_voice, part, damage):
+    settings = small_voice.with_suffix(".onnx.json")
+    settings.write_bytes((folder / settings.name).read_bytes())
+    split_voice(small_voice)
+    assert damaged_parts(small_voice) == []
+    part(small_voice).write_bytes(damage(part(small_voice).read_bytes()))
+    left = Voice(small_voice.parent, MODEL)
+    assert not left.is_split and left.say("It speaks.")[0].size
+    assert damaged_parts(small_voice) == [part(small_voice)]
+    assert split_voice(small_voice) and damaged_parts(small_voice) == [] and Voice(small_voice.parent, MODEL).is_split
+
+
 def test_a_voice_whose_flow_can_not_be_cut_off_misses_no_part(small_voice, monkeypatch):
     monkeypatch.setattr(Graph, "drawn", lambda graph, latent: None)
     split_voice(small_voice)
     assert is_split(small_voice, digest_of(small_voice)) and not flow_path(small_voice).exists()
+    assert damaged_parts(small_voice) == []
 
 
-def test_parts_from_before_it_was_noted_which_there_are_stay_in_use(small_voice):
+def test_parts_from_before_it_was_noted_how_they_were_made_stay_in_use_until_the_next_fetch(small_voice):
     split_voice(small_voice)
     stamp = json.loads(stamp_path(small_voice).read_text())
     stamp_path(small_voice).write_text(json.dumps({name: stamp[name] for name in ("version", "source_sha256")}))
-    assert is_split(small_voice, digest_of(small_voice))
+    assert is_split(small_voice, digest_of(small_voice)) and damaged_parts(small_voice) == []
+    assert split_voice(small_voice) and json.loads(stamp_path(small_voice).read_text()) == stamp
 
 
 def test_nod_check_tells_of_a_voice_that_is_not_split(folder, tmp_path):

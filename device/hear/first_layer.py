@@ -30,11 +30,6 @@ def first_layer_path(folder: Path) -> Path:
     return folder / MODEL.replace(".onnx", f".first-layer-v{_VERSION}.onnx")
 
 
-def has_first_layer(folder: Path) -> bool:
-    """Whether that file is there; it isn't read."""
-    return first_layer_path(folder).exists()
-
-
 def take_first_layer(model: Path) -> None:
     """Write the first layer of `model`, the listed one, beside it, in place of whatever was made of it before.  Takes a
     second; installation only.

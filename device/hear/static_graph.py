@@ -23,6 +23,7 @@ _SOURCES = (
 _TOOLS = ("fstsymbols", "fstcompose", "fstrelabel", "fstconvert")
 _NO_TOOLS = "OpenFst's tools aren't there (Debian: libfst-tools, and libfst22-plugins-base or a higher number)"
 _PLUGIN = "olabel_lookahead-fst.so"
+_LINKS = {"am": "../am", "ivector": "../ivector", "graph/phones": "../../graph/phones"}  # what stays the same
 # The width of the search: twice the work at most, and of 52 recordings three are understood better.
 _SEARCH = {"beam": "13.0", "max-active": "7000"}
 
@@ -38,6 +39,20 @@ def is_static(folder: Path) -> bool:
     return stamp.get("version") == _VERSION and graph.exists() and graph.stat().st_size == stamp.get("graph_bytes")
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether it was put together and all of it is as it was made.  Reads the graph: a second or two on a small machine."""
+    target = static_path(folder)
+    try:
+        return (
+            is_static(folder)
+            and all((target / "conf" / name).read_bytes() == text.encode() for name, text in _settings(folder).items())
+            and all((target / link).exists() for link in _LINKS)
+            and _digest(_graph(folder)) == _stamp(folder).get("graph_sha256")
+        )
+    except OSError:
+        return False  # a file that can't be read isn't as it was made
+
+
 def put_together(folder: Path) -> str | None:
     """Put the graph of the Vosk model in `folder` together.  Half a minute or more, 800 MB of memory, and of disk for as
     long; installation only.
@@ -46,8 +61,7 @@ def put_together(folder: Path) -> str | None:
     """
     target = static_path(folder)
     source = hashlib.sha256(b"".join((folder / file).read_bytes() for file in _SOURCES)).hexdigest()
-    stamp = _stamp(folder)
-    if is_static(folder) and stamp.get("source_sha256") == source and stamp.get("graph_sha256") == _digest(_graph(folder)):
+    if _stamp(folder).get("source_sha256") == source and is_whole(folder):
         return None
     why = _NO_TOOLS
     try:
@@ -93,14 +107,10 @@ def _make(folder: Path, target: Path, plugins: Path) -> None:
     graph = target / "graph"
     graph.mkdir(parents=True)
     (target / "conf").mkdir()
-    for name in ("am", "ivector"):
-        (target / name).symlink_to(Path("..") / name)
-    (graph / "phones").symlink_to(Path("..", "..", "graph", "phones"))
-    shutil.copy(folder / "conf" / "mfcc.conf", target / "conf")
-    settings = (folder / "conf" / "model.conf").read_text()
-    for name, value in _SEARCH.items():
-        settings = re.sub(rf"^--{name}=.*$", f"--{name}={value}", settings, flags=re.M)
-    (target / "conf" / "model.conf").write_text(settings)
+    for link, to in _LINKS.items():
+        (target / link).symlink_to(to)
+    for name, text in _settings(folder).items():
+        (target / "conf" / name).write_text(text)
     # Kaldi's disambiguation symbols have done their work when the halves are composed.
     silent = "".join(f"{symbol} 0\n" for symbol in (folder / "graph" / "disambig_tid.int").read_text().split())
     (graph / "silent.txt").write_text(silent)
@@ -111,6 +121,14 @@ def _make(folder: Path, target: Path, plugins: Path) -> None:
         if needed_no_more:
             needed_no_more.unlink()
     (graph / "silent.txt").unlink()
+
+
+def _settings(folder: Path) -> dict[str, str]:
+    """The files in conf/: the model's, with another search."""
+    sound, search = ((folder / "conf" / name).read_text() for name in ("mfcc.conf", "model.conf"))
+    for name, value in _SEARCH.items():
+        search = re.sub(rf"^--{name}=.*$", f"--{name}={value}", search, flags=re.M)
+    return {"mfcc.conf": sound, "model.conf": search}
 
 
 def _commands(source: Path, graph: Path) -> Iterator[tuple[list[str | Path], Path | None]]:

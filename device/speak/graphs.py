@@ -4,6 +4,7 @@ Used by one thread at a time.  Native calls release the GIL; none takes longer t
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -149,8 +150,11 @@ class WholeGraph:
 
 
 def load_graph(voice: Path, digest: str, hop_samples: int, threads: int = 1) -> SplitGraph | WholeGraph:
-    """Load the split voice where it is, else the whole.  digest: of the voice's file.  Raises ModelError."""
-    return (SplitGraph if is_split(voice, digest) else WholeGraph)(voice, hop_samples, threads)
+    """Load the split voice where it is and can be, else the whole.  digest: of the voice's file.  Raises ModelError."""
+    if is_split(voice, digest):
+        with suppress(ModelError):  # a damaged part costs an early first sound, not the voice
+            return SplitGraph(voice, hop_samples, threads)
+    return WholeGraph(voice, hop_samples, threads)
 
 
 def session(path: Path, threads: int) -> ort.InferenceSession:
@@ -163,7 +167,7 @@ def session(path: Path, threads: int) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions have no common base but this
-        raise ModelError(f"{path}: the voice can't be loaded ({error}); run `nod models verify`.") from error
+        raise ModelError(f"{path}: the voice can't be loaded ({error}); run `nod models fetch`.") from error
 
 
 def _feed(ids: list[int], scales: Scales, speaker: int | None) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from device.errors import ModelError
 
@@ -37,17 +37,29 @@ def decoder_path(voice: Path) -> Path:
     return voice.with_suffix(".decoder.onnx")
 
 
+_PARTS = {"encoder": encoder_path, "flow": flow_path, "decoder": decoder_path}
+
+
 def stamp_path(voice: Path) -> Path:
     """Where it is noted of which voice the halves are; written last, so halves without it are unfinished."""
     return voice.with_suffix(".split.json")
 
 
 def is_split(voice: Path, digest: str) -> bool:
-    """Whether usable parts of this very voice lie beside it.  digest: `digest_of` its file."""
+    """Whether the parts of this very voice lie beside it, as large as they were made; they aren't read, which would take
+    half a second at every start.  digest: `digest_of` its file."""
     stamp = _stamp(voice)
     are_its = stamp.get("version") == _VERSION and stamp.get("source_sha256") == digest
-    parts = [encoder_path, decoder_path, *([flow_path] if stamp.get("flow", True) else [])]
-    return are_its and all(part(voice).exists() for part in parts)
+    parts = [encoder_path(voice), decoder_path(voice), *([flow_path(voice)] if stamp.get("flow", True) else [])]
+    sizes = {path: made["bytes"] for path, made in _made(voice, stamp).items()}
+    return are_its and all(path.exists() and path.stat().st_size == sizes.get(path, path.stat().st_size) for path in parts)
+
+
+def damaged_parts(voice: Path) -> list[Path]:
+    """Those parts that aren't as they were made, found by reading them whole.  None of a voice that isn't split, or was
+    before it was noted how they were made."""
+    made = _made(voice, _stamp(voice))
+    return [path for path, its in made.items() if not path.exists() or _description(path) != its]
 
 
 def not_split(name: str) -> str:
@@ -70,11 +82,11 @@ def digest_of(path: Path) -> str:
 def split_voice(voice: Path) -> bool:
     """Split the Piper voice `voice` (.onnx) into its parts, beside it.  Takes seconds; installation only.
 
-    Returns True when the halves are there and belong to this very file, False when its graph can't be split (then older
+    Returns True when the halves are there and those made of this very file, False when its graph can't be split (then older
     halves are removed and the voice is spoken in whole phrases).  Raises ModelError when it can't be read or written.
     """
     digest = digest_of(voice)
-    if is_split(voice, digest):
+    if is_split(voice, digest) and _made(voice, _stamp(voice)) and not damaged_parts(voice):
         return True
     try:
         for stale in (stamp_path(voice), encoder_path(voice), flow_path(voice), decoder_path(voice)):
@@ -109,7 +121,8 @@ def _split(voice: Path, digest: str) -> bool:
         _extract(voice, [frames, mask, *sorted(graph.inputs_of(cut) & {"sid"})], [cut], flow_path(voice))
     _extract(voice, sorted(graph.inputs_of(cut)), [*(drawn or [cut]), durations], encoder_path(voice))
     _extract(voice, [cut, *sorted(beside)], [audio], decoder_path(voice))
-    stamp = {"version": _VERSION, "source_sha256": digest, "flow": drawn is not None}
+    made = {name: _description(path(voice)) for name, path in _PARTS.items() if path(voice).exists()}
+    stamp = {"version": _VERSION, "source_sha256": digest, "flow": drawn is not None, "parts": made}
     _write(stamp_path(voice), json.dumps(stamp).encode())
     return True
 
@@ -135,11 +148,20 @@ def _finish(partial: Path, path: Path) -> None:
     partial.replace(path)
 
 
-def _stamp(voice: Path) -> dict[str, object]:
+def _stamp(voice: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(stamp_path(voice).read_text()))
     except (FileNotFoundError, ValueError):
         return {}  # none, or not ours: then the voice isn't split
+
+
+def _made(voice: Path, stamp: dict[str, Any]) -> dict[Path, dict[str, Any]]:
+    """What the parts were when they were made; nothing where that wasn't noted."""
+    return {_PARTS[name](voice): its for name, its in stamp.get("parts", {}).items()}
+
+
+def _description(part: Path) -> dict[str, Any]:
+    return {"bytes": part.stat().st_size, "sha256": digest_of(part)}
 
 
 class Graph:
