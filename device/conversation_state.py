@@ -1,5 +1,6 @@
 """What the conversation knows, the settings it goes by, and the moves that several phases share."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -7,6 +8,7 @@ from device import events as ev
 from device.config import Config
 from device.events import samples
 from device.said_over import Verdict
+from device.speak.speakable import clean
 
 Phase = Literal["idle", "listening", "hearing", "pausing", "thinking", "speaking", "ducked"]
 
@@ -272,13 +274,27 @@ def part(state: State, event: ev.PlayoutEnded, rules: Rules) -> Result:
 
 
 def unheard(text: str, heard: tuple[str, ...]) -> str:
-    """What of `text` comes after its words `heard`, whatever became of the spaces between them."""
-    left = sum(len(word) for word in "".join(heard).split())
-    for place, letter in enumerate(text):
-        if left == 0:
-            return text[place:].strip()
-        left -= not letter.isspace()
+    """What of `text` comes after its words `heard`: whole words, without markup and pictures, which nobody hears.
+
+    Words are known by their letters and digits: signs are heard with the word before them, or not at all.
+    """
+    text, heard_to = clean(text), 0
+    left = [letters for word in heard for letters in map(_letters, word.split()) if letters]
+    for word in re.finditer(r"\S+", text):
+        letters = _letters(word[0])
+        if not letters:
+            continue
+        # Where the voice got a link or a tag in two phrases, it said the address with a word, or words that aren't here.
+        same = [left[0].startswith(letters), *(other == letters for other in left[1:])] if left else []
+        if True not in same:
+            return text[heard_to:].strip()
+        del left[: same.index(True) + 1]
+        heard_to = word.end()
     return ""
+
+
+def _letters(word: str) -> str:
+    return "".join(letter for letter in word if letter.isalnum())
 
 
 def remember(state: State, exchange: ev.Exchange, draft: int, rules: Rules) -> Result:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from device import events as ev
@@ -12,6 +12,8 @@ from device.conversation import start, step
 from device.conversation_state import remember, rules_from, unheard
 from device.events import samples
 from device.reply.timers import MOST_TIMERS
+from device.speak.phrases import Phrases
+from device.speak.speakable import speakable
 
 RULES = rules_from(Config())
 OPEN = rules_from(Config(), always_open=True)
@@ -768,6 +770,47 @@ def test_what_was_cut_before_its_first_sound_is_known_by_the_playouts_answer():
 def test_what_was_not_heard_is_the_rest(words, count):
     heard = tuple(words[:count])
     assert unheard("  ".join(words), heard) == "  ".join(words[count:])
+
+
+def as_heard(text: str) -> list[str]:
+    """A reply's words as the playout tells of them."""
+    return [token.written for phrase in Phrases(5).add(text, last=True) for token in speakable(phrase.text)]
+
+
+def letters_of(heard: list[str]) -> list[str]:
+    words = ("".join(filter(str.isalnum, word)) for told in heard for word in told.split())
+    return [word for word in words if word]
+
+
+WRITTEN = (
+    "Milk and eggs are on the list. I'm happy, 4 PM. $3 5% a A — & - * 😊 👍🏽 1️⃣ ok👍fine 3°C **bold** ~~gone~~ `code` (aside) “quoted” "
+    "snake_case <b>loud</b> one<br>two < > [link](https://a.b/c) ```python cafe\u0301"
+).split() + ["\n- item", "\n• item", "\n## Title", "\n\n", "[two words](https://a.b/c)", "![a picture](d.png)", "**both of them**"]
+
+
+@given(st.lists(st.sampled_from(WRITTEN), max_size=40).map(" ".join), st.integers(0, 50))
+@example("I'm happy 😊 to help you today", 4)
+@example("• Milk and eggs are on the list", 4)
+def test_after_what_was_heard_of_any_text_a_reply_goes_on_with_the_next_word(text, count):
+    heard = as_heard(text)
+    left, wanted = letters_of(as_heard(unheard(text, tuple(heard[:count])))), letters_of(heard[count:])
+    # Where a phrase cuts a link, its address is said with its last word.
+    assert len(left) == len(wanted)
+    assert all(word.startswith(other) or other.startswith(word) for word, other in zip(left, wanted, strict=True))
+
+
+@pytest.mark.parametrize(
+    "heard, left",
+    [
+        ("See", "the big page & more."),
+        ("See <a", "the big page & more."),
+        ('See <a href="a.b"> the', "big page & more."),
+        ("See the big page](https://a.b)", "& more."),
+        ("See the big page & more.", ""),
+    ],
+)
+def test_of_markup_that_a_phrase_cut_no_more_than_a_word_is_lost(heard, left):
+    assert unheard('See <a href="a.b">the [big page](https://a.b) & more. 😊', tuple(heard.split())) == left
 
 
 NODDING = replace(OPEN, nod=True)
