@@ -1,6 +1,5 @@
 """What the conversation knows, the settings it goes by, and the moves that several phases share."""
 
-import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -8,7 +7,6 @@ from device import events as ev
 from device.config import Config
 from device.events import samples
 from device.said_over import Verdict
-from device.speak.speakable import clean
 
 Phase = Literal["idle", "listening", "hearing", "pausing", "thinking", "speaking", "ducked"]
 
@@ -152,7 +150,7 @@ class State:
 
 
 Result = tuple[State, list[object]]
-_QUEUED_MAX = 40  # as many timers as there may be, and what was begun before the start; the oldest is given up for a newer
+QUEUED_MAX = 40  # as many timers as there may be, and what was begun before the start; the oldest is given up for a newer
 PARTINGS_MAX = 8  # each is answered within a block or two
 
 
@@ -182,7 +180,7 @@ def open_for(state: State, rules: Rules, window: int) -> State:
 def announce(state: State, event: ev.Announcement, rules: Rules) -> Result:
     """Speak unasked.  Only when nobody else has the floor; otherwise it waits."""
     if state.phase not in ("idle", "listening"):
-        return replace(state, queued=(state.queued + (event,))[-_QUEUED_MAX:]), []
+        return replace(state, queued=(state.queued + (event,))[-QUEUED_MAX:]), []
     state, commands = new_draft(state)
     state = replace(
         state,
@@ -239,73 +237,6 @@ def drop_draft(state: State) -> Result:
     return (state, []) if state.prepared is None or state.committed else new_draft(state)
 
 
-def give_up(state: State, is_repair: bool = False) -> Result:
-    """Drop the live draft, if one is to be heard.  The playout tells what was heard of it (`part`)."""
-    if state.phase not in ("thinking", "speaking", "ducked"):
-        return state, []
-    commands: list[object] = [ev.Cut(state.draft)]
-    parting = Parting(state.draft, state.user, true_text(state), is_repair, state.announced)
-    state, advance = new_draft(replace(state, partings=(*state.partings, parting)[-PARTINGS_MAX:]))
-    return state, advance + commands
-
-
-def true_text(state: State) -> str:
-    """What the reply says, without what is true only once a tool has acted that hasn't yet."""
-    return state.reply_text[: state.gated_from]
-
-
-def part(state: State, event: ev.PlayoutEnded, rules: Rules) -> Result:
-    """A reply that was cut has ended: what was heard of it is what counts."""
-    parting = next(p for p in state.partings if p.draft == event.draft)
-    state = replace(state, partings=tuple(p for p in state.partings if p is not parting))
-    heard = " ".join(event.heard)
-    if parting.announced and not heard:
-        return replace(state, queued=(parting.announced, *state.queued)[:_QUEUED_MAX]), []
-    if not heard and (parting.is_repair or not parting.user):
-        return state, []
-    left = unheard(parting.text, event.heard)
-    exchange = ev.Exchange(parting.user, heard, event.was_cut, left if event.was_cut else "")
-    state, commands = remember(state, exchange, event.draft, rules)
-    if state.prepared is None or state.committed:
-        return state, commands
-    # What was said over the reply was prepared in the same moment, by a history without it: "repeat that".
-    state, anew = draft_of(state, state.prepared)
-    return state, commands + anew
-
-
-def unheard(text: str, heard: tuple[str, ...]) -> str:
-    """What of `text` comes after its words `heard`: whole words, without markup and pictures, which nobody hears.
-
-    Words are known by their letters and digits: signs are heard with the word before them, or not at all.
-    """
-    text, heard_to = clean(text), 0
-    left = [letters for word in heard for letters in map(_letters, word.split()) if letters]
-    for word in re.finditer(r"\S+", text):
-        letters = _letters(word[0])
-        if not letters:
-            continue
-        # Where the voice got a link or a tag in two phrases, it said the address with a word, or words that aren't here.
-        same = [left[0].startswith(letters), *(other == letters for other in left[1:])] if left else []
-        if True not in same:
-            return text[heard_to:].strip()
-        del left[: same.index(True) + 1]
-        heard_to = word.end()
-    return ""
-
-
-def _letters(word: str) -> str:
-    return "".join(letter for letter in word if letter.isalnum())
-
-
-def remember(state: State, exchange: ev.Exchange, draft: int, rules: Rules) -> Result:
-    """Into the history, which is what the next replies go by."""
-    history = state.history + (exchange,)
-    if len(history) > rules.history_turns:
-        # Half of it at once: whenever its beginning changes, the model reads all of it again, for a second or two.
-        history = history[len(history) - (rules.history_turns + 1) // 2 :]
-    return replace(state, history=history), [ev.Remember(exchange, draft)]
-
-
 def floor_is_free(state: State, rules: Rules, heard_t: int = 0) -> Result:
     """Nobody has anything to say: the user may go on without the wake word.
 
@@ -340,16 +271,6 @@ def draft_of(state: State, text: str) -> Result:
     state, commands = new_draft(state)
     state = replace(state, prepared=text)
     return state, commands + [ev.Prepare(state.turn, state.draft, text, state.history)]
-
-
-def nothing_to_say(state: State, rules: Rules) -> Result:
-    exchange = ev.Exchange(state.user, "")
-    state, commands = remember(state, exchange, state.draft, rules)
-    if state.quiet and not rules.always_open:
-        # Whoever wants silence isn't answered by the next thing said in the room.
-        return replace(state, phase="idle", deadline=None), [*commands, ev.StopListening(state.turn)]
-    state, rest = floor_is_free(state, rules)
-    return state, commands + rest
 
 
 def fill(state: State, rules: Rules) -> Result:

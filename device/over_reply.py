@@ -10,7 +10,8 @@ words only holds it, and only while the near-end detector is certain that it isn
 from dataclasses import replace
 
 from device import events as ev
-from device.conversation_state import Result, Rules, State, answered, fresh, give_up, open_for
+from device.conversation_state import Result, Rules, State, answered, fresh, open_for
+from device.heard import give_up
 from device.said_over import Verdict, judge
 from device.user_turn import pause
 

@@ -11,14 +11,10 @@ from device.conversation_state import (
     State,
     fill,
     floor_is_free,
-    give_up,
     new_draft,
-    nothing_to_say,
-    part,
-    remember,
     sounds_next,
-    true_text,
 )
+from device.heard import give_up, nothing_to_say, part, remember, true_text
 from device.over_reply import reply_ends
 
 

@@ -10,14 +10,13 @@ from device.conversation_state import (
     drop_draft,
     fill,
     fresh,
-    give_up,
     listen,
     new_draft,
-    nothing_to_say,
     prepare,
     sounds_next,
 )
 from device.events import samples
+from device.heard import give_up, nothing_to_say
 from device.said_over import calls_to_stop, goes_on_with, judge
 
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from device import events as ev
 from device.config import Config
 from device.conversation import start, step
-from device.conversation_state import remember, rules_from, unheard
+from device.conversation_state import rules_from
 from device.events import samples
+from device.heard import remember, unheard
 from device.reply.timers import MOST_TIMERS
 from device.speak.phrases import Phrases
 from device.speak.speakable import speakable
