@@ -1,6 +1,7 @@
 """What tools may do when, that each call has one outcome, and that the reply thread survives whatever an agent does."""
 
 import queue
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -73,6 +74,7 @@ class Room:
     """A reply thread with its mailboxes, and tools that write down when they act."""
 
     def __init__(self, folder: Path):
+        self.folder = folder
         self.floor = Floor()
         self.reply, self.speak, self.main = Mailbox("reply", 64), Mailbox("speak", 4096), Mailbox("main", 4096)
         self.hear = Mailbox("hear", 64)
@@ -655,6 +657,27 @@ def test_where_no_thread_can_be_had_main_goes_on_and_what_was_done_stands(room: 
     monkeypatch.setattr(room.office.acts._workers, "begin", none_left)
     room.office.acts.take_back(1)
     assert room.undone == [] and "RuntimeError in " in room.until(Fault)[-1].what
+
+
+@pytest.mark.parametrize("refused", ["INSERT ON longest", "UPDATE ON calls"])
+def test_what_was_done_is_told_and_can_be_taken_back_also_where_that_can_not_be_written_down(room: Room, refused: str) -> None:
+    room.ledger._db.execute(f"CREATE TRIGGER full BEFORE {refused} BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+    room.start(_door)
+    room.prepare(1, "1")
+    room.floor.commit(1)
+    events = room.until(ReplyEnded)
+    assert events[-1].text == "It's open.", "no apology for what was done"
+    kinds = [type(event) for event in events]
+    assert (kinds.count(Acted), kinds.count(ToolEnded), kinds.count(Fault)) == (1, 1, 1)
+    assert _calls(room) == [("door", "done" if "longest" in refused else None, None)]
+    room.floor.advance(2)
+    room.office.acts.take_back(1)
+    room.office.acts.close()
+    assert room.undone == [1]
+    (undo,) = [call for call in room.ledger._calls("1") if call.undoes]
+    other = sqlite3.connect(room.folder / "ledger.sqlite")
+    assert other.execute("SELECT count(*) FROM calls WHERE id = ?", (undo.id,)).fetchone() == (1,), "on the disk"
+    other.close()
 
 
 def test_a_ledger_that_can_not_be_read_keeps_nobody_from_being_answered(room: Room, monkeypatch) -> None:

@@ -225,18 +225,29 @@ class _Job:
             self._office.post(Fault.of("tool", error))
             self.end("failed", self.broken)
             raise ToolError("Sorry, that didn't work.") from error
-        self._office.ledger.took(self.tool.name, self.lasted_s() * 1000)
+        lasted_ms = self.lasted_s() * 1000
         self._act.result = result
         if self.end("done", text) and self.tool.acts:
             self._office.post(Acted(self._act.turn, self._act.draft))
+        try:
+            self._office.ledger.took(self.tool.name, lasted_ms)
+        except Exception as error:  # a figure less; what was done is done
+            self._office.post(Fault.of("tool", error))
         return result
 
     def end(self, outcome: Any, result: str) -> bool:
-        """Give the call its outcome; False when it has one (see `Ledger.end`)."""
+        """Give the call its outcome; False when it has one (see `Ledger.end`).
+
+        Where that can't be written down, it is told all the same; of an act the next start says that nobody knows.
+        """
         act = self._act
         # What was cancelled did nothing: there is nothing to tell.
         owed = act.tool.acts and outcome != "cancelled" and not self._office.floor.is_live(act.draft)
-        is_first = self._office.ledger.end(act.call, outcome, result, owed)
+        try:
+            is_first = self._office.ledger.end(act.call, outcome, result, owed)
+        except Exception as error:
+            self._office.post(Fault.of("tool", error))
+            is_first = True
         act.ended.set()
         if is_first:
             self._office.post(ToolEnded(act.turn, act.draft, act.tool.name, outcome, self.lasted_s() * 1000))

@@ -149,15 +149,15 @@ class Ledger:
         bucket = math.ceil(math.log(max(duration_ms, 0.01), _BUCKET_RATIO))
         with self._lock:
             self._flush(False)
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute(
-                "INSERT INTO latency VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1", (tool, bucket)
-            )
-            self._db.execute(
-                "INSERT INTO longest VALUES (?1, ?2) ON CONFLICT DO UPDATE SET max_ms = max(max_ms, ?2)",
-                (tool, duration_ms),
-            )
-            self._db.execute("COMMIT")
+            with self._db:  # where it fails, nothing stays open that the next call's line would wait in
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.execute(
+                    "INSERT INTO latency VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1", (tool, bucket)
+                )
+                self._db.execute(
+                    "INSERT INTO longest VALUES (?1, ?2) ON CONFLICT DO UPDATE SET max_ms = max(max_ms, ?2)",
+                    (tool, duration_ms),
+                )
             self._latency.pop(tool, None)
 
     def latency(self, tool: str) -> Latency | None:
