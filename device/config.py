@@ -14,9 +14,15 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from device.errors import ConfigError
 
 
-def _key(default: Any, low: float | None = None, high: float | None = None, each: tuple[str, ...] | None = None) -> Any:
-    """A setting: default value, inclusive range of a number, or the names a table of numbers may hold."""
-    rules = {"low": low, "high": high, "each": each}
+def _key(
+    default: Any,
+    low: float | None = None,
+    high: float | None = None,
+    each: tuple[str, ...] | None = None,
+    is_folder: bool = False,
+) -> Any:
+    """A setting: default value, inclusive range of a number, the names a table of numbers may hold, or that it's a folder."""
+    rules = {"low": low, "high": high, "each": each, "is_folder": is_folder}
     if isinstance(default, dict):
         return field(default_factory=default.copy, metadata=rules)
     return field(default=default, metadata=rules)
@@ -24,8 +30,8 @@ def _key(default: Any, low: float | None = None, high: float | None = None, each
 
 @dataclass(frozen=True)
 class Paths:
-    models: str = ""
-    state: str = ""
+    models: str = _key("", is_folder=True)
+    state: str = _key("", is_folder=True)
 
     def models_dir(self) -> Path:
         """Folder of the model files: the key, $NOD_MODELS, or the user's cache."""
@@ -114,7 +120,7 @@ class Filler:
     enabled: bool = True
     after_ms: int = _key(0, 0, 5000)
     again_ms: int = _key(2500, 500, 30000)
-    folder: str = ""
+    folder: str = _key("", is_folder=True)
 
     def own_dir(self) -> Path | None:
         """Folder of the user's own recordings, or None without one."""
@@ -164,7 +170,7 @@ def load(path: Path | None) -> Config:
     if path is None:
         return Config()
     try:
-        source = path.read_text(encoding="utf-8")
+        source = path.read_text(encoding="utf-8-sig")  # editors on Windows put a byte order mark in front
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such config file; check the path after --config.") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -173,6 +179,8 @@ def load(path: Path | None) -> Config:
         tables = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}.") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: its lists or tables are nested too deep; no setting needs more than two levels.") from None
     return _Reader(path, source).config(tables)
 
 
@@ -230,10 +238,22 @@ class _Reader:
             value = float(value)
         if type(value) is not hint:
             raise self.error(table, key, f"must be {_WORDS[hint]}, not {value!r}")
+        if hint is str:
+            self.text(table, key, rule, value)
         low, high = rule.get("low"), rule.get("high")
         if low is not None and not low <= value <= high:
             raise self.error(table, key, f"must be from {low} to {high}, not {value}")
         return value
+
+    def text(self, table: str, key: str, rule: Any, value: str) -> None:
+        """Raise ConfigError where it can't be the name of anything."""
+        if "\0" in value:
+            raise self.error(table, key, "must not hold the character \\u0000")
+        try:
+            if rule.get("is_folder"):
+                Path(value).expanduser()
+        except RuntimeError:
+            raise self.error(table, key, f"there is no home folder as in {value!r}; write the whole path") from None
 
     def numbers(self, table: str, key: str, rule: Any, value: Any) -> dict[str, float]:
         """A table of numbers by name, or a list of names that all get the middle of the range."""

@@ -49,6 +49,10 @@ def test_the_commented_file_holds_every_key_with_its_default():
         ("[vad]\nthreshold = 0.3\n", 1, "release: must not be above threshold"),
         ("[turn]\n\n# slow\nmin_wait_ms = 5000\n", 4, "min_wait_ms: must not be above max_wait_ms"),
         ("[voice]\nspeed = 9\n", 2, "must be from 0.5 to 2, not 9"),
+        ("[paths]\nstate = '~nouser/nod'\n", 2, "state: there is no home folder as in '~nouser/nod'; write the whole path"),
+        ("[paths]\nmodels = '~nouser'\n", 2, "models: there is no home folder"),
+        ("[filler]\nfolder = '~nouser/um'\n", 2, "folder: there is no home folder"),
+        ('[paths]\nstate = "a\\u0000b"\n', 2, r"state: must not hold the character \\u0000"),
         ("wake = 5\n", 1, "write \\[wake\\] and its keys below it"),
     ],
 )
@@ -64,6 +68,14 @@ def test_broken_toml_and_missing_files_are_told(tmp_path):
         load(written(tmp_path, "[audio\n"))
     with pytest.raises(ConfigError, match="there is no such config file"):
         load(tmp_path / "nowhere.toml")
+    with pytest.raises(ConfigError, match="config.toml: its lists or tables are nested too deep"):
+        load(written(tmp_path, f"[wake]\nwords = {'[' * 3000}{']' * 3000}\n"))
+
+
+def test_an_editor_may_put_a_byte_order_mark_in_front(tmp_path):
+    assert load(written(tmp_path, "\ufeff[wake]\ntimeout_s = 4\n")).wake.timeout_s == 4.0
+    with pytest.raises(ConfigError, match="config.toml, line 2: "):
+        load(written(tmp_path, "\ufeff[wake]\ntimeout_s = 99\n"))
 
 
 def test_a_whole_number_will_do_for_a_number(tmp_path):
