@@ -29,14 +29,14 @@ def read_wave(path: Path) -> np.ndarray:
         why = str(error) or "it is cut short"
         raise WaveError(f"{path}: not a WAV recording that can be read ({why}); convert it to 16-bit PCM WAV.") from None
     values = _decode(raw[: len(raw) // (width * channels) * width * channels], width)
-    if not values.size:
-        raise WaveError(f"{path}: the recording is empty.")
     mono = np.ascontiguousarray(values.reshape(-1, channels)[:, 0])
-    if rate == SAMPLE_RATE_HZ:
-        return mono
-    import soxr
+    if rate != SAMPLE_RATE_HZ:
+        import soxr
 
-    return soxr.resample(mono, rate, SAMPLE_RATE_HZ).astype(np.float32)
+        mono = soxr.resample(mono, rate, SAMPLE_RATE_HZ).astype(np.float32)
+    if not mono.size:  # one sample at 48 kHz is none at 16 kHz
+        raise WaveError(f"{path}: the recording is empty.")
+    return mono
 
 
 def _decode(raw: bytes, width: int) -> np.ndarray:

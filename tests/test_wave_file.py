@@ -37,3 +37,14 @@ def test_what_is_no_sound_to_us_is_told(tmp_path, place, value):
     path.write_bytes(data)
     with pytest.raises(WaveError, match=r"broken.wav: not a WAV recording that can be read \(.+\); convert it"):
         read_wave(path)
+
+
+@pytest.mark.parametrize("count, rate_hz", [(0, 16_000), (0, 48_000), (1, 48_000)])
+def test_a_recording_of_nothing_is_told(tmp_path, count, rate_hz):
+    path = tmp_path / "empty.wav"
+    write_wave(path, np.full(count, 0.5, np.float32))
+    data = bytearray(path.read_bytes())
+    data[24:28] = rate_hz.to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(WaveError, match="empty.wav: the recording is empty"):
+        read_wave(path)
