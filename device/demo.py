@@ -15,6 +15,7 @@ import onnxruntime
 
 from device.config import Config
 from device.events import SAMPLE_RATE_HZ
+from device.folder import make_out
 from device.models import ModelStore
 from device.report import print_table, split_reply, write_report
 from device.results import in_place_of_earlier
@@ -63,9 +64,9 @@ def run_demo(config: Config, store: ModelStore, out_dir: Path) -> int:
     a minute.
 
     Prints what happens to stdout.  Returns 0 when Nod replied to what it had to, and to nothing else, else 1.
-    Raises ModelError when a model isn't there.
+    Raises ModelError when a model isn't there, NodError when `out_dir` can't be written.
     """
-    out_dir.mkdir(parents=True, exist_ok=True)
+    make_out(out_dir)
     print("The user's side is being recorded:")
     for line in SCRIPT:
         print(f"  {line.at_s:5.1f} s  {line.text:32} {line.shows}")

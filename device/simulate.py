@@ -17,6 +17,7 @@ from device.config import Config
 from device.conversation_state import State
 from device.daemon import Daemon
 from device.events import SAMPLE_RATE_HZ, samples
+from device.folder import make_out
 from device.models import ModelStore
 from device.service import lock_state
 from device.turn_log import record_line
@@ -83,7 +84,7 @@ def simulate(
     """
     user = read_wave(user_wav)
     store = store or ModelStore(config.paths.models_dir())
-    out_dir.mkdir(parents=True, exist_ok=True)
+    make_out(out_dir)
     device = make_device(user, user.size + _LONGEST_TAIL)
     watcher = _Watcher(user.size, on_line)
     with tempfile.TemporaryDirectory(prefix="nod-") as fresh:

@@ -59,6 +59,18 @@ def test_a_recording_is_not_overwritten_by_what_is_said_to_it(tmp_path):
     assert (tmp_path / "out" / "agent.wav").read_bytes() == before
 
 
+@pytest.mark.parametrize("out", ["file", "file/out", "/proc/out", "/proc"])
+@pytest.mark.parametrize("command", ["simulate user.wav", "demo", "bench duplex", "bench wake ."])
+def test_an_out_folder_that_can_not_be_written_is_told_before_anything_is_done(tmp_path, monkeypatch, capsys, command, out):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("somebody's")
+    write_wave(tmp_path / "user.wav", np.zeros(1600, dtype=np.float32))
+    assert main([*command.split(), "--out", out]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"nod: {out}: nothing can be written there (") and told.count("\n") == 1
+    assert "name another folder with --out" in told and (tmp_path / "file").read_text() == "somebody's"
+
+
 def test_a_config_with_a_typing_mistake(tmp_path):
     (tmp_path / "config.toml").write_text("[turn]\nmin_wait = 5\n")
     told = refused(tmp_path, "ask", "what time is it")

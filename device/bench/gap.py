@@ -24,6 +24,7 @@ from device.config import Config
 from device.demo import USER_PITCH
 from device.errors import BenchError
 from device.events import SAMPLE_RATE_HZ
+from device.folder import make_out
 from device.models import ModelStore
 from device.report import read_run
 from device.results import in_place_of_earlier, keep_inputs
@@ -60,7 +61,7 @@ def run_bench(
     recordings = find_recordings(speech_dir)
     keep_inputs([compare, *recordings], out_dir, FILES)
     requests = _orders(recordings, speech_dir, tool_ms) if orders_only else _requests(config, store, recordings)
-    out_dir.mkdir(parents=True, exist_ok=True)
+    make_out(out_dir)
     user, placed = place(requests[:limit], noise_db)
     whose = f"people's recordings in {speech_dir}" if recordings else "all synthesized, for lack of people's recordings"
     print(f"{len(placed)} requests ({whose}), {user.size / SAMPLE_RATE_HZ:.0f} s, live:", flush=True)

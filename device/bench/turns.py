@@ -33,6 +33,7 @@ from device.bench.turn_score import (
 from device.config import Config
 from device.errors import BenchError
 from device.events import SAMPLE_RATE_HZ, samples
+from device.folder import make_out
 from device.hear.turn import TurnModel
 from device.models import ModelStore
 from device.reply.intents import Reader
@@ -75,7 +76,7 @@ def run_turns(config: Config, store: ModelStore, folder: Path | None, out_dir: P
 
     folder: recordings (FLAC or WAV) of one turn each; None: a synthesized voice speaks.  labels: see `read_labels`.
     Raises ModelError, and BenchError when there are no recordings, nothing is understood in any of them, or the labels
-    can't be read; NodError when FILES would overwrite them.
+    can't be read; NodError when FILES can't be written or would overwrite them.
     """
     keep_inputs([labels], out_dir, FILES)
     known = {} if labels is None else read_labels(labels)
@@ -84,7 +85,7 @@ def run_turns(config: Config, store: ModelStore, folder: Path | None, out_dir: P
         raise BenchError(f"{folder}: no FLAC or WAV recordings there that can be read; without a folder a voice speaks.")
     whose = f"{len(paths)} recordings in {folder}" if paths else "a synthesized voice, for lack of a folder of recordings"
     print(f"Turns of {whose}:", flush=True)
-    out_dir.mkdir(parents=True, exist_ok=True)
+    make_out(out_dir)
     clips = _recorded(paths, known) if paths else _synthesized(config, store)
     um = speaker(config, store, _UM_PITCH).say("Um,")[0]
     pauses, wrong = measure(clips, um, config, store)

@@ -18,6 +18,7 @@ from device.bench.requests import read_recording
 from device.config import Config
 from device.errors import BenchError
 from device.events import FRAME_SAMPLES, SAMPLE_RATE_HZ, Frame, WakeConfirmed, WakeWord, samples
+from device.folder import make_out
 from device.hear.recognizer import load_recognizer
 from device.hear.second_look import AFTER_SAMPLES, SecondLook
 from device.models import ModelStore
@@ -46,10 +47,12 @@ class Heard:
 def run_wake(config: Config, store: ModelStore, folder: Path, out_dir: Path) -> dict[str, Any]:
     """Print the table, write `wake.json` to `out_dir`; a quarter of the recordings' length or less.
 
-    Returns what `wake.json` holds.  Raises ModelError, and BenchError when there are no recordings.
+    Returns what `wake.json` holds.  Raises ModelError, NodError when `out_dir` can't be written, BenchError when
+    there are no recordings.
     """
     folder = folder.resolve()
     files = find_files(folder)
+    make_out(out_dir)
     words = [word for word in WORDS if word in config.wake.words or any(holds(file, folder, word) for file in files)]
     look = SecondLook(load_recognizer(config.recognizer.engine, store).glance())
     result: dict[str, Any] = {"folder": str(folder), "words": {}}
@@ -60,7 +63,6 @@ def run_wake(config: Config, store: ModelStore, folder: Path, out_dir: Path) -> 
         ear = _Ear(detector, look)
         heard = [ear.hear(file, str(file.relative_to(folder)), holds(file, folder, word)) for file in files]
         result["words"][word] = {"sensitivity": sensitivity} | summarize(heard)
-    out_dir.mkdir(parents=True, exist_ok=True)
     (out_dir / "wake.json").write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
     print("\n" + "\n".join(table(result["words"])) + f"\n\nFigures, and each mistake: {out_dir / 'wake.json'}")
     return result

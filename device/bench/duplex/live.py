@@ -14,6 +14,7 @@ from device.bench.duplex.people import Utterance
 from device.bench.duplex.score import silence_from
 from device.config import Config
 from device.events import SAMPLE_RATE_HZ, milliseconds, samples
+from device.folder import make_out
 from device.models import ModelStore
 from device.room.device import RoomDevice, Scene, device_in
 from device.room.level import active_dbfs, scaled
@@ -46,7 +47,7 @@ def live(
     Nod was talking), and how well the daemon kept time.  Raises what `simulate` does.
     """
     user, places = user_side(question, orders)
-    out_dir.mkdir(parents=True, exist_ok=True)
+    make_out(out_dir)
     write_wave(out_dir / "user.wav", user)
     made: list[RoomDevice] = []
 

@@ -30,6 +30,7 @@ from device.daemon import Models
 from device.errors import BenchError
 from device.events import SAMPLE_RATE_HZ
 from device.floor import Floor
+from device.folder import make_out
 from device.hear.recognizer import Recognizer
 from device.models import ModelStore
 from device.room.device import Loudspeaker, RoomDevice
@@ -271,12 +272,12 @@ def run_duplex(
     """Measure, print the table, write `duplex.json` and `duplex.html` to `out_dir`; returns what the first holds.
 
     speech_dir: people's orders (FLAC or WAV); without them barge-in is measured with stop words alone.  kinds: echo
-    cancellers; none means all.  Raises BenchError for one that there isn't, ModelError, RoomError, AudioError.
+    cancellers; none means all.  Raises BenchError for one that there isn't, ModelError, RoomError, AudioError, NodError.
     """
     known = cancellers(config)
     if unknown := set(kinds) - set(known):
         raise BenchError(f"nod bench duplex: there is no echo canceller {unknown.pop()!r}; name one of {', '.join(sorted(known))}.")
-    out_dir.mkdir(parents=True, exist_ok=True)
+    make_out(out_dir)
     kinds = kinds or known
     bench = Bench(config, store, speech_dir, size)
     found = (len(bench.orders), len(bench.stop_words), len(bench.noises))
