@@ -2,8 +2,9 @@
 
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from device import echo_report, service
 from device.audio.portaudio import find_device, open_portaudio
@@ -11,13 +12,19 @@ from device.audio.profiles import SoundCard, sound_card
 from device.config import Config, find
 from device.errors import NodError
 from device.hear.static_graph import is_static
+from device.history import History
 from device.models import ModelStore
+from device.reply.ledger import Ledger
+from device.reply.timers import TimerBook
 from device.reply.tools import tool_names
 from device.speak.filler import never_played, played_every_other_time, read_own
 from device.speak.split import digest_of, is_split, not_split
+from device.turn_times import FILE as TURN_TIMES
+from device.turn_times import TurnTimes
 
 # (severity, sentence): "ok" is right, "warn" works but could be better, "fail" would stop the daemon.
 Finding = tuple[str, str]
+_FILES = {"history.sqlite": History, "timers.sqlite": TimerBook, "ledger.sqlite": Ledger, TURN_TIMES: TurnTimes}
 _MARKS = {"ok": " ok ", "warn": "warn", "fail": "FAIL"}
 
 
@@ -170,11 +177,25 @@ def _default(port, side: str) -> dict | None:
 def _state(config: Config) -> Iterator[Finding]:
     folder = config.paths.state_dir()
     try:
-        service.lock_state(folder).close()
+        held = service.lock_state(folder)
     except NodError as error:
         yield "fail", str(error)
-    else:
+        return
+    with held:
+        wrong = [told for name, kind in _FILES.items() if (told := _unusable(folder / name, kind))]
+    yield from (("fail", told) for told in wrong)
+    if not wrong:
         yield "ok", f"History, timers and ledger are kept in {folder}."
+
+
+def _unusable(path: Path, kind: Callable[[Path], Any]) -> str | None:
+    """Why the file can't be used, if it's there: the daemon makes those that aren't, as the user it runs as."""
+    try:
+        if os.path.lexists(path):
+            kind(path).close()
+    except NodError as error:
+        return str(error)
+    return None
 
 
 def _permissions(config: Config) -> Iterator[Finding]:

@@ -1,9 +1,8 @@
 """What was said and heard, in SQLite, so that a restart remembers the conversation.  Main thread only."""
 
-import sqlite3
 from pathlib import Path
 
-from device.errors import NodError
+from device.database import MAIN_WAITS_S, opened
 from device.events import Exchange
 
 _SCHEMA = """
@@ -23,17 +22,12 @@ class History:
 
     def __init__(self, path: Path):
         """Open or create the file.  Raises NodError when it isn't a database that can be used."""
-        try:
-            self._db = sqlite3.connect(path)
-            # One exchange may be lost in a power cut; the file never is, and main never waits for the disk.
-            self._db.execute("PRAGMA journal_mode=WAL")
+        with opened(path, "history", MAIN_WAITS_S) as self._db:
+            # One exchange may be lost in a power cut; the file never is.
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute(_SCHEMA)
             self._db.commit()
-        except sqlite3.Error as error:
-            raise NodError(
-                f"{path}: the history can't be opened ({error}); move the file away to start a new one."
-            ) from None
+            self.latest(1)  # are the columns there?
 
     def remember(self, exchange: Exchange) -> None:
         """Append one exchange and forget the oldest beyond the limit."""

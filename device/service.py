@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from device.errors import AlreadyRunning, NodError
+from device.folder import make_folder
 
 
 def lock_state(folder: Path) -> IO[str]:
@@ -14,25 +15,25 @@ def lock_state(folder: Path) -> IO[str]:
 
     Raises AlreadyRunning, or NodError when the folder can't be written.
     """
+    advice = "set [paths] state in config.toml"
+    make_folder(folder, advice)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         held = open(folder / "nod.lock", "a+", encoding="ascii")
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            held.seek(0)
+            other = held.read().strip() or "unknown"
+            held.close()
+            raise AlreadyRunning(
+                f"{folder}: another Nod (process {other}) uses this state folder; "
+                "stop it, or set [paths] state to another one."
+            ) from None
+        held.truncate(0)
+        held.write(str(os.getpid()))
+        held.flush()
     except OSError as error:
-        raise NodError(
-            f"{folder}: the state folder can't be written ({error.strerror}); set [paths] state in config.toml."
-        ) from None
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        held.seek(0)
-        other = held.read().strip() or "unknown"
-        held.close()
-        raise AlreadyRunning(
-            f"{folder}: another Nod (process {other}) uses this state folder; stop it, or set [paths] state to another one."
-        ) from None
-    held.truncate(0)
-    held.write(str(os.getpid()))
-    held.flush()
+        raise NodError(f"{folder / 'nod.lock'}: can't be written ({error.strerror}); {advice}.") from None
     return held
 
 

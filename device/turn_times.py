@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from device.errors import NodError
+from device.database import MAIN_WAITS_S, opened
 from device.turn_log import TurnRecord
 
 FILE = "turns.sqlite"
@@ -49,20 +49,14 @@ class TurnTimes:
 
     def __init__(self, path: Path):
         """Open or create the file; one of an earlier Nod is kept and extended.  Raises NodError when it can't be used."""
-        try:
-            self._db = sqlite3.connect(path)
-            # A turn may be lost in a power cut; the file never is, and main never waits for the disk.
-            self._db.execute("PRAGMA journal_mode=WAL")
+        with opened(path, "turns' times", MAIN_WAITS_S) as self._db:
+            # A turn may be lost in a power cut; the file never is.
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute(_SCHEMA)
             for name in _missing(self._db):
                 self._db.execute(f'ALTER TABLE turn ADD COLUMN "{name}"')
             _select(self._db)  # are the others there?
             self._db.commit()
-        except sqlite3.Error as error:
-            raise NodError(
-                f"{path}: the turns' times can't be kept ({error}); move the file away to start a new one."
-            ) from None
 
     def add(self, record: TurnRecord) -> None:
         """Append one turn and forget the oldest beyond the limit."""

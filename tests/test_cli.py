@@ -1,7 +1,9 @@
 """The command line: help that teaches, and one sentence for each kind of bad input."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from device.cli import _parser, main
 from device.wave_file import write_wave
 
+_NO_DATABASE = "this is text, and more of it than a header: somebody's"
 COMMANDS = ["run", "simulate", "ask", "check", "demo", "bench", "latency", "models"]
 
 
@@ -99,6 +102,60 @@ def test_check_says_what_would_stop_the_daemon(tmp_path):
     result = nod("check", cwd=tmp_path)
     assert result.returncode == 1 and "FAIL" in result.stdout and "nod models fetch" in result.stdout
     assert not result.stderr
+
+
+def test_check_tells_of_each_state_file_that_can_not_be_used_and_makes_none(tmp_path, monkeypatch, capsys):
+    state = tmp_path / "state"
+    (tmp_path / "config.toml").write_text(f'[paths]\nmodels = "{tmp_path}/none"\nstate = "{state}"\n')
+    monkeypatch.chdir(tmp_path)
+    assert main(["check"]) == 1
+    assert f"[ ok ] History, timers and ledger are kept in {state}." in capsys.readouterr().out
+    assert [path.name for path in state.iterdir()] == ["nod.lock"]
+    for name in ("ledger", "timers", "history", "turns"):
+        (state / f"{name}.sqlite").write_text(_NO_DATABASE)
+    assert main(["check"]) == 1
+    told = capsys.readouterr().out
+    assert "ledger are kept in" not in told
+    for name in ("ledger", "timers", "history", "turns"):
+        assert f"[FAIL] {state}/{name}.sqlite: the " in told and (state / f"{name}.sqlite").read_text() == _NO_DATABASE
+
+
+@pytest.mark.parametrize(
+    "command, name",
+    [("ask clock", "ledger.sqlite"), ("ask clock", "timers.sqlite"), ("simulate user.wav --out out", "turns.sqlite")],
+)
+def test_a_state_file_that_can_not_be_used_is_told_to_who_would_use_it(store, tmp_path, monkeypatch, capsys, command, name):
+    (tmp_path / "config.toml").write_text(f'[paths]\nmodels = "{store.folder}"\nstate = "{tmp_path}"\n')
+    (tmp_path / name).write_text(_NO_DATABASE)
+    write_wave(tmp_path / "user.wav", np.zeros(1600, dtype=np.float32))
+    monkeypatch.chdir(tmp_path)
+    assert main(command.split()) == 1
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith(f"nod: {tmp_path}/{name}: the ") and "move the file away to start a new one" in told
+    assert (tmp_path / name).read_text() == _NO_DATABASE
+
+
+@pytest.mark.parametrize("state", ["file", "file/state"])
+def test_a_state_folder_that_is_a_file_is_told(store, tmp_path, monkeypatch, capsys, state):
+    (tmp_path / "file").write_text("somebody's")
+    monkeypatch.setenv("NOD_STATE", str(tmp_path / state))
+    monkeypatch.setenv("NOD_MODELS", str(store.folder))
+    for command in (["ask", "what time is it"], ["run"]):
+        assert main(command) == 1
+        (told,) = capsys.readouterr().err.splitlines()
+        assert told.startswith(f"nod: {tmp_path / state}: nothing can be written there (") and "[paths] state" in told
+
+
+def test_what_can_not_be_written_down_is_told_to_who_asked(store, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NOD_STATE", str(tmp_path))
+    monkeypatch.setenv("NOD_MODELS", str(store.folder))
+    assert main(["ask", "what time is it"]) == 0
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger, ledger:
+        ledger.execute("CREATE TRIGGER full BEFORE INSERT ON calls BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+    capsys.readouterr()
+    assert main(["ask", "set a timer for ten minutes"]) == 1
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith(f"nod: {tmp_path}: nothing can be written down there (the disk is full); see that the disk")
 
 
 def test_a_filler_folder_that_is_not_there(tmp_path):

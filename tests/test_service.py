@@ -4,8 +4,11 @@ import io
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,8 +25,10 @@ from device.history import History
 from device.indicator import COLOURS, Indicator, colour
 from device.journal import Journal
 from device.reply.ledger import Ledger
+from device.reply.timers import TimerBook
 from device.run import _Reporter
 from device.speak.filler import Filler, Fillers
+from device.turn_times import TurnTimes
 
 
 def test_one_daemon_a_state_folder_and_the_lock_dies_with_its_process(tmp_path):
@@ -42,8 +47,11 @@ def test_one_daemon_a_state_folder_and_the_lock_dies_with_its_process(tmp_path):
 
 def test_a_state_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(NodError, match="can't be written"):
+    with pytest.raises(NodError, match="nothing can be written there"):
         service.lock_state(tmp_path / "file" / "state")
+    (tmp_path / "nod.lock").mkdir()
+    with pytest.raises(NodError, match="nod.lock: can't be written"):
+        service.lock_state(tmp_path)
 
 
 @pytest.fixture
@@ -156,13 +164,55 @@ def test_history_survives_a_restart(tmp_path):
     again.close()
 
 
-def test_a_file_that_is_no_history_is_kept_and_told(tmp_path):
-    path = tmp_path / "history.sqlite"
+def _noise(path):
     path.write_bytes(os.urandom(4096))
-    before = path.read_bytes()
-    with pytest.raises(NodError, match="move the file away"):
-        History(path)
-    assert path.read_bytes() == before
+
+
+def _other_columns(path):
+    with closing(sqlite3.connect(path)) as db, db:
+        for table in ("exchange", "turn", "timers", "calls"):
+            db.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, outcome, owed)")
+            db.execute(f"INSERT INTO {table} VALUES (1, 'done {table}', 0)")
+
+
+def _damaged(path):
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE other (text)")
+        db.executemany("INSERT INTO other VALUES (?)", [(f"{number:0900}",) for number in range(100)])
+    data = bytearray(path.read_bytes())
+    data[8192:16384] = os.urandom(8192)
+    path.write_bytes(data)
+
+
+def _content(path):
+    """What somebody had in it: its rows, or else all that comes after the header."""
+    if path.is_dir():
+        return None
+    try:
+        with closing(sqlite3.connect(path)) as db:
+            return [db.execute(f"SELECT id, outcome FROM {table}").fetchall() for table in ("exchange", "turn", "calls")]
+    except sqlite3.Error:
+        return path.read_bytes()[100:]
+
+
+@pytest.mark.parametrize("spoil", [_noise, _other_columns, _damaged, Path.mkdir])
+@pytest.mark.parametrize("kind", [History, TurnTimes, TimerBook, Ledger])
+def test_a_file_that_can_not_be_used_is_kept_and_told(tmp_path, kind, spoil):
+    path = tmp_path / "some.sqlite"
+    spoil(path)
+    before = _content(path)
+    with pytest.raises(NodError, match=r"some.sqlite: the .+ can't be kept \(.+\); .*move .+ away to start a new") as told:
+        kind(path)
+    assert len(str(told.value).splitlines()) == 1
+    assert _content(path) == before
+
+
+def test_a_file_that_another_program_has_locked_is_told_as_such(tmp_path):
+    path = tmp_path / "history.sqlite"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(NodError, match="database is locked.*end the program that has it open"):
+            History(path)
 
 
 def test_every_phase_has_a_colour_and_only_idle_is_dark():

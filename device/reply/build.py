@@ -1,14 +1,16 @@
 """Puts the built-in agent together from the configuration: for the daemon, and for one turn as text."""
 
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 from device.config import Config, Llm
-from device.errors import ModelError, ToolError
+from device.errors import ModelError, NodError, ToolError
 from device.events import Announcement, Fault
 from device.floor import Floor
+from device.folder import make_folder
 from device.models import ModelStore
 from device.reply.agent import Gated, TextAgent, Words
 from device.reply.builtin import BuiltinAgent
@@ -92,12 +94,13 @@ def build_agent(
     post: Callable[[Any], Any],
     wall_clock: Callable[[], float] = time.time,
 ) -> Assistant:
-    """Load the language model and open the files in `state_dir`.  Takes about a second; raises ModelError.
+    """Load the language model and open the files in `state_dir`.  Takes about a second; raises ModelError, and
+    NodError when a file can't be used.
 
     post: where events of the tools go; must not block.
     """
     model = load_model(config.llm, store)
-    state_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(state_dir, "set [paths] state in config.toml")
     timers = TimerBook(state_dir / "timers.sqlite", wall_clock)
     ledger = Ledger(state_dir / "ledger.sqlite", wall_clock)
     reader = Reader()
@@ -120,11 +123,15 @@ def _verify(store: ModelStore) -> int:
 
 
 def ask(config: Config, store: ModelStore, text: str) -> str:
-    """The reply to one typed turn.  What it does is done: timers ring once the daemon runs."""
+    """The reply to one typed turn.  What it does is done: timers ring once the daemon runs.
+
+    Raises what `build_agent` does, also when a file can't be written.
+    """
     floor = Floor()
     floor.advance(1)
     floor.commit(1)
-    assistant = build_agent(config, store, config.paths.state_dir(), floor, lambda event: None)
+    state_dir = config.paths.state_dir()
+    assistant = build_agent(config, store, state_dir, floor, lambda event: None)
     desk = assistant.office.desk(1, 1)
     said = ""
     try:
@@ -132,6 +139,11 @@ def ask(config: Config, store: ModelStore, text: str) -> str:
             said += piece.text if isinstance(piece, Words | Gated) else ""
     except ToolError as error:
         return str(error)  # in place of what was to be said when it succeeds
+    except sqlite3.Error as error:
+        raise NodError(
+            f"{state_dir}: nothing can be written down there ({error}); "
+            "see that the disk isn't full and that no other program holds a file of it."
+        ) from None
     finally:
         assistant.close()
     return said

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from device.database import opened
+
 Outcome = Literal["done", "failed", "cancelled", "unknown"]
 
 _SCHEMA = """
@@ -26,6 +28,11 @@ CREATE INDEX IF NOT EXISTS open_calls ON calls (id) WHERE outcome IS NULL OR owe
 CREATE TABLE IF NOT EXISTS latency (tool TEXT, bucket INTEGER, count INTEGER NOT NULL, PRIMARY KEY (tool, bucket));
 CREATE TABLE IF NOT EXISTS longest (tool TEXT PRIMARY KEY, max_ms REAL NOT NULL);
 """
+_COLUMNS = (
+    "id, turn, draft, tool, acts, args, began_s, ended_s, outcome, result, owed, undoes FROM calls",
+    "tool, bucket, count FROM latency",
+    "tool, max_ms FROM longest",
+)
 _KEPT_CALLS = 10_000
 _BUCKET_RATIO = 1.05  # each bucket of the histogram is 5 % wider than the one before: quantiles are good to 2.5 %
 
@@ -60,22 +67,23 @@ class Latency:
 class Ledger:
     """The file of all calls.  Any thread; each write blocks for a disk flush (5 to 50 ms) only where `acts`.
 
-    path: SQLite file, made when missing.  wall_clock: seconds since 1970.
+    path: SQLite file, made when missing; NodError when it can't be used.  wall_clock: seconds since 1970.
     """
 
     def __init__(self, path: Path, wall_clock: Callable[[], float] = time.time):
         self._wall_clock = wall_clock
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
-        if "undoes" not in [row[1] for row in self._db.execute("PRAGMA table_info(calls)")]:
-            self._db.execute("ALTER TABLE calls ADD COLUMN undoes INTEGER")  # a file from before there was undo
-        self._db.execute(
-            "DELETE FROM calls WHERE outcome IS NOT NULL AND NOT owed AND id <= (SELECT max(id) FROM calls) - ?",
-            (_KEPT_CALLS,),
-        )
+        with opened(path, "ledger", 5.0, check_same_thread=False, isolation_level=None) as self._db:
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
+            if "undoes" not in [row[1] for row in self._db.execute("PRAGMA table_info(calls)")]:
+                self._db.execute("ALTER TABLE calls ADD COLUMN undoes INTEGER")  # a file from before there was undo
+            for columns in _COLUMNS:
+                self._db.execute(f"SELECT {columns} LIMIT 0")  # are they there?
+            self._db.execute(
+                "DELETE FROM calls WHERE outcome IS NOT NULL AND NOT owed AND id <= (SELECT max(id) FROM calls) - ?",
+                (_KEPT_CALLS,),
+            )
         self._latency: dict[str, Latency] = {}
 
     def close(self) -> None:

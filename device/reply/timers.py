@@ -1,12 +1,12 @@
 """The timers that are running: they survive a restart, and the main thread asks which are due."""
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from device.database import opened
 from device.errors import ToolError
 from device.reply.durations import adjective, spoken
 
@@ -50,19 +50,19 @@ class Timer:
 class TimerBook:
     """All running timers, in a SQLite file.  Any thread; `next_due_s` is cheap enough to ask every block.
 
-    wall_clock: seconds since 1970.  set and cancel block for a disk flush.
+    path: made when missing; NodError when it can't be used.  wall_clock: seconds since 1970.  set and cancel block for a disk
+    flush.
     """
 
     def __init__(self, path: Path, wall_clock: Callable[[], float] = time.time):
         self._wall_clock = wall_clock
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute(_SCHEMA)
         self._timers: tuple[Timer, ...] = ()
         self._looked_s = -1.0
-        self._read()
+        with opened(path, "timers", 5.0, check_same_thread=False, isolation_level=None) as self._db:
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute(_SCHEMA)
+            self._read()
 
     def close(self) -> None:
         """No use of it after this."""

@@ -1,0 +1,45 @@
+"""How the SQLite files of the state folder are opened, and what is said of one that can't be used."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from device.errors import NodError
+
+# Main decides nothing while it waits, and the budget of a whole turn is 200 ms.  Nod alone writes its files, and who reads
+# them doesn't lock them: whatever has one locked (a copy, a shell) may keep it for long, so more patience gains nothing.
+MAIN_WAITS_S = 0.05
+
+_NOT_OURS = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR}  # ERROR: there is no such column
+_LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+@contextmanager
+def opened(path: Path, what: str, wait_s: float, **options) -> Iterator[sqlite3.Connection]:
+    """A connection to the file, made when missing, for the block to get it ready for use; stays open after it.
+
+    what: is kept in it, for the message.  wait_s: for how long each use of it waits where another program has locked it.
+    options: of `sqlite3.connect`.  Raises NodError, also for the block's sqlite3.Error, when the file can't be used;
+    what is in it is left as it is.
+    """
+    db = None
+    try:
+        db = sqlite3.connect(path, timeout=wait_s, **options)
+        db.execute("PRAGMA journal_mode=WAL")
+        if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("its pages are damaged")
+        yield db
+    except sqlite3.Error as error:
+        if db is not None:
+            db.close()
+        raise NodError(f"{path}: the {what} can't be kept ({error}); {_advice(error)}.") from None
+
+
+def _advice(error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    if code in _LOCKED:
+        return "end the program that has it open"
+    if code in _NOT_OURS:
+        return "move the file away to start a new one"
+    return "see that it is a file that Nod may write and that the disk isn't full, or move it away to start a new one"
