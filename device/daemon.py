@@ -49,9 +49,11 @@ from device.speak.voice import Voice
 from device.turn_log import TurnLog, TurnRecord
 from device.turn_times import FILE as TURN_TIMES
 from device.turn_times import TurnTimes
+from device.writes import Writes
 
 STOP = object()  # the last message of every mailbox
 _POLL_TIMERS = ev.samples(100)
+_LOOK_INTO_TIMERS = ev.samples(1000)  # another process (`nod ask`) may have changed their file
 _JOIN_S = 5.0
 _NOD_LOUDNESS = np.float32(0.4)  # -8 dB: under the user's voice, not over it
 
@@ -150,7 +152,8 @@ class Daemon:
         self.state = State()
         self._observer = observer
         self._filler_choice = FillerChoice(self.models.fillers)
-        self._next_timer_look = 0
+        self._next_timer_look = self._next_look_into_timers = 0
+        self._writes = Writes(self.take)
         self._stopping = False
         self.audio = AudioLoop(
             device,
@@ -173,7 +176,7 @@ class Daemon:
         self.warnings += [w for w in [realtime.settle()] if w]
         self.begin()
         self.models.agent.agent.warm(self.state.history, lambda: None)
-        self.models.agent.announce_unfinished(self.boxes["main"].put)
+        self._writes.attempt(self.models.agent.announce_unfinished, self.boxes["main"].put)
         for thread in threads:
             thread.start()
         service.notify("READY=1")
@@ -241,11 +244,8 @@ class Daemon:
         for thread in threads:
             thread.join(timeout=_JOIN_S)
         self.keep_echo()
-        self.device.close()
-        self.models.agent.close()
-        self.history.close()
-        self.turn_times.close()
-        self.indicator.close()
+        for part in (self.device, self.models.agent, self.history, self.turn_times, self.indicator):
+            self._writes.attempt(part.close)
         realtime.give_back()
 
     def log(
@@ -255,12 +255,12 @@ class Daemon:
         lines = self.turn_log.observe(event, before, after, commands)
         records = self.turn_log.take_records()
         for record in records:
-            self.turn_times.add(record)
+            self._writes.attempt(self.turn_times.add, record)
         return lines, records
 
     def keep_echo(self) -> None:
         """Write what is known of the echo, for `nod check`.  Main thread."""
-        echo_report.write(self._state_dir, self.audio.echo.health())
+        self._writes.attempt(echo_report.write, self._state_dir, self.audio.echo.health())
 
     def describe(self) -> dict[str, str]:
         """What it runs on: recognizer, voice, agent."""
@@ -306,8 +306,12 @@ class Daemon:
 
     def _look_at_timers(self, t: int) -> None:
         self._next_timer_look = t + _POLL_TIMERS
-        for text in self.models.agent.take_due():
+        due = self.models.agent.take_due()
+        for text in due:
             self.boxes["main"].put(ev.Announcement(text, rings=True))
+        if due or t >= self._next_look_into_timers:
+            self._next_look_into_timers = t + _LOOK_INTO_TIMERS
+            self._writes.attempt(self.models.agent.timers.look)
 
     def _carry_out(self, commands: list[object]) -> None:
         for command in commands:
@@ -332,7 +336,9 @@ class Daemon:
                     sound = ev.Sound(command.turn, command.draft, "alarm", self.models.chime, last=True)
                     self.boxes["audio"].put(sound)
                 case ev.Remember():
-                    self._remember(command)
+                    self._writes.attempt(self.history.remember, command.exchange)
+                    self.boxes["reply"].put(ev.Heard(command.draft, command.exchange))
+                    self.boxes["reply"].put(ev.Warm(self.state.history))
 
     def _play_filler(self, command: ev.PlayFiller) -> None:
         filler = self._filler_choice.next(command.draft, command.kind, command.otherwise)
@@ -343,8 +349,3 @@ class Daemon:
         kind, loudness = ("nod", _NOD_LOUDNESS) if command.kind == "nod" else ("filler", 1.0)
         sound = ev.Sound(command.turn, command.draft, kind, filler.samples * loudness, filler.words, last=True)
         self.boxes["audio"].put(sound)
-
-    def _remember(self, command: ev.Remember) -> None:
-        self.history.remember(command.exchange)
-        self.boxes["reply"].put(ev.Heard(command.draft, command.exchange))
-        self.boxes["reply"].put(ev.Warm(self.state.history))

@@ -23,7 +23,8 @@ class History:
     def __init__(self, path: Path):
         """Open or create the file.  Raises NodError when it isn't a database that can be used."""
         with opened(path, "history", MAIN_WAITS_S) as self._db:
-            # One exchange may be lost in a power cut; the file never is.
+            # One exchange may be lost in a power cut; the file never is.  Main waits for the disk only where the changes
+            # of some hundred turns are put into their place.
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute(_SCHEMA)
             self._db.commit()

@@ -40,10 +40,7 @@ class _Reporter:
                 self.journal.late(line["turn"], line["stage"], getattr(daemon.config.budget, line["stage"]))
         for record in records:
             self.journal.turn(record)
-        told = max(0, len(daemon.faults) - (daemon.fault_count - self._faults))  # of those that are kept
-        for fault in islice(daemon.faults, told, None):
-            self.journal.error(fault)
-        self._faults = daemon.fault_count
+        self.tell_faults()
         for warning in daemon.warnings[self._warnings :]:
             self.journal.warning(warning)
         self._warnings = len(daemon.warnings)
@@ -59,6 +56,14 @@ class _Reporter:
             self._next_health += _HEALTH_EVERY
             self.journal.info(health_line(daemon))
             daemon.keep_echo()
+
+    def tell_faults(self) -> None:
+        """The daemon's faults since the last call."""
+        daemon = self.daemon
+        told = max(0, len(daemon.faults) - (daemon.fault_count - self._faults))  # of those that are kept
+        for fault in islice(daemon.faults, told, None):
+            self.journal.error(fault)
+        self._faults = daemon.fault_count
 
 
 def ready_line(daemon: Daemon) -> str:
@@ -101,6 +106,9 @@ def run(config: Config) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: daemon.stop())
     with lock:
-        daemon.run()
+        try:
+            daemon.run()
+        finally:
+            reporter.tell_faults()  # of the end
     journal.info(health_line(daemon))
     return 0

@@ -50,7 +50,8 @@ class TurnTimes:
     def __init__(self, path: Path):
         """Open or create the file; one of an earlier Nod is kept and extended.  Raises NodError when it can't be used."""
         with opened(path, "turns' times", MAIN_WAITS_S) as self._db:
-            # A turn may be lost in a power cut; the file never is.
+            # A turn may be lost in a power cut; the file never is.  Main waits for the disk only where the changes
+            # of some hundred turns are put into their place.
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute(_SCHEMA)
             for name in _missing(self._db):

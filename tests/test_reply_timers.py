@@ -1,5 +1,8 @@
 """Timers: several at once, kept over a restart, and nothing rings twice."""
 
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -61,7 +64,47 @@ def test_a_timer_set_by_another_process_is_noticed(tmp_path: Path, book: TimerBo
     other = TimerBook(tmp_path / "timers.sqlite", clock)
     other.set(10)
     other.close()
+    book.look()
     assert len(book.take_due(clock.now_s + 11)) == 1
+
+
+def test_what_rang_is_out_of_the_file_and_rings_once_also_where_that_can_not_be_written(
+    tmp_path: Path, book: TimerBook, clock: Clock
+) -> None:
+    book.set(10)
+    with closing(sqlite3.connect(tmp_path / "timers.sqlite")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert len(book.take_due(clock.now_s + 11)) == 1
+        for _ in range(2):
+            began_s = time.perf_counter()
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                book.look()
+            assert time.perf_counter() - began_s < 1, "main waits"
+            assert book.take_due(clock.now_s + 12) == book.list() == () and book.next_due_s() is None
+    book.look()
+    again = TimerBook(tmp_path / "timers.sqlite", clock)
+    assert again.list() == ()
+    again.close()
+
+
+def test_main_does_not_wait_for_a_tool_that_is_at_the_file(book: TimerBook) -> None:
+    with book._lock:
+        book.look()
+
+
+@pytest.mark.parametrize("refused", ["DELETE", "INSERT"])
+def test_what_fails_half_way_leaves_nothing_half_done(tmp_path: Path, book: TimerBook, clock: Clock, refused: str) -> None:
+    timers = (book.set(60), book.set(120))
+    if refused == "INSERT":
+        book.cancel(timers)
+    when = f"{refused} ON timers WHEN {'OLD' if refused == 'DELETE' else 'NEW'}.seconds = 120"
+    book._db.execute(f"CREATE TRIGGER full BEFORE {when} BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+    with pytest.raises(sqlite3.IntegrityError):
+        (book.cancel if refused == "DELETE" else book.restore)(timers)
+    kept = book.list() + (book.set(600),)
+    again = TimerBook(tmp_path / "timers.sqlite", clock)
+    assert again.list() == kept and len(kept) == (3 if refused == "DELETE" else 1)
+    again.close()
 
 
 def test_there_is_a_bound(book: TimerBook) -> None:

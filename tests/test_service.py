@@ -1,12 +1,16 @@
 """The daemon as a service: one per state folder, systemd told, history kept, the LED shown."""
 
 import io
+import itertools
 import json
 import os
+import resource
+import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,11 +28,16 @@ from device.events import Exchange
 from device.history import History
 from device.indicator import COLOURS, Indicator, colour
 from device.journal import Journal
+from device.reply.build import Assistant
 from device.reply.ledger import Ledger
 from device.reply.timers import TimerBook
 from device.run import _Reporter
 from device.speak.filler import Filler, Fillers
 from device.turn_times import TurnTimes
+from tests.test_latency import RECORD
+
+_MAIN_WRITES = [("OperationalError", "history.py"), ("OperationalError", "turn_times.py")]
+_MAIN_WRITES += [("IsADirectoryError", "echo_report.py"), ("OperationalError", "timers.py")]
 
 
 def test_one_daemon_a_state_folder_and_the_lock_dies_with_its_process(tmp_path):
@@ -60,13 +69,15 @@ def daemon(tmp_path):
     made = []
 
     def make(is_split: bool = True, *own: str) -> Daemon:
+        office = SimpleNamespace(tools={"weather": None}, close=lambda: None)
+        timers, ledger = TimerBook(tmp_path / "timers.sqlite"), Ledger(tmp_path / "ledger.sqlite")
         models = SimpleNamespace(
             vad=None,
             wake=None,
             recognizer=SimpleNamespace(shows_words=True),
             voice=SimpleNamespace(is_split=is_split),
             fillers=Fillers([Filler("Hm.", kind, np.zeros(1)) for kind in ("thinking", *own)]),
-            agent=SimpleNamespace(office=SimpleNamespace(tools={"weather": None})),
+            agent=Assistant(None, office, ledger, timers, None),
         )
         device = SimpleNamespace(output_delay_samples=0, hears_itself=True, xruns=0)
         made.append(Daemon(Config(), None, tmp_path, device, models=models))
@@ -74,6 +85,7 @@ def daemon(tmp_path):
 
     yield make
     for daemon in made:
+        daemon.models.agent.close()
         daemon.history.close()
         daemon.turn_times.close()
         daemon.indicator.close()
@@ -116,6 +128,83 @@ def test_what_breaks_again_and_again_is_in_the_journal_each_time_and_kept_to_a_b
     assert [line.split()[-1] for line in out.getvalue().splitlines()] == [str(number) for number in range(250)]
     assert list(made.faults) == [f"tool: ValueError {number}" for number in range(150, 250)]
     assert json.loads(json.dumps(made.health()))["faults"] == list(made.faults)
+
+
+def _write_all(made, t):
+    """Whatever main writes: an exchange, a turn, the echo, and that a timer rang; how many rang."""
+    made._carry_out([ev.Remember(Exchange("what time is it", "It's four."))])
+    made.turn_log.records.append(RECORD)
+    made.log(ev.Tick(t, False, False), made.state, made.state, [])
+    made.keep_echo()
+    made._look_at_timers(t)
+    announced = 0
+    while (event := made.boxes["main"].get(0)) is not None:
+        announced += isinstance(event, ev.Announcement)
+    return announced
+
+
+def test_what_can_not_be_written_is_told_once_until_it_can_and_ends_no_conversation(daemon, tmp_path, monkeypatch):
+    made = daemon()
+    monkeypatch.setattr(made.audio.echo, "health", lambda: {"delay_ms": 40.0})
+    others = [sqlite3.connect(tmp_path / f"{name}.sqlite") for name in ("history", "turns", "timers")]
+    expected = [f"{kind} in {name}" for kind, name in _MAIN_WRITES]
+    seconds = itertools.count(1)
+    now_s = [0.0]
+    monkeypatch.setattr(made.models.agent.timers, "_wall_clock", lambda: now_s[0])
+    for _ in range(2):
+        made.models.agent.timers.set(1.0)
+        now_s[0] += 2.0
+        for other in others:
+            other.execute("BEGIN IMMEDIATE")
+        (tmp_path / "echo.json.part").mkdir()
+        made.faults.clear()
+        began_s = time.perf_counter()
+        assert [_write_all(made, ev.samples(1000 * next(seconds))) for _ in range(4)] == [1, 0, 0, 0], "it rings once"
+        assert time.perf_counter() - began_s < 4, "12 writes of which each waits 50 ms"
+        assert [fault.split(", line")[0] for fault in made.faults] == [f"main: {place}" for place in expected]
+        for other in others:
+            other.rollback()
+        (tmp_path / "echo.json.part").rmdir()
+        assert _write_all(made, ev.samples(1000 * next(seconds))) == 0
+        assert len(made.faults) == len(expected) and (tmp_path / "echo.json").exists()
+    assert len(made.history.latest(9)) == 2 and others[2].execute("SELECT * FROM timers").fetchall() == []
+    for other in others:
+        other.close()
+
+
+def test_what_fails_at_the_end_is_in_the_journal_and_keeps_nothing_from_being_closed(daemon, tmp_path, monkeypatch):
+    made, out = daemon(), io.StringIO()
+    reporter = _Reporter(Journal(out))
+    reporter.daemon = made
+    monkeypatch.setattr(made.audio.echo, "health", lambda: {"delay_ms": 40.0})
+    (tmp_path / "echo.json.part").mkdir()
+
+    def unplugged():
+        raise OSError("what somebody said")
+
+    made.device.close = made.models.agent.office.close = unplugged
+    made._end([])
+    reporter.tell_faults()
+    assert [line.split(" in ")[0] for line in out.getvalue().splitlines()] == ["main: IsADirectoryError"] + ["main: OSError"] * 2
+    assert "somebody" not in out.getvalue()
+    for part in (made.history, made.turn_times, made.models.agent.ledger, made.models.agent.timers):
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            part._db.execute("SELECT 1")
+    made.models.agent.office.close = lambda: None
+
+
+def test_a_disk_that_is_full_is_no_end(daemon, tmp_path):
+    made = daemon()
+    limits, on_more = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        made._carry_out([ev.Remember(Exchange("what time is it", "It's four."))])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, on_more)
+    assert [fault.split(", line")[0] for fault in made.faults] == ["main: OperationalError in history.py"]
+    made._carry_out([ev.Remember(Exchange("what time is it", "It's five."))])
+    assert [exchange.heard for exchange in made.history.latest(9)] == ["It's five."]
 
 
 def test_a_fault_tells_where_in_nod_it_came_from_and_else_where_it_arose(tmp_path):

@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,7 +49,7 @@ class Assistant:
         return self.reader.completeness(text)
 
     def take_due(self) -> list[str]:
-        """What to say about timers that ring now.  Main thread; cheap when there are none."""
+        """What to say about timers that ring now.  Main thread; from memory (`TimerBook.look`)."""
         now_s = self.timers.now_s()
         return [timer.ringing(now_s) for timer in self.timers.take_due(now_s)]
 
@@ -73,9 +74,8 @@ class Assistant:
 
     def close(self) -> None:
         """Wait for acting tools to finish and close the files."""
-        self.office.close()
-        self.ledger.close()
-        self.timers.close()
+        with closing(self.timers), closing(self.ledger):
+            self.office.close()
 
 
 def load_model(settings: Llm, store: ModelStore) -> LocalModel:

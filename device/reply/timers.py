@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.database import opened
+from device.database import MAIN_WAITS_S, opened
 from device.errors import ToolError
 from device.reply.durations import adjective, spoken
 
@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS timers (
 MOST_TIMERS = 32
 LONGEST_S = 7 * 86_400.0
 _LATE_S = 30.0  # due longer ago than that: it ended while nobody was there to ring it
-_LOOK_S = 1.0  # another process (`nod ask`) may have changed the file: looked at that often
+_TOOL_WAITS_S = 5.0  # for a file that another process has locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ class TimerBook:
         self._wall_clock = wall_clock
         self._lock = threading.Lock()
         self._timers: tuple[Timer, ...] = ()
-        self._looked_s = -1.0
-        with opened(path, "timers", 5.0, check_same_thread=False, isolation_level=None) as self._db:
+        self._rung: frozenset[int] = frozenset()  # by now, and still in the file
+        with opened(path, "timers", _TOOL_WAITS_S, check_same_thread=False, isolation_level=None) as self._db:
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute(_SCHEMA)
             self._read()
@@ -85,15 +85,17 @@ class TimerBook:
         """Raise ToolError when a timer of that length can't be set."""
         if not 1 <= seconds <= LONGEST_S:
             raise ToolError("A timer can run from one second to seven days.")
-        if len(self._timers) >= MOST_TIMERS:
+        if len(self.list()) >= MOST_TIMERS:
             raise ToolError(f"There are {MOST_TIMERS} timers already. Please cancel one first.")
 
     def cancel(self, timers: tuple[Timer, ...]) -> None:
         """Stop these; ToolError when one of them isn't there any more."""
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            gone = [t for t in timers if self._db.execute("DELETE FROM timers WHERE id = ?", (t.id,)).rowcount == 0]
-            self._db.execute("ROLLBACK" if gone else "COMMIT")
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                gone = [t for t in timers if self._db.execute("DELETE FROM timers WHERE id = ?", (t.id,)).rowcount == 0]
+                if gone:
+                    self._db.rollback()
             self._read()
         if gone:
             raise ToolError(f"The {gone[0].called()} has just ended.")
@@ -101,17 +103,18 @@ class TimerBook:
     def restore(self, timers: tuple[Timer, ...]) -> None:
         """Let cancelled timers run on as if they hadn't been; what is due by now rings at once."""
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(
-                "INSERT OR IGNORE INTO timers VALUES (?, ?, ?, ?, ?)",
-                [(t.id, t.name, int(t.reminder), t.seconds, t.due_s) for t in timers],
-            )
-            self._db.execute("COMMIT")
+            with self._db:  # all or none, also where the disk is full
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany(
+                    "INSERT OR IGNORE INTO timers VALUES (?, ?, ?, ?, ?)",
+                    [(t.id, t.name, int(t.reminder), t.seconds, t.due_s) for t in timers],
+                )
             self._read()
 
     def list(self) -> tuple[Timer, ...]:
         """The running timers, the next one first."""
-        return self._timers
+        rung = self._rung
+        return tuple(timer for timer in self._timers if timer.id not in rung)
 
     def now_s(self) -> float:
         """The wall clock the timers go by."""
@@ -119,21 +122,35 @@ class TimerBook:
 
     def next_due_s(self) -> float | None:
         """Wall clock at which the next one rings; None when there is none.  No lock."""
-        timers = self._timers
-        return timers[0].due_s if timers else None
+        return next((timer.due_s for timer in self.list()), None)
 
     def take_due(self, now_s: float) -> tuple[Timer, ...]:
-        """The timers due at `now_s` (wall clock), which run no longer.  Main thread; cheap when there are none."""
-        if abs(now_s - self._looked_s) >= _LOOK_S:
-            self._looked_s = now_s
-            with self._lock:
-                self._read()
-        due = tuple(timer for timer in self._timers if timer.due_s <= now_s)
-        if due:
-            with self._lock:
-                self._db.executemany("DELETE FROM timers WHERE id = ?", [(timer.id,) for timer in due])
-                self._read()
+        """The timers due at `now_s` (wall clock), which run no longer: each once, whatever becomes of the file.  Main
+        thread; from memory."""
+        due = tuple(timer for timer in self.list() if timer.due_s <= now_s)
+        self._rung |= {timer.id for timer in due}
         return due
+
+    def look(self) -> None:
+        """Take what has rung out of the file, and read what another process has changed in it.  Main thread.
+
+        Leaves it for the next time where a tool is at it.  Raises sqlite3.Error; the next time it is tried again.
+        """
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._wait(MAIN_WAITS_S)
+            self._read()
+            if self._rung:
+                self._db.executemany("DELETE FROM timers WHERE id = ?", [(number,) for number in self._rung])
+                self._read()
+                self._rung = frozenset()
+        finally:
+            self._wait(_TOOL_WAITS_S)
+            self._lock.release()
+
+    def _wait(self, longest_s: float) -> None:
+        self._db.execute(f"PRAGMA busy_timeout={longest_s * 1000:.0f}")
 
     def _read(self) -> None:
         rows = self._db.execute("SELECT id, name, reminder, seconds, due_s FROM timers ORDER BY due_s, id").fetchall()
