@@ -680,6 +680,19 @@ def test_what_was_done_is_told_and_can_be_taken_back_also_where_that_can_not_be_
     other.close()
 
 
+def test_where_no_call_can_be_written_down_what_only_reads_answers_and_nothing_acts(room: Room) -> None:
+    room.ledger._db.execute("CREATE TRIGGER full BEFORE INSERT ON calls BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+    room.start(lambda text, desk: _door(text, desk) if text else use(desk, "look", {}))
+    room.prepare(1)
+    events = room.until(ReplyEnded)
+    assert events[-1].text == "I see." and "IntegrityError in ledger.py" in next(e.what for e in events if isinstance(e, Fault))
+    assert [event.outcome for event in events if isinstance(event, ToolEnded)] == ["done"]
+    room.prepare(2, "2")
+    room.floor.commit(2)
+    room.until(ActFailed)
+    assert room.acts == []
+
+
 def test_a_ledger_that_can_not_be_read_keeps_nobody_from_being_answered(room: Room, monkeypatch) -> None:
     def broken() -> None:
         raise OSError("disk I/O error")

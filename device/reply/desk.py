@@ -209,7 +209,12 @@ class _Job:
         """Its first line in the ledger.  Reply thread; an act waits for the disk."""
         act = self._act
         slow = self._office.is_slow(act.tool)
-        act.call = self._office.ledger.begin(act.turn, act.draft, act.tool.name, act.args, act.tool.acts)
+        try:
+            act.call = self._office.ledger.begin(act.turn, act.draft, act.tool.name, act.args, act.tool.acts)
+        except Exception as error:
+            if act.tool.acts:  # nothing is done that isn't written down
+                raise
+            self._office.post(Fault.of("tool", error))
         self._began_s = time.perf_counter()
         self._office.post(ToolStarted(act.turn, act.draft, act.tool.name, slow, act.tool.acts))
 
@@ -244,7 +249,7 @@ class _Job:
         # What was cancelled did nothing: there is nothing to tell.
         owed = act.tool.acts and outcome != "cancelled" and not self._office.floor.is_live(act.draft)
         try:
-            is_first = self._office.ledger.end(act.call, outcome, result, owed)
+            is_first = not act.call or self._office.ledger.end(act.call, outcome, result, owed)
         except Exception as error:
             self._office.post(Fault.of("tool", error))
             is_first = True
