@@ -27,7 +27,6 @@ from device.audio.wake import WakeDetector
 from device.config import Config
 from device.conversation import start, step
 from device.conversation_state import State, rules_from
-from device.errors import NodError
 from device.floor import Floor
 from device.hear import loop as hear_loop
 from device.hear.loop import Listener
@@ -170,7 +169,8 @@ class Daemon:
     # --- threads ------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Hold conversations until `stop`, or the end of a file-backed device.  Raises AudioError when the card is gone."""
+        """Hold conversations until `stop`, or the end of a file-backed device.  Raises AudioError when the card is gone, and
+        whatever else a thread ends with."""
         threads = [threading.Thread(target=self._thread, args=args, daemon=True) for args in self._parts()]
         self._be("main")
         self.warnings += [w for w in [realtime.settle()] if w]
@@ -189,10 +189,10 @@ class Daemon:
                     self.take(event)
         finally:
             self._end(threads)
-        if self._audio_error is not None:
-            raise self._audio_error
+        if self._failure is not None:
+            raise self._failure
 
-    _audio_error: NodError | None = None
+    _failure: Exception | None = None  # what a thread ended with
 
     def begin(self) -> None:
         """Set the conversation to its first state.  `run` does it; so does a bench that carries the events itself."""
@@ -211,20 +211,17 @@ class Daemon:
             ("hear", lambda: hear_loop.run(box["hear"], main, listener, STOP)),
             ("reply", lambda: reply_loop.run(box["reply"], box["hear"], box["speak"], main, floor, models.agent, STOP)),
             ("speak", lambda: speak_loop.run(box["speak"], box["audio"], main, floor, models.phrases, settings, STOP)),
-            ("audio", self._run_audio),
+            ("audio", self.audio.run),
         ]
 
     def _thread(self, role: str, work: Callable[[], None]) -> None:
+        """One of them.  Whichever ends, all end: without it Nod is deaf or mute, and systemd begins anew."""
         self._be(role)
-        work()
-
-    def _run_audio(self) -> None:
         try:
-            self.audio.run()
-        except NodError as error:
-            self._audio_error = error
-        finally:
-            self.boxes["main"].put(STOP)
+            work()
+        except Exception as error:
+            self._failure = error
+        self.boxes["main"].put(STOP)
 
     def _be(self, role: str) -> None:
         why_not = realtime.name_thread(role)

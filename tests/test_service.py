@@ -110,6 +110,28 @@ def test_a_filler_that_would_be_heard_twice_in_a_row_ends_at_once_so_that_the_ne
     assert made.boxes["audio"].get(0).draft == 3, "silence came in between"
 
 
+@pytest.mark.parametrize("role", ["audio", "hear", "reply", "speak"])
+def test_a_thread_that_ends_ends_the_daemon_with_what_it_ended_with(daemon, monkeypatch, role):
+    def breaks():
+        raise ValueError("a matrix")
+
+    made, ended = daemon(), []
+    monkeypatch.setattr("device.realtime.settle", lambda: None)
+    monkeypatch.setattr(made, "_parts", lambda: [(role, breaks)])
+    monkeypatch.setattr(made, "_be", lambda role: None)
+    monkeypatch.setattr(made, "_end", ended.append)
+    made.models.agent.agent = SimpleNamespace(warm=lambda history, check: None)
+    with pytest.raises(ValueError, match="a matrix"):
+        made.run()
+    assert ended
+
+
+def test_what_was_heard_of_a_reply_is_told_to_who_made_it(daemon):
+    made, exchange = daemon(), Exchange("what time is it", "It's four.")
+    made._carry_out([ev.Remember(exchange, 7)])
+    assert [made.boxes["reply"].get(0) for _ in range(2)] == [ev.Heard(7, exchange), ev.Warm(made.state.history)]
+
+
 def test_what_is_told_to_hear_reaches_it(daemon):
     made = daemon()
     told = [ev.Listen(1, 0), ev.Joined(1, "set a timer"), ev.Peek(1), ev.StopListening(1)]
@@ -132,7 +154,7 @@ def test_what_breaks_again_and_again_is_in_the_journal_each_time_and_kept_to_a_b
 
 def _write_all(made, t):
     """Whatever main writes: an exchange, a turn, the echo, and that a timer rang; how many rang."""
-    made._carry_out([ev.Remember(Exchange("what time is it", "It's four."))])
+    made._carry_out([ev.Remember(Exchange("what time is it", "It's four."), 1)])
     made.turn_log.records.append(RECORD)
     made.log(ev.Tick(t, False, False), made.state, made.state, [])
     made.keep_echo()
@@ -198,12 +220,12 @@ def test_a_disk_that_is_full_is_no_end(daemon, tmp_path):
     limits, on_more = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
     try:
-        made._carry_out([ev.Remember(Exchange("what time is it", "It's four."))])
+        made._carry_out([ev.Remember(Exchange("what time is it", "It's four."), 1)])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, on_more)
     assert [fault.split(", line")[0] for fault in made.faults] == ["main: OperationalError in history.py"]
-    made._carry_out([ev.Remember(Exchange("what time is it", "It's five."))])
+    made._carry_out([ev.Remember(Exchange("what time is it", "It's five."), 2)])
     assert [exchange.heard for exchange in made.history.latest(9)] == ["It's five."]
 
 
