@@ -106,6 +106,7 @@ class State:
     open_until: int | None = None  # until when the user may begin the turn being heard (None: whenever)
     wake_t: int | None = None  # of the wake word that is looked at again
     unproven: bool = False  # only that wake word ended `idle`
+    called_until: int = 0  # who has called has the floor until then, without a word
     turn: int = 0  # the user's turn being heard
     draft: int = 0  # the newest reply being prepared or spoken
     in_speech: bool = False
@@ -120,6 +121,7 @@ class State:
     prepared: str | None = None  # the text that the draft answers
     committed: bool = False  # the draft's turn is over
     user: str = ""  # the text that the committed draft answers
+    answered: str = ""  # all of its turn's text up to there
     reply_turn: int = 0
     reply_draft: int = 0  # the draft that was committed last
     joined_until: int = 0  # when what is said still belongs to the turn that was answered last
@@ -166,6 +168,7 @@ def listen(state: State, rules: Rules, from_t: int, window: int, wake_word: str 
         already="",
         begun_t=state.t,
         unproven=False,
+        called_until=0,
         deadline=state.t + rules.longest_turn if state.in_speech else state.open_until,
         filler_at=None,
     )
@@ -177,9 +180,14 @@ def open_for(state: State, rules: Rules, window: int) -> State:
     return replace(state, open_until=None if rules.always_open else state.t + window)
 
 
+def has_nobody(state: State) -> bool:
+    """Whether nobody has the floor, nor has called for it."""
+    return state.phase == "idle" or (state.phase == "listening" and state.t >= state.called_until)
+
+
 def announce(state: State, event: ev.Announcement, rules: Rules) -> Result:
     """Speak unasked.  Only when nobody else has the floor; otherwise it waits."""
-    if state.phase not in ("idle", "listening"):
+    if not has_nobody(state):
         return replace(state, queued=(state.queued + (event,))[-QUEUED_MAX:]), []
     state, commands = new_draft(state)
     state = replace(
@@ -188,6 +196,7 @@ def announce(state: State, event: ev.Announcement, rules: Rules) -> Result:
         deadline=state.t + rules.think_limit,
         committed=True,
         user="",
+        answered="",
         reply_turn=state.turn,
         reply_text=event.text,
         announced=event,
@@ -201,7 +210,7 @@ def announce(state: State, event: ev.Announcement, rules: Rules) -> Result:
 
 def announce_next(state: State, rules: Rules) -> Result:
     """What waits to be announced is, as soon as nobody has the floor."""
-    if not state.queued or state.phase not in ("idle", "listening"):
+    if not state.queued or not has_nobody(state):
         return state, []
     first, *rest = state.queued
     return announce(replace(state, queued=tuple(rest)), first, rules)
@@ -256,7 +265,7 @@ def fresh(text: str, already: str) -> str:
 
 def answered(state: State) -> str:
     """The front of the turn being heard that the reply just answered, when both are one utterance."""
-    return state.user if state.turn == state.reply_turn else ""
+    return state.answered if state.turn == state.reply_turn else ""
 
 
 def prepare(state: State) -> Result:

@@ -272,11 +272,12 @@ class ActFailed:
 class Announcement:
     """Something to say or play that nobody asked for just now: a timer rings, an unfinished tool call was found.
 
-    rings: play the alarm before the words.
+    rings: play the alarm before the words.  was_cut: it was to be heard before, and none of its words was.
     """
 
     text: str
     rings: bool = False
+    was_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

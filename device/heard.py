@@ -39,7 +39,8 @@ def part(state: State, event: ev.PlayoutEnded, rules: Rules) -> Result:
     state = replace(state, partings=tuple(p for p in state.partings if p is not parting))
     heard = " ".join(event.heard)
     if parting.announced and not heard:
-        return replace(state, queued=(parting.announced, *state.queued)[:QUEUED_MAX]), []
+        again = replace(parting.announced, was_cut=True)
+        return replace(state, queued=(again, *state.queued)[-QUEUED_MAX:]), []
     if not heard and (parting.is_repair or not parting.user):
         return state, []
     left = unheard(parting.text, event.heard)
@@ -88,6 +89,8 @@ def remember(state: State, exchange: ev.Exchange, draft: int, rules: Rules) -> R
 def nothing_to_say(state: State, rules: Rules) -> Result:
     exchange = ev.Exchange(state.user, "")
     state, commands = remember(state, exchange, state.draft, rules)
+    if state.quiet:  # who stops an alarm before its words doesn't want them later
+        state = replace(state, queued=tuple(waiting for waiting in state.queued if not waiting.was_cut))
     if state.quiet and not rules.always_open:
         # Whoever wants silence isn't answered by the next thing said in the room.
         return replace(state, phase="idle", deadline=None), [*commands, ev.StopListening(state.turn)]

@@ -131,7 +131,7 @@ def cut(state: State, rules: Rules) -> Result:
     is_repair = state.turn == state.reply_turn and not stops
     already = answered(state) if stops else ""
     if stops:
-        state = replace(state, announced=None)  # who stops an alarm before its words doesn't want them later
+        state = replace(state, announced=None)  # see `nothing_to_say`
     state, commands = give_up(state, is_repair)
     commands += [ev.Undo(state.reply_draft)] if is_repair else []
     state = open_for(state, rules, rules.wake_timeout)

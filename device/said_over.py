@@ -25,6 +25,8 @@ _LISTENING = frozenset(
     "mm mmm mhm mmhm mmhmm hm hmm uh huh uhhuh um ah aha oh yeah yes yep yup right okay ok sure wow cool nice really ha "
     "haha he heh see indeed exactly good great".split()
 )
+_BEFORE_A_CALL = frozenset("please no just now hey well so".split())
+_A_MOMENT = frozenset("a one moment second minute sec please now there".split())
 _HEARD_FOR_HOLD_ON = frozenset(("oh on", "all on", "out on"))  # nobody says these and nothing else
 _OPEN_HUMS = frozenset("uh ah um".split())  # they also begin what somebody wants to say
 _LISTENING_PHRASES = ("got it", "of course", "no way", "no kidding", "oh my god", "oh my", "all right", "i know", "go on")
@@ -84,8 +86,14 @@ def goes_on_with(said: str) -> bool:
 
 
 def calls_to_stop(said: str) -> bool:
-    """Whether `said` begins as a call to stop does: "please stop", "cancel the timer", but not "how to stop smoking"."""
-    return _has_command(re.findall(r"[a-z']+", said.lower())[:2])
+    """Whether `said` is a call to stop and no part of what was said before: "please stop", "cancel the timer", but not "how to
+    stop smoking", nor "wait and thirty seconds", with which people correct themselves."""
+    words = re.findall(r"[a-z']+", said.lower())
+    while words and words[0] in _LISTENING | _BEFORE_A_CALL:
+        words = words[1:]
+    is_pair = tuple(words[:2]) in _COMMAND_PAIRS
+    corrects = words[:1] in (["wait"], ["hold"], ["hang"]) and not _A_MOMENT.issuperset(words[1 + is_pair :])
+    return (is_pair or _has_command(words[:1])) and not corrects
 
 
 def _has_command(words: list[str]) -> bool:

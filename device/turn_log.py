@@ -199,7 +199,10 @@ class TurnLog:
             return [line | {"kind": "prepare", "draft": command.draft}]
         if isinstance(command, ev.Commit) and after.user:
             return self._committed(command.draft, before, after, line)
-        if isinstance(command, ev.SayNow) and self._open and self._open.draft == command.draft:
+        is_prepared = not after.committed  # an apology, before the turn is over
+        if isinstance(command, ev.SayNow) and (is_prepared or (self._open and self._open.draft == command.draft)):
+            if is_prepared:
+                self._asked[command.draft] = after.t
             self._replies[command.draft] = (command.text, "apology")
             self._worded(command.draft, after.t)
             return []

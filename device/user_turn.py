@@ -41,7 +41,8 @@ def wake(state: State, event: ev.WakeConfirmed, rules: Rules) -> Result:
 
 def called(state: State, event: ev.WakeWord | ev.WakeConfirmed, rules: Rules) -> Result:
     state = replace(state, joined_until=0)
-    return listen(state, rules, event.start_t, rules.wake_timeout, event.word.replace("_", " "))
+    state, listening = listen(state, rules, event.start_t, rules.wake_timeout, event.word.replace("_", " "))
+    return replace(state, called_until=state.t + rules.wake_timeout), listening
 
 
 def wake_denied(state: State, event: ev.WakeDenied, rules: Rules) -> Result:
@@ -183,6 +184,7 @@ def end_turn(state: State, rules: Rules) -> Result:
         deadline=state.t + rules.think_limit,
         committed=True,
         user=state.prepared or "",
+        answered=state.text.strip(" ,."),
         reply_turn=state.turn,
         reply_draft=state.draft,
         joined_until=state.t + rules.repair_window,

@@ -612,6 +612,50 @@ def test_an_announcement_of_which_nothing_was_heard_is_made_again_unless_it_was_
     assert [say.text for say in only(told, ev.SayNow)] == [TIMER.text] * again
 
 
+@pytest.mark.parametrize("said, again", [("what time is it", True), ("stop", False), ("", True)])
+def test_who_calls_while_an_alarm_rings_gets_the_floor_and_hears_later_what_it_was(said, again):
+    story = Story()
+    story.until(500)
+    story.tell(TIMER)
+    cut = story.state.draft
+    story.until(1400)
+    told = story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
+    assert kinds(told) == ["Advance", "Cut", "Listen"]
+    assert story.tell(ev.PlayoutEnded(story.state.t, 0, cut, "reply", (), True)) == []
+    if said:
+        told = story.says(said, 1900, 2400)
+        draft, turn = story.state.draft, story.state.turn
+        told += story.until(2700)
+        text = "" if said == "stop" else "Noon."
+        told += story.tell(ev.ReplyEnded(turn, draft, text, "test", stop=said == "stop"))
+        if text:
+            told += story.answers(text, 700)
+    told = only((told if said else []) + story.until(40_000), ev.SayNow)
+    assert [say.text for say in told][:1] == [TIMER.text] * again
+
+
+def test_a_cough_after_a_call_to_stop_undoes_nothing():
+    story = Story(OPEN)
+    draft = _reply_sounds(story, "Once upon a time")
+    said = "tell me about the moon cancel the timer"
+    story.until(2000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.tell(ev.Partial(story.state.t, 1, said))
+    story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("Once",), True))
+    story.until(2500)
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    story.tell(ev.Pause(story.state.t, 1, story.state.t, said))
+    story.tell(ev.EndEvidence(story.state.t, 1, story.state.end_t, 0.9, 120))
+    story.until(2800)
+    assert story.state.user == "cancel the timer"
+    story.tell(ev.PlayoutStarted(story.state.t, 1, story.state.draft, "reply"))
+    story.until(3200)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    told = story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    told += story.tell(ev.Pause(story.state.t, 1, story.state.t, said))
+    assert only(told, ev.Cut) == only(told, ev.Undo) == only(told, ev.Prepare) == [] and story.state.phase == "speaking"
+
+
 def test_as_many_timers_may_wait_for_the_floor_as_there_can_be():
     story = Story(OPEN)
     story.says("what time is it", 500, 1500)
@@ -948,7 +992,7 @@ def scripts(draw):
     """Any order of events, each of the live turn and draft or of ones near them."""
     return draw(
         st.lists(
-            st.tuples(st.integers(0, 18), st.integers(1, 400), st.integers(-1, 1), WORDS, KINDS, st.booleans()),
+            st.tuples(st.integers(0, 19), st.integers(1, 400), st.integers(-1, 1), WORDS, KINDS, st.booleans()),
             max_size=60,
         )
     )
@@ -969,13 +1013,14 @@ def event_of(kind, state, near, words, sound, flag):
         ev.Pause(t, turn, max(0, t - 1000), words),
         ev.EndEvidence(t, turn, state.end_t, 0.5, 300.0),
         ev.Resumed(t, turn),
-        ev.ReplyWords(turn, draft, words),
+        ev.ReplyWords(turn, draft, words, int(flag)),
         ev.ReplyEnded(turn, draft, words, "x", stop=flag),
         ev.ToolStarted(turn, draft, "tool", flag, near > 0),
         ev.PlayoutStarved(t, turn, draft),
         ev.ToolEnded(turn, draft, "tool", "done", 5.0),
         ev.Acted(turn, draft),
         ev.Announcement(words, flag),
+        ev.ActFailed(turn, draft, words),
     ][kind]
 
 
@@ -993,6 +1038,8 @@ def test_any_order_of_events_keeps_the_promises(script, always_open):
         state, told = step(state, event_of(kind, state, near, words, sound, flag), rules)
         commits += only(told, ev.Commit)
         assert state.draft >= before.draft and state.turn >= before.turn
+        assert kind != 1 or not only(told, ev.SayNow), "the wake word gets the floor"
+        assert state.gated_from is None or state.gated_from <= len(state.reply_text)
         # Only one who may speak has a deadline that ends it; only idle and an open microphone may last.
         waits = state.deadline is not None
         assert waits or state.phase == "idle" or (always_open and state.phase == "listening")

@@ -313,16 +313,16 @@ def test_an_act_that_was_interrupted_is_completed_and_told_in_the_next_turn_once
     _interrupted(room)
     room.prepare(3)  # prepared and dropped: it wasn't heard
     assert room.until(ReplyEnded)[-1].text == "The door is open. Hello."
-    for draft, words in ((4, ""), (5, "The door is")):  # cut before it was heard
+    for draft, words, interrupted in ((4, "", True), (5, "The door is", True), (6, "", False)):  # the voice broke
         room.prepare(draft)
         assert room.until(ReplyEnded)[-1].text == "The door is open. Hello."
         room.floor.commit(draft)
-        room.heard(draft, words, interrupted=True)
-    room.prepare(6)
-    assert room.until(ReplyEnded)[-1].text == "The door is open. Hello."
-    room.floor.commit(6)
-    room.heard(6, "The door is open.", interrupted=True)
+        room.heard(draft, words, interrupted)
     room.prepare(7)
+    assert room.until(ReplyEnded)[-1].text == "The door is open. Hello."
+    room.floor.commit(7)
+    room.heard(7, "The door is open.", interrupted=True)
+    room.prepare(8)
     assert room.until(ReplyEnded)[-1].text == "Hello."
     assert room.acts == [(1, True)]
 
@@ -693,16 +693,17 @@ def test_where_no_call_can_be_written_down_what_only_reads_answers_and_nothing_a
     assert room.acts == []
 
 
-def test_a_ledger_that_can_not_be_read_keeps_nobody_from_being_answered(room: Room, monkeypatch) -> None:
-    def broken() -> None:
+@pytest.mark.parametrize("part, where", [("owed", "reply"), ("latency", "tool")])
+def test_a_ledger_that_can_not_be_read_keeps_nobody_from_being_answered(room: Room, monkeypatch, part, where) -> None:
+    def broken(*what: object) -> None:
         raise OSError("disk I/O error")
 
-    monkeypatch.setattr(room.ledger, "owed", broken)
-    room.start(lambda text, desk: iter([Words("It's noon.")]))
+    monkeypatch.setattr(room.ledger, part, broken)
+    room.start(lambda text, desk: use(desk, "look", {}))
     room.prepare(1)
     room.floor.commit(1)
     events = room.until(ReplyEnded)
-    assert events[-1].text == "It's noon." and [event.where for event in events if isinstance(event, Fault)] == ["reply"]
+    assert events[-1].text == "I see." and [event.where for event in events if isinstance(event, Fault)] == [where]
 
 
 def test_drafts_dropped_while_their_tool_runs_leave_a_place_for_the_one_that_counts(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from device.said_over import goes_on_with, judge
+from device.said_over import calls_to_stop, goes_on_with, judge
 
 REPLY = "I can tell you the time and the date, and I can set timers, even several at once, and remind you of things.".split()
 COUNTED = "5 minutes, starting now.".split()
@@ -93,3 +93,24 @@ def test_what_nobody_begins_with_goes_on_what_was_said(said):
 )  # fmt: skip
 def test_what_may_begin_a_turn_does_not(said):
     assert not goes_on_with(said)
+
+
+@pytest.mark.parametrize(
+    "said, stops",
+    [
+        ("stop", True),
+        ("please stop", True),
+        ("oh never mind", True),
+        ("yeah stop yeah", True),
+        ("cancel the timer", True),
+        ("wait", True),
+        ("hold on a second please", True),
+        ("wait and thirty seconds", False),
+        ("no wait five minutes", False),
+        ("about silence", False),
+        ("how to stop smoking", False),
+        ("", False),
+    ],
+)
+def test_a_call_to_stop_is_told_from_what_goes_on_the_turn(said, stops):
+    assert calls_to_stop(said) is stops

@@ -271,6 +271,20 @@ def test_what_is_known_of_a_draft_is_forgotten_with_its_turn():
     assert not [kept for name, kept in vars(story.log).items() if name.startswith("_") and isinstance(kept, dict) and kept]
 
 
+def test_what_is_said_because_it_can_not_be_done_is_a_reply_like_others():
+    story = Logged()
+    story.pauses("blow up the house", 100, 1000, wait_ms=600)
+    story.tell(ev.ActFailed(story.state.turn, story.state.draft, "That can't be undone."))
+    story.tell(ev.SoundReady(story.at(1300), story.state.turn, story.state.draft, 0))
+    story.at(1620)
+    story.sounds(1630)
+    said = ("That", "can't", "be", "undone.")
+    story.tell(ev.PlayoutEnded(story.at(2500), story.state.reply_turn, story.state.draft, "reply", said, False))
+    (record,) = story.log.records
+    assert (record.reply, record.source, record.speculated) == ("That can't be undone.", "apology", True)
+    assert record.think_ms == 0 and "think" not in record.late_stages
+
+
 def test_a_repair_and_a_turn_given_up_are_counted():
     story = Logged()
     story.pauses("what time is it", 100, 1000)

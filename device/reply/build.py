@@ -70,7 +70,10 @@ class Assistant:
                 put(Fault.of("tool", error))
             what = f"undo this: {what}" if call.undoes else what
             put(Announcement(f"Before I was switched off I had begun to {what}. I don't know whether that was done."))
-            self.ledger.end(call.id, "unknown", "cut short")
+            try:
+                self.ledger.end(call.id, "unknown", "cut short")
+            except Exception as error:  # it is told again at the next start
+                put(Fault.of("main", error))
 
     def close(self) -> None:
         """Wait for acting tools to finish and close the files."""

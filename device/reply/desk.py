@@ -208,8 +208,9 @@ class _Job:
     def begin(self) -> None:
         """Its first line in the ledger.  Reply thread; an act waits for the disk."""
         act = self._act
-        slow = self._office.is_slow(act.tool)
+        slow = act.tool.leaves_process
         try:
+            slow = self._office.is_slow(act.tool)
             act.call = self._office.ledger.begin(act.turn, act.draft, act.tool.name, act.args, act.tool.acts)
         except Exception as error:
             if act.tool.acts:  # nothing is done that isn't written down

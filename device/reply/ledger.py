@@ -34,6 +34,7 @@ _COLUMNS = (
     "tool, max_ms FROM longest",
 )
 _KEPT_CALLS = 10_000
+_WAITS_S = 0.5  # where another program has it locked: a call waits for it, and the user for the call
 _BUCKET_RATIO = 1.05  # each bucket of the histogram is 5 % wider than the one before: quantiles are good to 2.5 %
 
 
@@ -73,7 +74,7 @@ class Ledger:
     def __init__(self, path: Path, wall_clock: Callable[[], float] = time.time):
         self._wall_clock = wall_clock
         self._lock = threading.Lock()
-        with opened(path, "ledger", 5.0, check_same_thread=False, isolation_level=None) as self._db:
+        with opened(path, "ledger", _WAITS_S, check_same_thread=False, isolation_level=None) as self._db:
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
             if "undoes" not in [row[1] for row in self._db.execute("PRAGMA table_info(calls)")]:
