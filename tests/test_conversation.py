@@ -55,7 +55,7 @@ class Story:
         draft, turn = self.state.draft, self.state.turn
         self.tell(ev.ReplyWords(turn, draft, text))
         self.tell(ev.ReplyEnded(turn, draft, text, "test"))
-        self.tell(ev.SoundReady(self.state.t, turn, draft, False))
+        self.tell(ev.SoundReady(self.state.t, turn, draft, 0))
         while not self.state.committed:
             self.until(samples_ms(self.state.t) + 10)
         self.tell(ev.PlayoutStarted(self.state.t, self.state.reply_turn, draft, "reply"))
@@ -327,7 +327,7 @@ def test_an_interruption_ducks_then_cuts_and_keeps_only_the_heard_words():
     story.says("what can you do", 500, 1500)
     draft = story.state.draft
     story.tell(ev.ReplyEnded(1, draft, "I can do a lot of things", "test"))
-    story.tell(ev.SoundReady(story.state.t, 1, draft, False))
+    story.tell(ev.SoundReady(story.state.t, 1, draft, 0))
     story.until(1700)
     story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
     story.until(5000)
@@ -345,7 +345,7 @@ def test_a_backchannel_brings_the_volume_back():
     story = Story(OPEN)
     story.says("what can you do", 500, 1500)
     draft = story.state.draft
-    story.tell(ev.SoundReady(story.state.t, 1, draft, False))
+    story.tell(ev.SoundReady(story.state.t, 1, draft, 0))
     story.until(1700)
     story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
     story.until(5000)
@@ -358,7 +358,7 @@ def test_words_soon_after_a_false_cut_in_are_joined_to_the_turn():
     story = Story(OPEN)
     story.says("set a timer for five minutes", 500, 1500)
     draft = story.state.draft
-    story.tell(ev.SoundReady(story.state.t, 1, draft, False))
+    story.tell(ev.SoundReady(story.state.t, 1, draft, 0))
     story.until(1700)
     story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
     told = story.says("set a timer for five minutes and call it pasta", 2000, 3000)
@@ -385,7 +385,7 @@ def test_a_call_to_stop_soon_after_the_turn_is_obeyed_and_not_answered_together_
     story = Story(OPEN)
     story.says("tell me a story", 500, 1500)
     draft = story.state.draft
-    story.tell(ev.SoundReady(story.state.t, 1, draft, False))
+    story.tell(ev.SoundReady(story.state.t, 1, draft, 0))
     story.until(1700)
     story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
     story.until(2900)
@@ -451,7 +451,7 @@ def test_who_goes_on_over_the_end_of_the_reply_is_joined(tail, joined):
     story.says("set a timer for five minutes", 500, 1500)
     draft = story.state.draft
     story.tell(ev.ReplyWords(1, draft, "Five minutes."))
-    story.tell(ev.SoundReady(story.state.t, 1, draft, False))
+    story.tell(ev.SoundReady(story.state.t, 1, draft, 0))
     story.until(1650)
     story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
     story.until(2200)
@@ -565,7 +565,7 @@ def test_a_timer_that_is_due_while_somebody_coughs_over_the_end_of_a_reply_rings
     story = Story(OPEN)
     story.says("what time is it", 500, 1500)
     turn, draft = story.state.turn, story.state.draft
-    story.tell(ev.SoundReady(story.state.t, turn, draft, False))
+    story.tell(ev.SoundReady(story.state.t, turn, draft, 0))
     story.until(2000)
     story.tell(ev.PlayoutStarted(story.state.t, turn, draft, "reply"))
     story.until(4000)
@@ -695,7 +695,7 @@ def speaking(text="I can do a lot of things", words_from_ms=2000):
     draft = story.state.draft
     story.tell(ev.ReplyWords(1, draft, text))
     story.tell(ev.ReplyEnded(1, draft, text, "test"))
-    story.tell(ev.SoundReady(story.state.t, 1, draft, False))
+    story.tell(ev.SoundReady(story.state.t, 1, draft, 0))
     story.until(1700)
     story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
     for i, word in enumerate(text.split()):
@@ -1006,7 +1006,7 @@ def event_of(kind, state, near, words, sound, flag):
         ev.WakeDenied(state.wake_t if flag and state.wake_t else t, max(0, t - 16000), "alexa", 0.9),
         ev.SpeechStarted(t, max(0, t - 1000)),
         ev.SpeechStopped(t, max(0, t - 1000)),
-        ev.SoundReady(t, turn, draft, flag),
+        ev.SoundReady(t, turn, draft, int(flag)),
         ev.PlayoutStarted(t, turn, draft, sound),
         ev.PlayoutEnded(t, turn, draft, sound, tuple(words.split()), flag),
         ev.Partial(t, turn, words),
@@ -1084,7 +1084,7 @@ def test_stale_events_change_nothing():
     for event in (
         ev.ReplyWords(state.turn, state.draft - 1, "old"),
         ev.Pause(state.t, state.turn - 1, 5, "old"),
-        ev.SoundReady(state.t, state.turn, state.draft + 1, True),
+        ev.SoundReady(state.t, state.turn, state.draft + 1, 1),
     ):
         assert step(state, event, OPEN) == (state, [])
     assert replace(state) == state

@@ -220,7 +220,7 @@ def test_an_acting_tool_is_announced_at_once_and_acts_when_the_turn_is_over(room
     room.start(_door)
     room.prepare(1, "1")
     time.sleep(0.1)
-    assert [(say.text, say.gate) for say in room.said()] == [("It's open.", True)]
+    assert [(say.text, say.gate) for say in room.said()] == [("It's open.", 1)]
     assert room.acts == []
     room.floor.commit(1)
     kinds = [type(event) for event in room.until(ReplyEnded)]

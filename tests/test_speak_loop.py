@@ -120,7 +120,7 @@ def test_gated_and_other_words_never_share_a_sound(bench):
     bench.inbox.put(Say(1, 1, "One moment "))
     bench.inbox.put(Say(1, 1, "the timer is set.", gate=1, last=True))
     said = [(sound.gate, word.text) for sound in bench.sounds() for word in sound.words]
-    assert said == [(False, "One"), (False, "moment"), *((True, word) for word in "the timer is set.".split())]
+    assert said == [(0, "One"), (0, "moment"), *((1, word) for word in "the timer is set.".split())]
 
 
 @pytest.mark.realtime

@@ -264,7 +264,7 @@ def test_what_is_known_of_a_draft_is_forgotten_with_its_turn():
         story.pauses("set a timer for", ms, ms + 500, wait_ms=1800)
         story.pauses("set a timer for five minutes", ms + 1000, ms + 1500)
         story.words(ms + 1620)
-        story.tell(ev.SoundReady(story.state.t, story.state.turn, story.state.draft, False))
+        story.tell(ev.SoundReady(story.state.t, story.state.turn, story.state.draft, 0))
         story.sounds(ms + 1630)
         story.is_heard(ms + 2500)
     assert len(story.log.records) == 5

@@ -58,7 +58,7 @@ def test_a_reply_is_cut_by_a_confirmed_wake_word_only():
     story = Story(OPEN)
     story.says("what can you do", 500, 1500)
     draft = story.state.draft
-    story.tell(ev.SoundReady(story.state.t, 1, draft, False))
+    story.tell(ev.SoundReady(story.state.t, 1, draft, 0))
     story.until(1700)
     story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
     word = (story.state.t, story.state.t - samples(1100), "hey_jarvis", 0.9)
