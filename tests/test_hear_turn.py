@@ -111,8 +111,18 @@ def test_a_plural_that_is_still_to_come_is_waited_for(text, least_ms):
     assert wait_bounds_ms(seen, 100, 150)[0] == min(least_ms, 150), "who sets so short a maximum wants no patience"
 
 
-@pytest.mark.parametrize(("text", "least_ms"), [("can i have a tea", 180), ("give me a tea", 180), ("who wrote hamlet", 160)])
-def test_orders_are_waited_for_longer_than_questions(text, least_ms):
+@pytest.mark.parametrize(
+    ("text", "least_ms"),
+    [
+        ("can i have a tea", 180),
+        ("give me a tea", 180),
+        ("who wrote hamlet", 160),
+        ("i'd like a coffee with milk", 210),
+        ("bake me a cake", 210),
+        ("when does it get dark", 210),
+    ],
+)
+def test_orders_are_waited_for_longer_than_questions_and_what_ends_in_a_closed_mouth_longest(text, least_ms):
     assert wait_bounds_ms(Evidence(200, text, voice=(0.99,)), 100, 1700) == (least_ms, 1700)
 
 

@@ -65,6 +65,8 @@ _QUESTION_LEAST_MS = 160.0
 _COMPLETE_WAIT_MS = 220.0
 # Before the "s" of "ten minutes" the tongue closes the mouth for 60 to 200 ms: nobody has finished at "ten minute".
 _PLURAL_LEAST_MS = 180.0
+# Before the "k" of "milk" it is closed for up to 170 ms, and the word is known without it.
+_CLOSURE_LEAST_MS = 210.0
 _USUAL_ENDING = 1.5  # who answers expects an end this much less than there is one, in log-odds
 _KNOWN_LOG_ODDS = 2.0  # of a usual whole sentence, as the text model has it
 
@@ -97,6 +99,8 @@ def wait_bounds_ms(evidence: Evidence, min_wait_ms: float, max_wait_ms: float) -
     due_ms = 0.0 if is_known else unknown_ms if evidence.voice else _VOICE_DUE_MS
     if _lacks_plural(evidence.text.split()):
         due_ms = max(due_ms, _PLURAL_LEAST_MS)
+    if not is_known and evidence.text.endswith(("k", "ke")):
+        due_ms = max(due_ms, _CLOSURE_LEAST_MS)
     least_ms = min(max(due_ms, min_wait_ms), max_wait_ms)  # who sets so short a maximum wants no patience
     most_ms = min(_COMPLETE_WAIT_MS, max_wait_ms) if is_known else max_wait_ms
     return least_ms, max(least_ms, most_ms)
