@@ -7,7 +7,6 @@ doesn't match the list, and nothing is downloaded but by `nod models fetch`.
 import fcntl
 import hashlib
 import os
-import shutil
 import sys
 import tomllib
 import zipfile
@@ -20,6 +19,7 @@ from typing import Literal
 from device.download import Downloads, Source, in_folder, read_source
 from device.errors import ModelError
 
+PIECE_BYTES = 1 << 20
 State = Literal["ok", "missing", "corrupt"]
 
 
@@ -170,25 +170,14 @@ class ModelStore:
 
     def _copy(self, model: Model, folder: Path) -> None:
         for file in model.files:
-            try:
-                with (folder / file.path).open("rb") as data:
-                    self._write(model, file, data, folder)
-            except OSError as error:
-                raise ModelError(f"{folder / file.path} can't be read ({error.strerror}).") from None
+            self._write(model, file, read_file(folder / file.path), folder)
 
     def _extract(self, model: Model, archive: Path, prefix: str) -> None:
-        try:
-            with zipfile.ZipFile(archive) as members:
-                for file in model.files:
-                    with members.open(prefix + file.path) as data:
-                        self._write(model, file, data, archive)
-        except KeyError:
-            raise ModelError(f"{archive.name} has no {prefix}{file.path}.") from None
-        except (zipfile.BadZipFile, EOFError, OSError) as error:
-            raise ModelError(f"{archive.name} can't be unpacked ({error}).") from None
+        for file in model.files:
+            self._write(model, file, unzip(archive, prefix + file.path), archive)
 
-    def _write(self, model: Model, file: ModelFile, data, whence: Path) -> None:
-        """Copy `data` to a temporary name; only what matches the list gets its real name."""
+    def _write(self, model: Model, file: ModelFile, pieces: Iterable[bytes], whence: Path) -> None:
+        """Write `pieces` under a temporary name; only what matches the list gets its real name."""
         target = self.folder / model.name / file.path
         if file_state(target, file) == "ok":
             return
@@ -196,7 +185,7 @@ class ModelStore:
         temporary = target.with_name(target.name + ".part")
         try:
             with temporary.open("wb") as out:
-                shutil.copyfileobj(data, out, 1 << 20)
+                out.writelines(pieces)
                 out.flush()
                 os.fsync(out.fileno())
             if file_state(temporary, file) != "ok":
@@ -279,6 +268,28 @@ def file_state(path: Path, file: ModelFile) -> State:
         return "missing"
     except OSError as error:
         raise ModelError(f"{path} can't be read ({error.strerror}).") from None
+
+
+def read_file(path: Path) -> Iterator[bytes]:
+    """Content of a file, in pieces.  ModelError when it can't be read."""
+    try:
+        with path.open("rb") as data:
+            while piece := data.read(PIECE_BYTES):
+                yield piece
+    except OSError as error:
+        raise ModelError(f"{path} can't be read ({error.strerror}).") from None
+
+
+def unzip(archive: Path, name: str) -> Iterator[bytes]:
+    """Content of one file of a zip archive, in pieces.  ModelError when the archive lacks it or is damaged."""
+    try:
+        with zipfile.ZipFile(archive) as members, members.open(name) as data:
+            while piece := data.read(PIECE_BYTES):
+                yield piece
+    except KeyError:
+        raise ModelError(f"{archive.name} has no {name}.") from None
+    except Exception as error:  # flipped bits raise ten kinds: zlib.error, RuntimeError, ValueError, UnicodeDecodeError ...
+        raise ModelError(f"{archive.name} can't be unpacked ({error or 'it is cut short'}).") from None
 
 
 def fetch_command(folder: Path, names: Iterable[str] = (), from_dir: Path | None = None, dev: bool = False) -> int:

@@ -29,8 +29,10 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def zipped(path: Path, prefix: str = "in/", content: dict[str, bytes] = CONTENT) -> bytes:
-    with zipfile.ZipFile(path, "w") as archive:
+def zipped(
+    path: Path, prefix: str = "in/", content: dict[str, bytes] = CONTENT, compression: int = zipfile.ZIP_STORED
+) -> bytes:
+    with zipfile.ZipFile(path, "w", compression) as archive:
         for name, data in content.items():
             archive.writestr(prefix + name, data)
     return path.read_bytes()
@@ -152,6 +154,41 @@ def test_a_broken_archive_is_refused(offline, data, no_network):
     (source / "some_voice-1.0-py3-none-any.whl").write_bytes(data)
     with pytest.raises(ModelError, match="can't be unpacked"):
         store.fetch(from_dir=source)
+
+
+# Where in a member's local header a value says so, and where in its entry of the archive's list.
+ENCRYPTED, DEFLATE64, UNREADABLE_NAME = (6, 8, 1), (8, 10, 9), (30, 46, 0xFF)
+
+
+@pytest.mark.parametrize("change", [ENCRYPTED, DEFLATE64, UNREADABLE_NAME])
+def test_an_archive_whose_headers_are_damaged_is_refused(offline, change, no_network):
+    store, source = offline
+    archive = source / "some_voice-1.0-py3-none-any.whl"
+    data, (local, listed, value) = bytearray(archive.read_bytes()), change
+    entry = data.index(b"PK\x01\x02")
+    data[local] = data[entry + listed] = value
+    data[7] = data[entry + 9] = 8  # names are UTF-8
+    archive.write_bytes(data)
+    with pytest.raises(ModelError, match="can't be unpacked"):
+        store.fetch(from_dir=source)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_after_a_damaged_archive_the_next_source_is_tried(tmp_path, compression, no_network):
+    damaged = zipped(tmp_path / "some_voice-1.0-py3-none-any.whl", compression=compression)
+    place = len(damaged) // 3
+    (tmp_path / "some_voice-1.0-py3-none-any.whl").write_bytes(damaged[:place] + b"\xff" * 64 + damaged[place + 64 :])
+    zipped(tmp_path / "other_voice-1.0-py3-none-any.whl")
+    store = ModelStore(tmp_path / "store", manifest(tmp_path, f"{WHEEL}, {WHEEL.replace('some', 'other')}"))
+    store.fetch(from_dir=tmp_path)
+    assert store.path("voice")
+
+
+def test_nod_works_without_an_optional_model_whose_archive_is_damaged(tmp_path, capsys, no_network):
+    damaged = zipped(tmp_path / "some_voice-1.0-py3-none-any.whl", compression=zipfile.ZIP_DEFLATED)
+    (tmp_path / "some_voice-1.0-py3-none-any.whl").write_bytes(damaged[:200] + b"\xff" * 64 + damaged[264:])
+    ModelStore(tmp_path / "store", manifest(tmp_path, WHEEL, "optional = true")).fetch(from_dir=tmp_path)
+    assert "Nod works without it" in capsys.readouterr().out
 
 
 def test_an_empty_folder_says_what_it_should_hold(offline, tmp_path, no_network):
