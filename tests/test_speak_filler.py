@@ -1,6 +1,9 @@
 """Fillers are rendered once, again when voice or text changes, and never said twice in a row."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ from device.errors import ConfigError, WaveError
 from device.speak.chime import chime
 from device.speak.filler import TEXTS, Filler, FillerCache, FillerChoice, Fillers, never_played, played_every_other_time, read_own
 from device.speak.voice import Voice
-from device.wave_file import write_wave
+from device.wave_file import read_wave, write_wave
 
 FEW = {"thinking": ("Hmm.", "Let me see."), "still-working": ("One more moment.",)}
 
@@ -59,6 +62,39 @@ def test_a_file_has_its_name_only_once_it_is_on_the_disk(voice, tmp_path, monkey
     (path,) = tmp_path.iterdir()
     ((written, named),) = on_disk
     assert (written.st_ino, written.st_size) == (path.stat().st_ino, path.stat().st_size) and not named
+
+
+def test_two_programs_may_render_into_one_folder(voice, tmp_path):
+    """As two 'nod models fetch' do, or one while the daemon starts: each is met in the middle of writing."""
+    script = (
+        "import sys, numpy, pathlib, device.speak.filler as f\n"
+        "write = f.write_wave\n"
+        "def slow(path, samples): write(path, samples); print('written', flush=True); sys.stdin.readline()\n"
+        "f.write_wave = slow\n"
+        "f._keep(pathlib.Path(sys.argv[1]), numpy.full(1600, 0.5, numpy.float32))\n"
+    )
+    cache = FillerCache(tmp_path, texts={"thinking": ("Hmm.",)})
+    path = cache._path(voice, "Hmm.")
+    command = [sys.executable, "-c", script, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "written\n"
+        assert cache.build(voice) == 1 and read_wave(path).size
+        other.communicate("go on\n", timeout=60)
+    assert other.returncode == 0 and list(tmp_path.iterdir()) == [path] and read_wave(path).size == 1600
+
+
+def test_what_two_programs_want_removed_is_removed_once(voice, tmp_path, monkeypatch):
+    FillerCache(tmp_path, texts={"thinking": ("Well.",)}).build(voice)
+    find = Path.glob
+
+    def glob(folder, pattern):
+        found = list(find(folder, pattern))
+        for path in found:
+            path.unlink()
+        return found
+
+    monkeypatch.setattr(Path, "glob", glob)
+    assert FillerCache(tmp_path, texts={}).build(voice) == 0
 
 
 def test_nothing_half_written_is_left(voice, tmp_path, monkeypatch):

@@ -123,7 +123,7 @@ class FillerCache:
         wanted = {self._path(voice, text).name for _, text in self._all()}
         for path in self._folder.glob("*.wav"):
             if path.name not in wanted and _RENDERED_NAME.fullmatch(path.name):
-                path.unlink()
+                path.unlink(missing_ok=True)  # another program may be at the same
         return len(missing)
 
     def load(self, voice: Voice) -> Fillers:
@@ -168,8 +168,8 @@ def _kept(path: Path) -> np.ndarray | None:
 
 
 def _keep(path: Path, samples: np.ndarray) -> None:
-    """Write it so that after a power cut it is there whole, or not at all."""
-    partial = path.with_suffix(".partial")
+    """Write it so that after a power cut it is there whole, or not at all, also while another program does the same."""
+    partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
         write_wave(partial, samples)
         with partial.open("rb") as written:
