@@ -4,6 +4,7 @@
 doesn't match the list, and nothing is downloaded but by `nod models fetch`.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -20,7 +21,7 @@ from device.download import Downloads, Source, in_folder, read_source
 from device.errors import ModelError
 
 PIECE_BYTES = 1 << 20
-State = Literal["ok", "missing", "corrupt"]
+State = Literal["ok", "missing", "corrupt", "unreadable"]
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,17 @@ class ModelStore:
             for file, state in self.check(name):
                 if state != "ok":
                     where = self.folder / name / file.path
-                    raise ModelError(f"{where} is {state}; run 'nod models fetch {name}'.")
+                    first = "see who may read it, then " if state == "unreadable" else ""
+                    raise ModelError(f"{where} is {state}; {first}run 'nod models fetch {name}'.")
             self._verified.add(name)
         return self.folder / name
 
     def has(self, name: str) -> bool:
-        """Whether the model was fetched.  It is not verified: a corrupt one is there, and `path` says what is wrong."""
-        return any((self.folder / name / file.path).exists() for file in self.model(name).files)
+        """Whether the model was fetched.  It is not verified: a corrupt one is there, and `path` says what is wrong.
+
+        One in a folder that can't be looked into isn't.
+        """
+        return any(os.path.exists(self.folder / name / file.path) for file in self.model(name).files)
 
     def model(self, name: str) -> Model:
         """Entry of a model in the manifest.  ModelError for an unknown name."""
@@ -115,11 +120,9 @@ class ModelStore:
             yield file, file_state(self.folder / name / file.path, file)
 
     def state(self, name: str) -> State:
-        """The worst state of a model's files; "missing" when none of it is there."""
-        if not self.has(name):
-            return "missing"
+        """State that all files of a model have; "corrupt" when they have several."""
         states = {state for _, state in self.check(name)}
-        return "ok" if states == {"ok"} else "corrupt"
+        return states.pop() if len(states) == 1 else "corrupt"
 
     def fetch(self, names: Iterable[str] = (), from_dir: Path | None = None, dev: bool = False) -> None:
         """Get what isn't there yet or isn't right; then make the files derived from models.  Main thread of a command.
@@ -258,7 +261,10 @@ class ModelStore:
 
 
 def file_state(path: Path, file: ModelFile) -> State:
-    """Whether the file at `path` is the listed one.  Reads all of it unless its size is already wrong."""
+    """Whether the file at `path` is the listed one.  Reads all of it unless its size is already wrong.
+
+    "unreadable" is what this user may not read; what can't be read for another reason (a folder, a bad sector) is corrupt.
+    """
     try:
         with path.open("rb") as data:
             if os.fstat(data.fileno()).st_size != file.bytes:
@@ -266,8 +272,10 @@ def file_state(path: Path, file: ModelFile) -> State:
             return "ok" if hashlib.file_digest(data, "sha256").hexdigest() == file.sha256 else "corrupt"
     except (FileNotFoundError, NotADirectoryError):
         return "missing"
+    except PermissionError:
+        return "unreadable"
     except OSError as error:
-        raise ModelError(f"{path} can't be read ({error.strerror}).") from None
+        return "missing" if error.errno == errno.ENAMETOOLONG else "corrupt"
 
 
 def read_file(path: Path) -> Iterator[bytes]:
@@ -319,7 +327,7 @@ def verify_command(folder: Path) -> int:
         state = "corrupt" if damaged else state
         needed = not (state == "missing" and (model.optional or model.role == "dev"))
         print(f"  {model.name:<17} {state}{'' if needed else ' (not needed)'}")
-        for file, its_state in store.check(model.name) if state == "corrupt" else ():
+        for file, its_state in store.check(model.name) if state in ("corrupt", "unreadable") else ():
             if its_state != "ok":
                 print(f"    {folder / model.name / file.path} is {its_state}")
         for path in damaged:

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.server
+import os
 import re
 import shutil
 import threading
@@ -19,6 +20,7 @@ from device import check, download, models
 from device.config import Config, Paths
 from device.download import Url, bar_text
 from device.errors import ModelError
+from device.hear.recognizer import load_recognizer
 from device.models import ModelStore, read_manifest
 from device.speak.split import decoder_path
 
@@ -104,6 +106,54 @@ def test_a_missing_model_is_named_with_what_to_do(offline):
     store, _ = offline
     assert not store.has("voice")
     with pytest.raises(ModelError, match=r"a\.onnx is missing; run 'nod models fetch voice'\.$"):
+        store.path("voice")
+
+
+@contextmanager
+def another_user() -> Iterator[None]:
+    """Without root's right to enter every folder; tests as any other user have none to give up."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+def test_a_folder_that_can_not_be_entered_is_told_as_such(tmp_path, capsys):
+    store = ModelStore(tmp_path)
+    for name in ("silero-vad", "vosk-small-en", "wake-words"):
+        (tmp_path / name).mkdir(mode=0)
+    with another_user():
+        assert not store.has("vosk-small-en") and store.state("silero-vad") == "unreadable"
+        with pytest.raises(ModelError, match=r"silero_vad\.onnx is unreadable; see who may read it, then run 'nod models fetch"):
+            store.path("silero-vad")
+        with pytest.raises(ModelError, match="run 'nod models fetch whisper-tiny-en'"):
+            load_recognizer("auto", store)
+        assert models.list_command(tmp_path) == 0 and models.verify_command(tmp_path) == 1
+        assert [severity for severity, _ in check._models(Config(paths=Paths(models=str(tmp_path))))] == ["fail"] * 6
+    assert re.search(r"silero-vad +unreadable\n +\S+\.onnx is unreadable\n", capsys.readouterr().out)
+
+
+def test_a_store_whose_name_is_too_long_holds_nothing(tmp_path, capsys):
+    folder = tmp_path / ("long" * 75)
+    store = ModelStore(folder)
+    assert not store.has("silero-vad") and store.state("silero-vad") == "missing"
+    assert models.list_command(folder) == 0 and models.verify_command(folder) == 1
+    assert [severity for severity, _ in check._models(Config(paths=Paths(models=str(folder))))] == ["fail"] * 6
+    with pytest.raises(ModelError, match="can't be written to .File name too long.; check .paths. models"):
+        store.fetch()
+
+
+def test_a_folder_in_a_files_place_is_a_corrupt_file(offline):
+    store, _ = offline
+    put(store)
+    (store.folder / "voice/graph/b.fst").unlink()
+    (store.folder / "voice/graph/b.fst").mkdir()
+    assert store.state("voice") == "corrupt"
+    with pytest.raises(ModelError, match=r"b\.fst is corrupt; run 'nod models fetch voice'"):
         store.path("voice")
 
 
