@@ -7,23 +7,27 @@ fetched here.  What an archive holds is not trusted: `device.models` checks ever
 import hashlib
 import http.client
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from device.errors import ModelError
+from device.errors import ModelError, StoreError
 
 CONNECT_TIMEOUT_S = 3.0  # some hosts are out of reach on some machines, and the next source is waiting
 STALL_TIMEOUT_S = 20.0
 CLIENT_TIMEOUT_S = 1800.0
 RESUME_DELAYS_S = (1.0, 4.0)  # an interrupted download is taken up again this often, after these pauses
 CHUNK_BYTES = 1 << 16
+REASON = re.compile(r"ERROR(?!: Exception:$)|^[\w.]*Error: ")  # a client's line that says why; pip's traceback ends with such a one
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,19 @@ def read_source(entry: dict[str, Any]) -> Source:
     return kinds[entry["type"]](**{key: value for key, value in entry.items() if key != "type"})
 
 
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Make an OSError within a StoreError.  For what touches the store's files only, so that no source is blamed for a full disk.
+
+    path: what is being written, where the error doesn't say.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or path
+        raise StoreError(f"{where} can't be written to ({error.strerror}); check [paths] models and the room on its disk.") from None
+
+
 def in_folder(source: Source, folder: Path) -> Path:
     """The archive of `source` among the files of `folder`.  ModelError when it isn't there."""
     for path in sorted(folder.glob(source.file_name)):
@@ -108,20 +125,23 @@ class Downloads:
 
     def __enter__(self) -> "Downloads":
         shutil.rmtree(self._archives, ignore_errors=True)  # of a fetch that was killed
-        self._archives.mkdir(parents=True)
+        with storing(self._archives):
+            self._archives.mkdir(parents=True)
         return self
 
     def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._archives)
-        if not any(self.folder.iterdir()):
-            self.folder.rmdir()
+        with storing(self._archives):
+            shutil.rmtree(self._archives)
+            if not any(self.folder.iterdir()):
+                self.folder.rmdir()
 
     def archive(self, source: Source) -> Path:
         """The archive of `source`, downloaded unless it was before.  Blocks.  ModelError when it can't be had."""
         key = replace(source, prefix="")
         if key not in self._results:
             room = self._archives / str(len(self._results))
-            room.mkdir()
+            with storing(room):
+                room.mkdir()
             try:
                 self._results[key] = self._get(source, room)
             except ModelError as error:
@@ -161,26 +181,24 @@ def _get_maven(source: Maven, room: Path) -> Path:
 def _run(command: list[str], source: Source, room: Path) -> None:
     """Run a registry's client and draw a bar of what it has written below `room`.  ModelError with its last words."""
     scratch = room / "scratch"
-    scratch.mkdir()
-    report = scratch / "output.txt"
+    with storing(scratch):
+        scratch.mkdir()
     bar = Bar(source.bytes)
     until_s = time.monotonic() + CLIENT_TIMEOUT_S
-    with report.open("wb") as output:
-        environment = {**os.environ, "TMPDIR": str(scratch)}
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    said = ""  # not kept in a file: the disk may be what it complains of
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
         try:
-            while process.poll() is None and time.monotonic() < until_s:
+            while process.returncode is None and time.monotonic() < until_s:
                 bar.show(_size_bytes(room))
-                try:
-                    process.wait(0.2)
-                except subprocess.TimeoutExpired:
-                    continue
+                with suppress(subprocess.TimeoutExpired):
+                    said, _ = process.communicate(timeout=0.2)
         finally:
             process.kill()
-            process.wait()
             bar.end()
     if process.returncode != 0:
-        lines = [line for line in report.read_text(errors="replace").splitlines() if "ERROR" in line]
+        lines = [line for line in said.splitlines() if REASON.search(line)]
         why = lines[0].strip() if lines else f"{command[0]} ended with status {process.returncode}"
         raise ModelError(f"{source} can't be had: {why}")
     shutil.rmtree(scratch)
@@ -240,13 +258,23 @@ def _receive(source: Url, part: Path) -> None:
         done = start if goes_on else 0
         bar = Bar(source.bytes)
         try:
-            with part.open("ab" if goes_on else "wb") as out:
-                while done < source.bytes and (chunk := response.read(min(CHUNK_BYTES, source.bytes - done))):
+            with storing(part), part.open("ab" if goes_on else "wb") as out:
+                for chunk in _chunks(response, source.bytes - done):
                     out.write(chunk)
                     done += len(chunk)
                     bar.show(done)
         finally:
             bar.end()
+
+
+def _chunks(response: http.client.HTTPResponse, most_bytes: int) -> Iterator[bytes]:
+    """What arrives, up to `most_bytes`.  HTTPException, never an OSError, when it breaks off: that would be the disk's."""
+    try:
+        while most_bytes > 0 and (chunk := response.read(min(CHUNK_BYTES, most_bytes))):
+            most_bytes -= len(chunk)
+            yield chunk
+    except OSError as error:
+        raise http.client.HTTPException(str(error) or "interrupted") from error
 
 
 def _part_bytes(part: Path) -> int:

@@ -21,6 +21,10 @@ class ModelError(NodError):
     """A model file is missing, corrupt, or can't be fetched from any of its sources."""
 
 
+class StoreError(ModelError):
+    """The folder of the models can't be written to, wherever they come from."""
+
+
 class AudioError(NodError):
     """No sound card, or it went away or refused the format."""
 

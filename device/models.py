@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from device.download import Downloads, Source, in_folder, read_source
-from device.errors import ModelError
+from device.download import Downloads, Source, in_folder, read_source, storing
+from device.errors import ModelError, StoreError
 
 PIECE_BYTES = 1 << 20
 State = Literal["ok", "missing", "corrupt", "unreadable"]
@@ -143,7 +143,8 @@ class ModelStore:
                         if not model.optional or model.name in asked:
                             raise
                         print(f"{error}\n  Nod works without it.", flush=True)
-            self._derive(wanted)
+            with storing(self.folder):
+                self._derive(wanted)
         if not missing:
             print(f"All {len(wanted)} models are in {self.folder} and verified.")
 
@@ -163,6 +164,8 @@ class ModelStore:
                     print(f"{model.name}: from {source}", flush=True)
                     archive = in_folder(source, from_dir) if from_dir else downloads.archive(source)
                     self._extract(model, archive, source.prefix)
+            except StoreError:
+                raise  # another source doesn't help
             except ModelError as error:
                 refusals.append(str(error))
                 print(f"  {error}", flush=True)
@@ -184,18 +187,19 @@ class ModelStore:
         target = self.folder / model.name / file.path
         if file_state(target, file) == "ok":
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(target.name + ".part")
-        try:
-            with temporary.open("wb") as out:
-                out.writelines(pieces)
-                out.flush()
-                os.fsync(out.fileno())
-            if file_state(temporary, file) != "ok":
-                raise ModelError(f"{file.path} in {whence.name} is not the listed file (its SHA-256 differs).")
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with storing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with temporary.open("wb") as out:
+                    out.writelines(pieces)  # reading raises no OSError
+                    out.flush()
+                    os.fsync(out.fileno())
+                if file_state(temporary, file) != "ok":
+                    raise ModelError(f"{file.path} in {whence.name} is not the listed file (its SHA-256 differs).")
+                temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     def _derive(self, models: Iterable[Model]) -> None:
         """What is made of fetched models, so that turns end sooner: voices that begin before a phrase is rendered whole, an
@@ -246,11 +250,9 @@ class ModelStore:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the store's lock: two fetches at once would download everything twice."""
-        try:
+        with storing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = (self.folder / ".lock").open("w")
-        except OSError as error:
-            raise ModelError(f"{self.folder} can't be written to ({error.strerror}); check [paths] models.") from None
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

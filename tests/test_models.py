@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import os
 import re
+import resource
 import shutil
 import threading
 import zipfile
@@ -268,6 +269,54 @@ def test_a_voice_that_can_not_be_split_is_told(tmp_path, capsys):
     assert told in capsys.readouterr().out, "also when it is there already"
 
 
+# --- a store that can't be written to ---------------------------------------------------------------------------------
+
+FULL = Path("/dev/full")  # writing there fails as on a full disk
+
+
+@pytest.mark.parametrize("layout", ["archives", "like the store"])
+def test_a_full_disk_is_not_blamed_on_the_source(offline, tmp_path, capsys, layout, no_network):
+    store, source = offline
+    if layout == "like the store":
+        put(ModelStore(source, tmp_path / "manifest.toml"))
+    (store.folder / "voice").mkdir(parents=True)
+    (store.folder / "voice" / "a.onnx.part").symlink_to(FULL)
+    told = r"voice/a\.onnx can't be written to .No space left on device.; check .paths. models and the room on its disk\.$"
+    with pytest.raises(ModelError, match=told) as refused:
+        store.fetch(from_dir=source)
+    assert str(refused.value).startswith(f"{store.folder}") and "No space" not in capsys.readouterr().out
+    store.fetch(from_dir=source)
+    assert store.path("voice")
+
+
+def test_where_the_store_is_full_no_other_source_is_tried(tmp_path, archive):
+    asked = []
+
+    def answer(handler, number):
+        asked.append(number)
+        send(handler, archive)
+
+    with server(answer) as url:
+        entry = f'type = "url", url = "{url}", prefix = "in/", bytes = {len(archive)}, sha256 = "{sha256(archive)}"'
+        store = ModelStore(tmp_path / "store", manifest(tmp_path, f"{{ {entry} }}, {{ {entry.replace('/model', '/again')} }}"))
+        (store.folder / ".downloads").mkdir(parents=True)
+        (store.folder / ".downloads" / f"{sha256(archive)}.part").symlink_to(FULL)
+        with pytest.raises(ModelError, match=r"\.part can't be written to .No space left on device"):
+            store.fetch()
+    assert asked == [0]
+
+
+@pytest.mark.parametrize("name", [".downloads", ".lock/folder", "voice"])
+def test_what_stands_in_the_way_in_the_store_is_named(offline, name):
+    store, source = offline
+    blocked = store.folder / name
+    blocked.parent.mkdir(parents=True)
+    blocked.write_text("in the way")
+    with pytest.raises(ModelError, match=rf"^{store.folder}/{name.split('/')[0]}\S* can't be written to "):
+        store.fetch(from_dir=source)
+    assert blocked.read_text() == "in the way"
+
+
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every way to the network fail the test."""
@@ -430,7 +479,8 @@ def local_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_wheel_is_fetched_by_pip_as_the_user_has_configured_it(tmp_path, local_registry):
+def wheel_of_some_voice(folder: Path) -> None:
+    """One that pip takes."""
     about = "some_voice-1.0.dist-info/"
     metadata = {
         f"{about}METADATA": b"Metadata-Version: 2.1\nName: some-voice\nVersion: 1.0\n",
@@ -438,7 +488,11 @@ def test_a_wheel_is_fetched_by_pip_as_the_user_has_configured_it(tmp_path, local
         f"{about}RECORD": b"",
     }
     content = {f"in/{name}": data for name, data in CONTENT.items()}
-    zipped(local_registry / "some_voice-1.0-py3-none-any.whl", "", content | metadata)
+    zipped(folder / "some_voice-1.0-py3-none-any.whl", "", content | metadata)
+
+
+def test_a_wheel_is_fetched_by_pip_as_the_user_has_configured_it(tmp_path, local_registry):
+    wheel_of_some_voice(local_registry)
     store = ModelStore(tmp_path / "store", manifest(tmp_path, WHEEL))
     store.fetch()
     assert store.path("voice")
@@ -449,6 +503,18 @@ def test_what_pip_says_is_passed_on(tmp_path, local_registry):
     store = ModelStore(tmp_path / "store", manifest(tmp_path, WHEEL))
     with pytest.raises(ModelError, match="the wheel some-voice 1.0 can't be had: .*(some-voice==1.0|some-voice)"):
         store.fetch()
+
+
+def test_what_pip_says_of_a_full_disk_is_passed_on_though_nothing_can_be_written(tmp_path, local_registry, capsys):
+    wheel_of_some_voice(local_registry)
+    store = ModelStore(tmp_path / "store", manifest(tmp_path, WHEEL))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # bytes in a file: stands for the full disk, also in pip
+    try:
+        with pytest.raises(ModelError, match="the wheel some-voice 1.0 can't be had: .*Error: .*File too large"):
+            store.fetch()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_maven_is_left_out_where_it_is_not_installed(tmp_path, monkeypatch):
