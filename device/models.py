@@ -197,6 +197,8 @@ class ModelStore:
                     os.fsync(out.fileno())
                 if file_state(temporary, file) != "ok":
                     raise ModelError(f"{file.path} in {whence.name} is not the listed file (its SHA-256 differs).")
+                if target.is_dir() and not target.is_symlink():
+                    target.rmdir()  # an empty folder stands for nothing; what is in another may be somebody's
                 temporary.replace(target)
             finally:
                 temporary.unlink(missing_ok=True)

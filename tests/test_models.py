@@ -191,6 +191,31 @@ def test_only_what_is_wrong_is_written_again(offline):
     assert store.path("voice") and kept.stat().st_ino == before
 
 
+@pytest.mark.parametrize("target", [None, "elsewhere", "b.fst"])
+def test_what_can_not_be_read_as_a_file_is_replaced(offline, tmp_path, target, no_network):
+    store, source = offline
+    put(store)
+    broken = store.folder / "voice/graph/b.fst"
+    broken.unlink()
+    if target is None:
+        broken.mkdir()
+    else:
+        (tmp_path / "elsewhere").mkdir()
+        broken.symlink_to(tmp_path / target if target == "elsewhere" else target)  # to a folder, or to itself
+    store.fetch(from_dir=source)
+    assert store.path("voice") and (target is None or (tmp_path / "elsewhere").is_dir())
+
+
+def test_a_folder_with_something_in_it_is_left_where_it_is(offline, no_network):
+    store, source = offline
+    kept = store.folder / "voice/graph/b.fst/somebody's"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("work")
+    with pytest.raises(ModelError, match=r"b\.fst can't be written to .Directory not empty."):
+        store.fetch(from_dir=source)
+    assert kept.read_text() == "work" and not list(store.folder.rglob("*.part"))
+
+
 def test_a_wrong_file_in_an_archive_never_gets_its_name(offline, no_network):
     store, source = offline
     zipped(source / "some_voice-1.0-py3-none-any.whl", content=CONTENT | {"a.onnx": b"something else"})
