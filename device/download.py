@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from device.errors import ModelError, StoreError
+from device.progress_bar import Bar
 
 CONNECT_TIMEOUT_S = 3.0  # some hosts are out of reach on some machines, and the next source is waiting
 STALL_TIMEOUT_S = 20.0
@@ -301,34 +302,3 @@ class _Http(urllib.request.HTTPHandler):
 class _Https(urllib.request.HTTPSHandler):
     def https_open(self, request: urllib.request.Request) -> Any:
         return self.do_open(_patient(http.client.HTTPSConnection), request)
-
-
-class Bar:
-    """Progress of one download: a bar that is redrawn on a terminal, nothing elsewhere (the lines around it say enough).
-
-    total_bytes: size when complete; 0 when unknown.
-    """
-
-    def __init__(self, total_bytes: int):
-        self.total_bytes = total_bytes
-        self._drawn = sys.stdout.isatty()
-        self._next_s = 0.0
-
-    def show(self, done_bytes: int) -> None:
-        """Draw it, at most ten times a second."""
-        if self._drawn and time.monotonic() >= self._next_s:
-            self._next_s = time.monotonic() + 0.1
-            print(f"\r  {bar_text(done_bytes, self.total_bytes)}", end="", flush=True)
-
-    def end(self) -> None:
-        """Clear its line."""
-        if self._drawn:
-            print("\r\033[K", end="", flush=True)
-
-
-def bar_text(done_bytes: int, total_bytes: int, width: int = 30) -> str:
-    """The bar as text: `[#####     ]  45.2 of 70.7 MB`."""
-    if total_bytes <= 0:
-        return f"{done_bytes / 1e6:.1f} MB"
-    filled = width * min(done_bytes, total_bytes) // total_bytes
-    return f"[{'#' * filled}{' ' * (width - filled)}] {min(done_bytes, total_bytes) / 1e6:6.1f} of {total_bytes / 1e6:.1f} MB"

@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 
 from device import check, download, models
 from device.config import Config, Paths
-from device.download import Url, bar_text
+from device.download import Url
 from device.errors import ModelError
 from device.hear.recognizer import load_recognizer
 from device.models import ModelStore, read_manifest
+from device.progress_bar import bar_text
 from device.speak.split import decoder_path
 
 CONTENT = {"a.onnx": bytes(range(256)) * 800, "graph/b.fst": b"Gr" * 1000}
