@@ -226,7 +226,7 @@ def get_url(source: Url, part: Path) -> None:
         had_bytes = _part_bytes(part)
         try:
             _receive(source, part)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: sent on to no address
             failure = f"{source.url} can't be had ({getattr(error, 'reason', None) or error or 'interrupted'})."
             if isinstance(error, urllib.error.HTTPError) or _part_bytes(part) == had_bytes:
                 raise ModelError(failure) from None
@@ -245,7 +245,10 @@ def get_url(source: Url, part: Path) -> None:
 
 
 def _receive(source: Url, part: Path) -> None:
-    """One request: append to `part` what is missing, or start over when the server can't do that."""
+    """One request: append to `part` what is missing, or start over when the server can't do that.
+
+    A reply that can't be the file, as a network's login page isn't, leaves `part` as it is: ModelError.
+    """
     start = _part_bytes(part)
     if start > source.bytes:
         part.unlink()
@@ -255,17 +258,35 @@ def _receive(source: Url, part: Path) -> None:
     request = urllib.request.Request(source.url, headers={"Range": f"bytes={start}-"} if start else {})
     opener = urllib.request.build_opener(_Http, _Https)
     with opener.open(request) as response:
-        goes_on = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
-        done = start if goes_on else 0
+        done, whole_bytes = _extent(response)
+        other = ModelError(f"{source.url} gave another file than the listed one; if this network wants a login, log in and try again.")
+        # A reply that doesn't say how long it is may be anything: it replaces no part, and leaves none.
+        is_unsized = whole_bytes is None
+        if done not in (0, start) or (done != start if is_unsized else whole_bytes != source.bytes):
+            raise other
         bar = Bar(source.bytes)
         try:
-            with storing(part), part.open("ab" if goes_on else "wb") as out:
+            with storing(part), part.open("ab" if done else "wb") as out:
                 for chunk in _chunks(response, source.bytes - done):
                     out.write(chunk)
                     done += len(chunk)
                     bar.show(done)
+            if is_unsized and done < source.bytes:
+                raise other
         finally:
             bar.end()
+            if is_unsized and not start and done < source.bytes:
+                part.unlink(missing_ok=True)
+
+
+def _extent(response: http.client.HTTPResponse) -> tuple[int, int | None]:
+    """Where in a file a reply begins, and the size of the whole file in bytes; None where it doesn't say."""
+    if response.status != http.HTTPStatus.PARTIAL_CONTENT:
+        return 0, response.length
+    given = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d{1,18}|\*)", response.headers.get("Content-Range", ""))
+    if given is None:
+        return 0, 0
+    return int(given[1]), None if given[2] == "*" else int(given[2])
 
 
 def _chunks(response: http.client.HTTPResponse, most_bytes: int) -> Iterator[bytes]:

@@ -436,6 +436,72 @@ def test_a_server_that_ignores_range_starts_over(tmp_path, archive):
     assert part.read_bytes() == archive
 
 
+LOGIN = b"<html>please log in</html>" * 20
+
+
+def login_page(handler: http.server.BaseHTTPRequestHandler, status: int, headers: dict[str, str]) -> None:
+    """What a network that wants a login first answers in the place of everything."""
+    handler.send_response(status)
+    for name, value in headers.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(LOGIN)
+
+
+@pytest.mark.parametrize("begun", [0, 150_000])
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (200, {"Content-Length": str(len(LOGIN))}),
+        (200, {}),  # until the connection closes
+        (203, {"Content-Length": str(len(LOGIN))}),
+        (206, {"Content-Length": str(len(LOGIN))}),
+        (206, {"Content-Range": f"bytes 150000-{149_999 + len(LOGIN)}/{150_000 + len(LOGIN)}"}),
+        (206, {"Content-Range": f"bytes 7-{6 + len(LOGIN)}/*"}),
+    ],
+)
+def test_a_login_page_costs_nothing_of_a_download(tmp_path, archive, begun, status, headers):
+    part = tmp_path / "x.part"
+    if begun:
+        part.write_bytes(archive[:begun])
+    asked = []
+
+    def answer(handler, number):
+        asked.append(handler.headers.get("Range"))
+        send(handler, archive)
+
+    with server(lambda handler, _: login_page(handler, status, headers)) as url:
+        with pytest.raises(ModelError, match="gave another file than the listed one; if this network wants a login"):
+            download.get_url(Url(url, "", len(archive), sha256(archive)), part)
+    assert (part.read_bytes() if begun else part.exists()) == (archive[:begun] if begun else False)
+    with server(answer) as url:
+        download.get_url(Url(url, "", len(archive), sha256(archive)), part)
+    assert part.read_bytes() == archive and asked == [f"bytes={begun}-" if begun else None]
+
+
+def test_a_server_that_does_not_say_how_long_the_file_is_will_do(tmp_path, archive):
+    def answer(handler, _):
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(archive)
+
+    part = tmp_path / "x.part"
+    with server(answer) as url:
+        download.get_url(Url(url, "", len(archive), sha256(archive)), part)
+    assert part.read_bytes() == archive
+
+
+@pytest.mark.parametrize("address", ["http://[bad/", "http://127.0.0.1:bad/"])
+def test_a_source_that_sends_on_to_no_address_can_not_be_had(tmp_path, archive, address):
+    def answer(handler, _):
+        handler.send_response(302)
+        handler.send_header("Location", address)
+        handler.end_headers()
+
+    with server(answer) as url, pytest.raises(ModelError, match=f"{url} can't be had"):
+        download.get_url(Url(url, "", len(archive), sha256(archive)), tmp_path / "x.part")
+
+
 def test_what_is_kept_of_an_endless_interruption_is_used_next_time(tmp_path, archive):
     source = Url("", "", len(archive), sha256(archive))
     part = tmp_path / "x.part"
