@@ -176,12 +176,13 @@ def load(path: Path | None) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: can't be read as a text file ({error}).") from None
     try:
-        tables = tomllib.loads(source)
+        return _Reader(path, source).config(tomllib.loads(source))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}.") from None
+    except ValueError:  # Python neither reads nor prints one
+        raise ConfigError(f"{path}: holds a whole number of thousands of digits; no setting is as large.") from None
     except RecursionError:
         raise ConfigError(f"{path}: its lists or tables are nested too deep; no setting needs more than two levels.") from None
-    return _Reader(path, source).config(tables)
 
 
 def find(path: Path | None) -> Config:
@@ -234,16 +235,14 @@ class _Reader:
             return value
         if get_origin(hint) is dict:
             return self.numbers(table, key, rule, value)
-        if hint is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if type(value) is not hint:
+        if type(value) is not hint and (hint, type(value)) != (float, int):
             raise self.error(table, key, f"must be {_WORDS[hint]}, not {value!r}")
         if hint is str:
             self.text(table, key, rule, value)
         low, high = rule.get("low"), rule.get("high")
         if low is not None and not low <= value <= high:
             raise self.error(table, key, f"must be from {low} to {high}, not {value}")
-        return value
+        return hint(value)
 
     def text(self, table: str, key: str, rule: Any, value: str) -> None:
         """Raise ConfigError where it can't be the name of anything."""

@@ -72,6 +72,13 @@ def test_broken_toml_and_missing_files_are_told(tmp_path):
         load(written(tmp_path, f"[wake]\nwords = {'[' * 3000}{']' * 3000}\n"))
 
 
+@pytest.mark.parametrize("key", ["[voice]\nspeed", "[wake]\nwords.alexa", "[llm]\nthreads", "[led]\nenabled", "[audio]\nprofile"])
+@pytest.mark.parametrize("number", ["1" + 400 * "0", "-1" + 400 * "0", "1" * 5001, "0x" + "f" * 5000], ids=len)
+def test_a_number_of_any_length_is_told(tmp_path, key, number):
+    with pytest.raises(ConfigError, match=r"config\.toml[:,] .*(from [0-9.]+ to|must be|thousands of digits)"):
+        load(written(tmp_path, f"{key} = {number}\n"))
+
+
 def test_an_editor_may_put_a_byte_order_mark_in_front(tmp_path):
     assert load(written(tmp_path, "\ufeff[wake]\ntimeout_s = 4\n")).wake.timeout_s == 4.0
     with pytest.raises(ConfigError, match="config.toml, line 2: "):
@@ -79,7 +86,8 @@ def test_an_editor_may_put_a_byte_order_mark_in_front(tmp_path):
 
 
 def test_a_whole_number_will_do_for_a_number(tmp_path):
-    assert load(written(tmp_path, "[wake]\ntimeout_s = 4\n")).wake.timeout_s == 4.0
+    timeout_s = load(written(tmp_path, "[wake]\ntimeout_s = 4\n")).wake.timeout_s
+    assert timeout_s == 4.0 and type(timeout_s) is float
 
 
 def test_each_wake_word_has_its_sensitivity(tmp_path):
