@@ -34,10 +34,12 @@ def write(folder: Path, measured: Measured) -> None:
 def read(folder: Path) -> Measured | None:
     """What was measured last; None before any measurement, or when the file isn't one."""
     try:
-        measured = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        text = (folder / FILE).read_text(encoding="utf-8")
+        measured = json.loads(text, parse_int=float)  # a whole number may be too large to be told
+        is_measured = all(isinstance(measured[name], float | None) for name in ("delay_ms", "erle_db", "drift_ppm"))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return measured if isinstance(measured, dict) and {"delay_ms", "erle_db", "drift_ppm"} <= measured.keys() else None
+    return measured if is_measured else None
 
 
 def measure(config: Config) -> Measured:

@@ -44,6 +44,24 @@ def test_what_was_measured_is_kept_and_a_broken_file_is_none(tmp_path):
     assert echo_report.read(tmp_path) is None
 
 
+@pytest.mark.parametrize("value", ['"63 ms"', "[63]", "true", "{}", "[" * 100_000])
+def test_a_file_with_something_else_in_it_is_none(tmp_path, value):
+    (tmp_path / echo_report.FILE).write_text(f'{{"erle_db": 31, "drift_ppm": null, "delay_ms": {value}}}')
+    assert echo_report.read(tmp_path) is None
+
+
+@pytest.mark.parametrize("text", ["[1]", "null", '"delay_ms"', '{"delay_ms": 63.2}'])
+def test_a_file_that_is_no_measurement_is_none(tmp_path, text):
+    (tmp_path / echo_report.FILE).write_text(text)
+    assert echo_report.read(tmp_path) is None
+
+
+@pytest.mark.parametrize("value", ["63", "1" + 400 * "0", "1" * 5001])
+def test_any_number_can_be_told(tmp_path, value):
+    (tmp_path / echo_report.FILE).write_text(f'{{"erle_db": 31, "drift_ppm": null, "delay_ms": {value}}}')
+    assert "ms after a sound" in list(echo_report.told(echo_report.read(tmp_path)))[0][1]
+
+
 def test_a_real_card_is_measured(tmp_path, monkeypatch, capsys):
     """PulseAudio leads the loudspeaker back into the microphone, some 60 ms later, and `nod check --sound` says so."""
     monkeypatch.chdir(tmp_path)
