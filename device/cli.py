@@ -1,6 +1,8 @@
 """The command line, `nod`.  Parses, calls, prints errors as one sentence; what is done stands elsewhere."""
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,8 +28,21 @@ Settings are in config.toml; 'nod check' says what is wrong with an edited one.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status.  A NodError is one sentence on stderr and its exit code."""
+    """Run one command; returns the exit status.  A NodError is one sentence on stderr and its exit code.
+
+    When nobody reads on, as behind `| head -1`, it ends quietly, with the status of a program that SIGPIPE ended.
+    """
     options = _parser().parse_args(arguments)
+    try:
+        status = _status(options)
+        print(end="", flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still unwritten is written at the exit
+        return 128 + signal.SIGPIPE
+    return status
+
+
+def _status(options: argparse.Namespace) -> int:
     try:
         return options.command(options)
     except NodError as error:

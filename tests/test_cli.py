@@ -1,5 +1,7 @@
 """The command line: help that teaches, and one sentence for each kind of bad input."""
 
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -42,6 +44,17 @@ def refused(tmp_path, *arguments):
     assert result.returncode not in (0, None) and "Traceback" not in result.stderr, result.stderr
     assert len(result.stderr.strip().splitlines()) == 1, result.stderr
     return result.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_it_ends_quietly_when_nobody_reads_on(unbuffered):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "device", "models", "list"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    result = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, timeout=300, env=environment)
+    os.close(write)
+    assert result.returncode == 128 + signal.SIGPIPE and result.stderr == ""
 
 
 def test_a_wave_that_is_not_one(tmp_path):
