@@ -105,10 +105,11 @@ def usual_answers(store: ModelStore) -> FillerCache:
     return FillerCache(store.folder / "answers", texts={"sum": USUAL_SUMS})
 
 
-def _warnings(config: Config, models: Models) -> list[str]:
+def _warnings(config: Config, models: Models, indicator: Indicator) -> list[str]:
     """What could be better about what was loaded."""
     never = never_played(models.fillers.kinds, models.agent.office.tools)
-    return [told for told in (None if models.voice.is_split else not_split(config.voice.model), never) if told]
+    whole = None if models.voice.is_split else not_split(config.voice.model)
+    return [told for told in (whole, never, indicator.why_not) if told]
 
 
 class Daemon:
@@ -147,7 +148,7 @@ class Daemon:
         self.turn_log = TurnLog(config.budget)
         self.faults: deque[str] = deque(maxlen=100)  # the newest; the journal tells each
         self.fault_count = 0
-        self.warnings = _warnings(config, self.models)
+        self.warnings = _warnings(config, self.models, self.indicator)
         self.state = State()
         self._observer = observer
         self._filler_choice = FillerChoice(self.models.fillers)

@@ -43,11 +43,26 @@ def test_packages_are_named_once_and_come_from_the_suite():
     assert {"openssh-server", "alsa-utils", "libportaudio2"} <= set(named)
 
 
-@pytest.mark.parametrize("variable", ["BUILD_TOOLS", "SOURCE_ONLY", "NOT_ON_THE_CARD"])
+@pytest.mark.parametrize("variable", ["BUILD_TOOLS", "SOURCE_ONLY", "NOT_ON_THE_CARD", "CARD_ONLY"])
 def test_python_packages_treated_apart_are_in_the_lock(variable):
     names = re.search(rf'^{variable}="([^"]*)"', (IMAGE / "build").read_text(), re.MULTILINE)[1].split()
     pinned = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
     assert set(names) <= pinned
+
+
+def test_the_library_for_the_pins_is_on_the_card_whatever_machine_builds_it(tmp_path):
+    build = (IMAGE / "build").read_text()
+    pins = re.search(r"^pins\(\) \{.*?^\}\n", build, re.MULTILINE | re.DOTALL)[0]
+    names = re.findall(r'^[A-Z_]+="[^"]*"', build, re.MULTILINE)
+    wheels = re.findall(r'^    (pins .*"\$WORK/wheels.lock".*)$', build, re.MULTILINE)
+    script = "\n".join([*names, pins, *wheels])
+    subprocess.run(["bash", "-euc", script], env={"TOP": str(ROOT), "WORK": str(tmp_path), "PATH": "/usr/bin:/bin"}, check=True)
+    made = (tmp_path / "wheels.lock").read_text()
+    assert re.search(r"^adafruit-lgpio==[0-9.]+ \\\n +--hash=sha256:[0-9a-f]{64}", made, re.MULTILINE)
+    assert re.findall(r"^\S*lgpio==", made, re.MULTILINE) == ["adafruit-lgpio=="]
+    rule = (IMAGE / "rootfs/etc/udev/rules.d/60-nod-gpio.rules").read_text()
+    groups = re.search(r"^SupplementaryGroups=(.*)", (ROOT / "systemd" / "nod.service").read_text(), re.MULTILINE)[1]
+    assert re.search(r'^SUBSYSTEM=="gpio".*GROUP="(\w+)"', rule, re.MULTILINE)[1] in groups.split()
 
 
 def test_everything_a_unit_starts_is_on_the_card():

@@ -68,7 +68,7 @@ def daemon(tmp_path):
     """Makes a daemon of which nothing runs, whose models are what the test says."""
     made = []
 
-    def make(is_split: bool = True, *own: str) -> Daemon:
+    def make(is_split: bool = True, *own: str, config: Config = Config()) -> Daemon:
         office = SimpleNamespace(tools={"weather": None}, close=lambda: None)
         timers, ledger = TimerBook(tmp_path / "timers.sqlite"), Ledger(tmp_path / "ledger.sqlite")
         models = SimpleNamespace(
@@ -80,7 +80,7 @@ def daemon(tmp_path):
             agent=Assistant(None, office, ledger, timers, None),
         )
         device = SimpleNamespace(output_delay_samples=0, hears_itself=True, xruns=0)
-        made.append(Daemon(Config(), None, tmp_path, device, models=models))
+        made.append(Daemon(config, None, tmp_path, device, models=models))
         return made[-1]
 
     yield make
@@ -345,3 +345,35 @@ def test_the_led_shows_the_phase_on_its_pins(monkeypatch):
     indicator.show("idle")
     assert [factory.pin(n).state for n in (17, 27, 22)] == [0, 0, 0]
     indicator.close()
+
+
+@pytest.mark.parametrize(
+    "led, reason",
+    [(Led(enabled=True), "PinPWMUnsupported"), (Led(enabled=True, red_pin=27), "pin GPIO27 is already in use by")],
+)
+def test_an_led_that_can_not_be_used_is_told_of_and_keeps_nod_from_nothing(daemon, monkeypatch, led, reason):
+    gpiozero = pytest.importorskip("gpiozero")
+    from gpiozero.pins.mock import MockFactory, MockPin, MockPWMPin
+
+    pin_class = MockPin if led.red_pin == Led().red_pin else MockPWMPin  # without dimming, as the pins are without lgpio
+    monkeypatch.setattr(gpiozero.Device, "pin_factory", MockFactory(pin_class=pin_class))
+    made = daemon(config=Config(led=led))
+    (warning,) = made.warnings
+    assert warning.startswith(f"config.toml: [led]: the pins can't be used ({reason}") and "the LED stays dark" in warning
+    made.indicator.show("hearing")
+
+
+def test_without_lgpio_it_is_lgpio_that_is_told_to_be_missing(monkeypatch):
+    gpiozero = pytest.importorskip("gpiozero")
+    monkeypatch.setattr(gpiozero.Device, "pin_factory", None)
+    monkeypatch.setitem(sys.modules, "lgpio", None)
+    why_not = Indicator(Led(enabled=True)).why_not
+    assert "(Falling back from lgpio: " in why_not and "lgpio" in why_not and len(why_not.splitlines()) == 1
+
+
+def test_what_the_pins_library_makes_in_the_current_folder_does_not_stay_there(monkeypatch, tmp_path):
+    gpiozero = pytest.importorskip("gpiozero")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(gpiozero, "RGBLED", lambda *pins: Path(".lgd-nfy0").touch())
+    assert Indicator(Led(enabled=True)).why_not is None
+    assert not list(tmp_path.iterdir()) and Path.cwd() == tmp_path
