@@ -101,7 +101,7 @@ class Recognizer:
 @dataclass(frozen=True)
 class Llm:
     max_tokens: int = _key(60, 8, 400)
-    context_tokens: int = _key(1024, 256, 8192)
+    context_tokens: int = _key(1024, 384, 8192)
     threads: int = _key(1, 1, 64)
     system_prompt: str = (
         "You are Nod, a friendly voice assistant. You answer questions correctly in one or two short sentences."

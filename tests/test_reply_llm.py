@@ -1,5 +1,6 @@
 """The local model: real answers, a prompt that is computed once, and an end as soon as nobody listens."""
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from threading import Thread
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from device import realtime
 from device.config import Llm
-from device.errors import ModelError, StaleDraft
+from device.errors import ConfigError, ModelError, StaleDraft
 from device.events import Exchange
 from device.models import ModelStore
 from device.reply.llama import BATCH_TOKENS, SMALL_BATCH_TOKENS, Llama
@@ -48,6 +49,22 @@ class GivesUp:
         self.left -= 1
         if self.left < 0:
             raise StaleDraft("given up by the test")
+
+
+def test_a_window_without_room_for_a_question_is_told_before_anybody_asks(llama: Llama):
+    for settings in (Llm(system_prompt="word " * 2000), Llm(system_prompt="word " * 600, max_tokens=400)):
+        with pytest.raises(ConfigError, match=r"\[llm\] context_tokens: a window of 1024 tokens is too small .* or system_prompt") as told:
+            LocalModel(llama, settings)
+        assert len(str(told.value).splitlines()) == 1
+
+
+def test_in_the_smallest_window_a_long_question_is_answered(store: ModelStore):
+    smallest = next(field for field in dataclasses.fields(Llm) if field.name == "context_tokens").metadata["low"]
+    llama = Llama(next(store.path("smollm2-135m").glob("*.gguf")), smallest, 1)
+    model = LocalModel(llama, Llm(context_tokens=smallest))
+    told = "i met my old teacher yesterday and she asked whether i still play the piano " * 5
+    assert "".join(model.respond(f"{told} what should i have said", HISTORY, _go_on))
+    llama.close()
 
 
 def test_how_the_question_ends_is_told_at_a_priority_above_the_voice(model: LocalModel):

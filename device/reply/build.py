@@ -82,7 +82,7 @@ class Assistant:
 
 
 def load_model(settings: Llm, store: ModelStore) -> LocalModel:
-    """The local language model, not yet warm.  Half a second; raises ModelError."""
+    """The local language model, not yet warm.  Half a second; raises ModelError, and ConfigError about its window."""
     gguf = next(iter(sorted(store.path(MODEL).glob("*.gguf"))), None)
     if gguf is None:
         raise ModelError(f"{store.path(MODEL)}: there is no GGUF file; fetch it with `nod models fetch {MODEL}`.")
@@ -97,8 +97,8 @@ def build_agent(
     post: Callable[[Any], Any],
     wall_clock: Callable[[], float] = time.time,
 ) -> Assistant:
-    """Load the language model and open the files in `state_dir`.  Takes about a second; raises ModelError, and
-    NodError when a file can't be used.
+    """Load the language model and open the files in `state_dir`.  Takes about a second; raises ModelError,
+    ConfigError about [llm], and NodError when a file can't be used.
 
     post: where events of the tools go; must not block.
     """

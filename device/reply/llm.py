@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from device.config import Llm as Settings
+from device.errors import ConfigError
 from device.events import Exchange
 from device.realtime import as_urgent_as
 from device.reply.llama import BATCH_TOKENS, SMALL_BATCH_TOKENS, Llama
@@ -33,6 +34,7 @@ EXAMPLES = (
 )
 _SENTENCES = 2
 _RESERVE_TOKENS = 8
+_QUESTION_TOKENS = 100  # half a minute of somebody's words
 _ENDINGS_KEPT = 16
 # Log-odds of the end below which something is taken to follow: so low are half of the cut texts and 2 to 8 % of the
 # whole ones.
@@ -54,16 +56,29 @@ class _Foreseen:
 
 
 class LocalModel:
-    """A chat model in the ChatML format.  Reply thread only."""
+    """A chat model in the ChatML format.  Reply thread only.
+
+    Raises ConfigError where the window has no room for any question and its answer beside the system prompt.
+    """
 
     def __init__(self, llama: Llama, settings: Settings):
         self._llama = llama
         self._settings = settings
         system = llama.tokens(f"<|im_start|>system\n{settings.system_prompt}<|im_end|>\n", markup=True)
         self._head = [*system, *(token for example in EXAMPLES for token in self._turn(example))]
+        needed = len(self._head) + _QUESTION_TOKENS + settings.max_tokens + _RESERVE_TOKENS
+        if needed > llama.context_tokens:
+            raise ConfigError(
+                f"config.toml, [llm] context_tokens: a window of {llama.context_tokens} tokens is too small for system_prompt, a "
+                f"question and a reply of max_tokens, together {needed}; make it larger, or system_prompt or max_tokens smaller."
+            )
         self._foreseen = _Foreseen([])
         self._over = [llama.tokens(mark)[0] for mark in ".?!"] + llama.tokens("<|im_end|>", markup=True)
         self._endings: dict[tuple[int, ...], float] = {}  # by prompt up to the user's last word
+
+    def close(self) -> None:
+        """Free the memory.  No use of it after this."""
+        self._llama.close()
 
     def warm(self, history: tuple[Exchange, ...], check: Callable[[], None]) -> int:
         """Process the prompt up to where the user's next words begin; the number of tokens that took."""
