@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from device import echo_report, service
+from device.audio.echo import load_canceller
 from device.audio.portaudio import find_device, open_portaudio
 from device.audio.profiles import SoundCard, sound_card
 from device.config import Config, find
-from device.errors import NodError
+from device.errors import AlreadyRunning, ConfigError, NodError
 from device.hear.static_graph import is_static
 from device.history import History
+from device.indicator import Indicator
 from device.models import ModelStore
+from device.reply.build import load_model
 from device.reply.ledger import Ledger
 from device.reply.timers import TimerBook
 from device.reply.tools import tool_names
@@ -41,7 +44,7 @@ def check(config_path: Path | None, listens: bool = False) -> int:
     findings = [
         ("ok", f"The settings in {where} are right." if where else "There is no config.toml; the defaults hold.")
     ]
-    for part in (_models, _fillers, _sound, lambda config: _echo(config, listens), _state, _permissions):
+    for part in (_models, _fillers, _sound, _canceller, lambda config: _echo(config, listens), _state, _permissions, _led):
         findings += part(config)
     return _print(findings)
 
@@ -57,12 +60,23 @@ def _print(findings: list[Finding]) -> int:
 def _models(config: Config) -> Iterator[Finding]:
     try:
         store = ModelStore(config.paths.models_dir())
-        for name, role in _wanted(config, store):
-            yield _model(store, name, role)
-            if store.has(name):
-                yield from _made(store, name, role)
+        wanted = _wanted(config, store)
     except NodError as error:
         yield "fail", str(error)
+        return
+    except OSError as error:
+        yield "fail", f"The models can't be looked at ({error}); let this user read that folder, or set [paths] models."
+        return
+    for name, role in wanted:
+        try:
+            yield _model(store, name, role)
+            yield from _made(store, name, role)
+            if role == "language model":
+                load_model(config.llm, store).close()
+        except ConfigError as error:
+            yield "fail", str(error)
+        except (NodError, OSError) as error:
+            yield "fail", f"The model for the {role} can't be used: {error}"
 
 
 def _made(store: ModelStore, name: str, role: str) -> Iterator[Finding]:
@@ -95,10 +109,10 @@ def _wanted(config: Config, store: ModelStore) -> list[tuple[str, str]]:
 
 
 def _model(store: ModelStore, name: str, role: str) -> Finding:
-    try:
-        store.path(name)
-    except NodError as error:
-        return "fail", f"The model for the {role} can't be used: {error}"
+    if role == "voice" and store.model(name).role != role:
+        voices = ", ".join(model.name for model in store.models.values() if model.role == role)
+        raise ConfigError(f"config.toml, [voice] model: '{name}' is no voice but a {store.model(name).role}; there are: {voices}.")
+    store.path(name)
     return "ok", f"The model for the {role}, {name}, is there, and every file of it is the right one."
 
 
@@ -122,28 +136,40 @@ def _fillers(config: Config) -> Iterator[Finding]:
 
 
 def _sound(config: Config) -> Iterator[Finding]:
+    card = None
+    try:
+        card = sound_card(config.audio)
+    except NodError as error:
+        yield "fail", str(error)
+    if _is_running(config):
+        yield "ok", "The sound card is in use by the Nod that runs, and isn't looked at."
+        return
     port = open_portaudio()
     try:
         if port.get_device_count() == 0:
-            yield "fail", "No sound card was found; connect one, or add the user to the group 'audio'."
-            return
-        card = sound_card(config.audio)
-        for side, name in (("input", card.input), ("output", card.output)):
-            index = find_device(port, name, side)
-            info = port.get_device_info_by_index(index) if index is not None else _default(port, side)
-            if info is None:
-                yield (
-                    "fail",
-                    f"There is no {side} device; connect a {'microphone' if side == 'input' else 'loudspeaker'}.",
-                )
-            else:
-                yield "ok", f"The {side} device is '{info['name']}'."
-                if side == "input":
-                    yield from _channels(card, int(info["maxInputChannels"]))
-    except NodError as error:
-        yield "fail", str(error)
+            names = dict.fromkeys(filter(None, (card.input, card.output))) if card else ()
+            which = f" with {' and '.join(map(repr, names))} in its name" if names else ""
+            yield "fail", f"No sound card was found; connect one{which}, or add the user to the group 'audio'."
+        elif card is not None:
+            yield from _device(port, card, "input")
+            yield from _device(port, card, "output")
     finally:
         port.terminate()
+
+
+def _device(port, card: SoundCard, side: str) -> Iterator[Finding]:
+    try:
+        index = find_device(port, card.input if side == "input" else card.output, side)
+    except NodError as error:
+        yield "fail", str(error)
+        return
+    info = port.get_device_info_by_index(index) if index is not None else _default(port, side)
+    if info is None:
+        yield "fail", f"There is no {side} device; connect a {'microphone' if side == 'input' else 'loudspeaker'}."
+        return
+    yield "ok", f"The {side} device is '{info['name']}'."
+    if side == "input":
+        yield from _channels(card, int(info["maxInputChannels"]))
 
 
 def _channels(card: SoundCard, there: int) -> Iterator[Finding]:
@@ -155,7 +181,17 @@ def _channels(card: SoundCard, there: int) -> Iterator[Finding]:
         yield "ok", f"Capture channel {channels.mic} is listened to{reference}."
 
 
+def _canceller(config: Config) -> Iterator[Finding]:
+    try:
+        load_canceller(config.audio.echo_canceller, config.audio.echo_tail_ms)
+    except NodError as error:
+        yield "fail", str(error)
+
+
 def _echo(config: Config, listens: bool) -> Iterator[Finding]:
+    if listens and _is_running(config):
+        yield "warn", "The echo can't be measured while Nod uses the sound card; stop it first: systemctl stop nod."
+        listens = False
     try:
         measured = echo_report.measure(config) if listens else echo_report.read(config.paths.state_dir())
     except NodError as error:
@@ -174,10 +210,24 @@ def _default(port, side: str) -> dict | None:
         return None
 
 
+def _is_running(config: Config) -> bool:
+    """Whether a Nod has the state folder, and with it the sound card and the pins."""
+    try:
+        service.lock_state(config.paths.state_dir()).close()
+    except AlreadyRunning:
+        return True
+    except NodError:
+        return False  # `_state` tells of it
+    return False
+
+
 def _state(config: Config) -> Iterator[Finding]:
     folder = config.paths.state_dir()
     try:
         held = service.lock_state(folder)
+    except AlreadyRunning:
+        yield "ok", f"Nod is running; history, timers and ledger are kept in {folder}."
+        return
     except NodError as error:
         yield "fail", str(error)
         return
@@ -212,8 +262,14 @@ def _permissions(config: Config) -> Iterator[Finding]:
         )
     else:
         yield "ok", "Realtime priority is allowed."
-    if config.led.enabled and not os.access("/dev/gpiomem", os.R_OK | os.W_OK):
-        yield (
-            "fail",
-            "[led] is enabled but /dev/gpiomem can't be used; add the user to the group 'gpio', or disable it.",
-        )
+
+
+def _led(config: Config) -> Iterator[Finding]:
+    if not config.led.enabled:
+        return
+    if _is_running(config):
+        yield "ok", "The LED's pins are Nod's, which runs; whether they can be used it says in the journal."
+        return
+    indicator = Indicator(config.led)
+    indicator.close()
+    yield ("warn", indicator.why_not) if indicator.why_not else ("ok", "The pins of the LED can be used.")

@@ -1,0 +1,94 @@
+"""`nod check`: what would stop the daemon is told, once, and nothing else is."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from device import check, service
+from device.config import Audio, Config, Led, Llm, Paths, Recognizer, Voice
+
+# Names no path may have: as little can be looked into as into a folder of somebody else's, also by root.
+TOO_LONG = "w" * 300
+
+
+def failed(findings) -> list[str]:
+    return [told for severity, told in findings if severity == "fail"]
+
+
+@pytest.fixture
+def no_card(monkeypatch):
+    """PortAudio on a machine without any sound card."""
+    port = SimpleNamespace(get_device_count=lambda: 0, terminate=lambda: None)
+    monkeypatch.setattr(check, "open_portaudio", lambda: port)
+
+
+def test_a_nod_that_runs_is_no_failure_and_what_it_uses_is_left_to_it(tmp_path, no_card):
+    config = Config(paths=Paths(state=str(tmp_path)), led=Led(enabled=True))
+    assert failed(check._sound(config)) and not failed(check._state(config))
+    with service.lock_state(tmp_path):
+        found = [*check._sound(config), *check._echo(config, True), *check._state(config), *check._led(config)]
+    assert ("ok", f"Nod is running; history, timers and ledger are kept in {tmp_path}.") in found
+    assert [told for severity, told in found if severity != "ok"] == [
+        "The echo can't be measured while Nod uses the sound card; stop it first: systemctl stop nod."
+    ]
+
+
+def test_a_canceller_that_is_not_installed_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "livekit", None)
+    (told,) = failed(check._canceller(Config(audio=Audio(echo_canceller="webrtc"))))
+    assert "needs the Python package livekit" in told
+    assert [*check._canceller(Config()), *check._canceller(Config(audio=Audio(echo_canceller="none")))] == []
+
+
+def test_a_missing_sound_card_hides_no_mistake_in_the_settings(tmp_path, no_card):
+    paths = Paths(state=str(tmp_path))
+    told = failed(check._sound(Config(paths=paths, audio=Audio(mic_channel=1, reference_channel=1))))
+    assert len(told) == 2 and "1 is the microphone's channel too" in told[0] and "No sound card" in told[1]
+    (told,) = failed(check._sound(Config(paths=paths, audio=Audio(input="Jabra"))))
+    assert "connect one with 'Jabra' in its name" in told
+    (told,) = failed(check._sound(Config(paths=paths)))
+    assert told == "No sound card was found; connect one, or add the user to the group 'audio'."
+
+
+def test_each_side_of_the_sound_card_is_told_of(tmp_path, monkeypatch):
+    there = {"name": "HDMI", "index": 0, "maxInputChannels": 0, "maxOutputChannels": 2}
+    port = SimpleNamespace(get_device_count=lambda: 1, get_device_info_by_index=lambda index: there, terminate=lambda: None)
+    monkeypatch.setattr(check, "open_portaudio", lambda: port)
+    found = list(check._sound(Config(paths=Paths(state=str(tmp_path)), audio=Audio(input="Jabra", output="hdmi"))))
+    assert found[1] == ("ok", "The output device is 'HDMI'.")
+    assert found[0][0] == "fail" and "no input device has 'Jabra' in its name; there are: none." in found[0][1]
+
+
+@pytest.mark.parametrize(
+    "name, reason",
+    [("whisper-tiny-en", "'whisper-tiny-en' is no voice but a recognizer; there are: en_US-joe-medium."), ("bob", "no model 'bob'")],
+)
+def test_a_voice_that_is_none_is_one_failure(store, name, reason):
+    (told,) = failed(check._models(Config(paths=Paths(models=str(store.folder)), voice=Voice(model=name))))
+    assert reason in told
+
+
+@pytest.mark.parametrize("engine", ["auto", "whisper"])
+def test_a_folder_that_can_not_be_looked_into_is_told(tmp_path, engine):
+    found = list(check._models(Config(paths=Paths(models=str(tmp_path / TOO_LONG)), recognizer=Recognizer(engine=engine))))
+    assert failed(found) == [told for _, told in found] and all(TOO_LONG in told for _, told in found)
+
+
+def test_a_window_too_small_for_the_prompt_is_told(store):
+    paths = Paths(models=str(store.folder))
+    (told,) = failed(check._models(Config(paths=paths, llm=Llm(context_tokens=384, max_tokens=400))))
+    assert told.startswith("config.toml, [llm] context_tokens: a window of 384 tokens is too small")
+
+
+def test_the_led_is_tried_and_given_back(tmp_path, monkeypatch):
+    gpiozero = pytest.importorskip("gpiozero")
+    from gpiozero.pins.mock import MockFactory, MockPWMPin
+
+    monkeypatch.setattr(gpiozero.Device, "pin_factory", MockFactory(pin_class=MockPWMPin))
+    paths = Paths(state=str(tmp_path))
+    for _ in range(2):
+        assert list(check._led(Config(paths=paths, led=Led(enabled=True)))) == [("ok", "The pins of the LED can be used.")]
+    ((severity, told),) = check._led(Config(paths=paths, led=Led(enabled=True, red_pin=27)))
+    assert severity == "warn" and "pin GPIO27 is already in use" in told
+    assert list(check._led(Config())) == []
