@@ -97,12 +97,62 @@ def test_values_are_read_as_typed_whatever_the_editor(tmp_path, words, end, mark
     assert shell("value wifi_name", file).stdout == b"x\n"
 
 
-def test_what_could_not_be_done_is_said_and_secrets_do_not_stay(tmp_path):
-    file = tmp_path / "nod-setup.txt"
-    file.write_text("timezone = Europe/Atlantis\nother = secret\n")
-    said = b"there is no time zone 'Europe/Atlantis'; they are called such as Europe/London."
+def carried_out(file: Path, text: str) -> list[str]:
+    """What is said not to be done of a filled-in file, in the journal and at the end of the file that is empty again."""
+    file.write_text(text)
     result = shell("carry_out", file)
-    assert result.returncode == 0 and said in result.stderr
-    assert file.read_bytes() == EMPTY.read_bytes() + b"\n# Not done: " + said + b"\n"
     after = file.read_bytes()
+    assert result.returncode == 0 and after.startswith(EMPTY.read_bytes()), result.stderr
+    said = after.removeprefix(EMPTY.read_bytes()).decode().split("\n# Not done: ")
+    assert [f"nod-setup.txt: {line.strip()}" for line in said[1:]] == result.stderr.decode().splitlines()
     assert shell("carry_out", file).returncode == 0 and file.read_bytes() == after
+    return [line.strip() for line in said[1:]]
+
+
+def test_what_could_not_be_done_is_said_and_secrets_do_not_stay(tmp_path):
+    said = carried_out(tmp_path / "nod-setup.txt", "timezone = Europe/Atlantis\nother = secret\n")
+    assert said[0] == "there is no time zone 'Europe/Atlantis'; they are called such as Europe/London."
+    assert len(said) == 2
+
+
+@pytest.mark.parametrize(
+    "text, named",
+    [
+        ("Password = secret\r\nWIFI_NAME = secret\r\n", "Password, WIFI_NAME"),
+        ("wifi-password=secret\nwifi-password=secret\n", "wifi-password"),
+        ("secret\n  secret number 2 = 3\n# a remark\n\n", "a line without a key"),
+    ],
+)
+def test_keys_it_does_not_have_are_named_and_what_they_were_set_to_does_not_stay(tmp_path, text, named):
+    file = tmp_path / "nod-setup.txt"
+    assert carried_out(file, text) == [f"{named}: not understood; the keys are those above, in small letters."]
+    assert b"secret" not in file.read_bytes()
+
+
+def test_a_password_without_a_network_is_told_and_does_not_stay(tmp_path):
+    file = tmp_path / "nod-setup.txt"
+    assert carried_out(file, "wifi_password = hunter22\n") == ["Wi-Fi was not set up: wifi_name is missing."]
+    assert carried_out(file, "wifi_country = GB\n") == ["Wi-Fi was not set up: wifi_name is missing."]
+    assert b"hunter22" not in file.read_bytes()
+
+
+def test_the_keys_are_those_of_the_file():
+    keys = re.search(r'^KEYS="(.*)"$', SETUP.read_text(), re.MULTILINE)[1].split("|")
+    assert keys == re.findall(r"^(\w+) =$", EMPTY.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "password, is_one",
+    [("1234567", False), ("12345678", True), ("x" * 63, True), ("x" * 64, False), ("0aF9" * 16, True), ("a" * 65, False)],
+)
+def test_a_wi_fi_password_is_of_the_length_wpa_knows(tmp_path, password, is_one):
+    assert (shell(f"is_wifi_password '{password}'", tmp_path).returncode == 0) is is_one
+
+
+@pytest.mark.parametrize(
+    "name, password, wrong", [("home", "secret", "wifi_password has 8 to 63"), ("é" * 17, "secret secret", "wifi_name is longer")]
+)
+def test_wi_fi_that_can_not_work_is_told_and_not_set_up(tmp_path, name, password, wrong):
+    result = shell(f"nmcli() {{ echo called; }}; problem() {{ echo \"$1\"; }}; set_wifi '{name}' '{password}' ''", tmp_path)
+    told = result.stdout.decode().splitlines()
+    assert len(told) == 2 and told[0].startswith("wifi_country is two letters") and wrong in told[1] and "secret" not in told[1]
