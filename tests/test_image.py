@@ -156,3 +156,12 @@ def test_wi_fi_that_can_not_work_is_told_and_not_set_up(tmp_path, name, password
     result = shell(f"nmcli() {{ echo called; }}; problem() {{ echo \"$1\"; }}; set_wifi '{name}' '{password}' ''", tmp_path)
     told = result.stdout.decode().splitlines()
     assert len(told) == 2 and told[0].startswith("wifi_country is two letters") and wrong in told[1] and "secret" not in told[1]
+
+
+@pytest.mark.parametrize("password, more", [("secret secret", "wifi-sec.key-mgmt|wpa-psk|wifi-sec.psk|secret secret|"), ("", "")])
+def test_wi_fi_is_set_up_with_a_password_and_without_one(tmp_path, password, more):
+    made = tmp_path / "nod.nmconnection"
+    nmcli = "nmcli() { printf '%s|' \"$@\"; }"
+    shell(f"{nmcli}; CONNECTION='{made}'; set_wifi 'The home' '{password}' ''", tmp_path)
+    assert made.read_text() == f"--offline|connection|add|type|wifi|con-name|nod|ssid|The home|{more}"
+    assert made.stat().st_mode & 0o777 == 0o600
