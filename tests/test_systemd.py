@@ -6,8 +6,11 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from device.cli import main
 
 ROOT = Path(__file__).parent.parent
 UNIT = ROOT / "systemd" / "nod.service"
@@ -48,6 +51,24 @@ def test_a_config_error_does_not_restart_it():
     from device.errors import ConfigError
 
     assert settings()["RestartPreventExitStatus"] == str(ConfigError.exit_code)
+
+
+@pytest.mark.parametrize("audio", ["", '[audio]\ninput = "Jabra"\n'])
+def test_a_headset_that_is_plugged_in_tomorrow_is_found(tmp_path, monkeypatch, capsys, audio):
+    def none_there(**form):
+        raise OSError(-9996, "Invalid device")
+
+    port = SimpleNamespace(get_device_count=lambda: 0, open=none_there, terminate=lambda: None)
+    port.get_default_input_device_info = port.get_default_output_device_info = none_there
+    monkeypatch.setattr("device.audio.device.open_portaudio", lambda: port)
+    monkeypatch.setattr("device.run.Daemon", lambda *args, **more: pytest.fail("models are loaded at each look"))
+    (tmp_path / "config.toml").write_text(f'[paths]\nstate = "{tmp_path}"\n{audio}')
+    status = main(["run", "--config", str(tmp_path / "config.toml")])
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    unit = settings()
+    assert unit["Restart"] == "on-failure" and status not in (0, int(unit["RestartPreventExitStatus"]))
+    assert unit["StartLimitIntervalSec"] == "0" and "StartLimitBurst" not in unit, "it never gives up"
+    assert 5 <= int(unit["RestartSec"]) <= int(unit["RestartMaxDelaySec"]) <= 60, "seldom enough, and soon enough"
 
 
 def test_systemd_understands_it(tmp_path):
