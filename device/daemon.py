@@ -300,7 +300,7 @@ class Daemon:
         if self._observer:
             self._observer(event, before, self.state, commands)
         late = self.state.filler_at is not None and self.state.t >= self.state.filler_at
-        self.indicator.show(self.state.phase, late)
+        self._writes.attempt(self.indicator.show, self.state.phase, late)
 
     def _look_at_timers(self, t: int) -> None:
         self._next_timer_look = t + _POLL_TIMERS

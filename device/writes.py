@@ -7,7 +7,7 @@ from device.events import Fault
 
 
 class Writes:
-    """What main writes.  Main thread only.
+    """What main writes, and what it shows.  Main thread only.
 
     take: gets a `Fault` of what fails; once, until the same has succeeded: it may fail again every second.
     """
