@@ -208,6 +208,12 @@ def announce(state: State, event: ev.Announcement, rules: Rules) -> Result:
     return state, commands + [ev.SayNow(state.turn, state.draft, event.text), ev.Release(state.draft)]
 
 
+def is_announcing(state: State) -> bool:
+    """Whether something unasked is being said, or waits to be."""
+    is_said = state.announced is not None and state.phase in ("thinking", "speaking", "ducked")
+    return is_said or bool(state.queued) or any(parting.announced for parting in state.partings)
+
+
 def announce_next(state: State, rules: Rules) -> Result:
     """What waits to be announced is, as soon as nobody has the floor."""
     if not state.queued or not has_nobody(state):

@@ -26,7 +26,7 @@ from device.audio.vad import Segmenter, SileroVad
 from device.audio.wake import WakeDetector
 from device.config import Config
 from device.conversation import start, step
-from device.conversation_state import State, rules_from
+from device.conversation_state import State, is_announcing, rules_from
 from device.floor import Floor
 from device.hear import loop as hear_loop
 from device.hear.loop import Listener
@@ -307,7 +307,8 @@ class Daemon:
         due = self.models.agent.take_due()
         for text in due:
             self.boxes["main"].put(ev.Announcement(text, rings=True))
-        if due or t >= self._next_look_into_timers:
+        # Until it has been told of, a timer stays in the file: should Nod be ended before, it rings at the next start.
+        if not due and t >= self._next_look_into_timers and not is_announcing(self.state):
             self._next_look_into_timers = t + _LOOK_INTO_TIMERS
             self._writes.attempt(self.models.agent.timers.look)
 

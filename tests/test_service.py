@@ -76,6 +76,7 @@ def daemon(tmp_path):
             wake=None,
             recognizer=SimpleNamespace(shows_words=True),
             voice=SimpleNamespace(is_split=is_split),
+            chime=np.zeros(1),
             fillers=Fillers([Filler("Hm.", kind, np.zeros(1)) for kind in ("thinking", *own)]),
             agent=Assistant(None, office, ledger, timers, None),
         )
@@ -163,6 +164,27 @@ def _write_all(made, t):
     while (event := made.boxes["main"].get(0)) is not None:
         announced += isinstance(event, ev.Announcement)
     return announced
+
+
+def test_a_timer_stays_in_the_file_until_it_was_told_of(daemon, monkeypatch):
+    made = daemon()
+    timers, now_s = made.models.agent.timers, [0.0]
+    monkeypatch.setattr(timers, "_wall_clock", lambda: now_s[0])
+    timers.set(1.0, "pasta")
+    now_s[0] = 2.0
+
+    def kept(second):
+        made._look_at_timers(ev.samples(1000 * second))
+        return [name for (name,) in timers._db.execute("SELECT name FROM timers")]
+
+    assert kept(1) == ["pasta"] and timers.list() == ()
+    made.take(made.boxes["main"].get(0))
+    assert made.state.announced.text == "Your pasta timer is done." and kept(3) == ["pasta"]
+    draft = made.state.draft
+    made.take(ev.PlayoutStarted(0, 0, draft, "reply"))
+    assert kept(5) == ["pasta"]
+    made.take(ev.PlayoutEnded(0, 0, draft, "reply", ("Your", "pasta", "timer", "is", "done."), False))
+    assert kept(7) == []
 
 
 def test_what_can_not_be_written_is_told_once_until_it_can_and_ends_no_conversation(daemon, tmp_path, monkeypatch):

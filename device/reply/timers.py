@@ -132,7 +132,7 @@ class TimerBook:
         return due
 
     def look(self) -> None:
-        """Take what has rung out of the file, and read what another process has changed in it.  Main thread.
+        """Take what has rung, and was told of, out of the file, and read what another process has changed in it.  Main thread.
 
         Leaves it for the next time where a tool is at it.  Raises sqlite3.Error; the next time it is tried again.
         """
