@@ -120,6 +120,20 @@ UNDERSTOOD = [
     ("cancel all the timers", "TimerCancel", {"all": True}),
     ("Cancel all of my timers.", "TimerCancel", {"all": True}),
     ("cancel the reminder to call my mom", "TimerCancel", {"name": "call your mom"}),
+    ("cancel the timer for ten minutes", "TimerCancel", {"seconds": 600}),
+    ("i want to cancel the timer for ten minutes", "TimerCancel", {"seconds": 600}),
+    ("stop the alarm for ten minutes", "TimerCancel", {"seconds": 600}),
+    ("check the timer for ten minutes", "TimerList", {"seconds": 600}),
+    ("show the timer for ten minutes", "TimerList", {"seconds": 600}),
+    ("do i have a timer for ten minutes", "TimerList", {"seconds": 600}),
+    ("have you set a timer for ten minutes", "TimerList", {"seconds": 600}),
+    ("do i have any reminders", "TimerList", {}),
+    ("do you have any timers", "TimerList", {}),
+    ("do i have a pasta timer", "TimerList", {"name": "pasta"}),
+    ("are any timers running", "TimerList", {}),
+    ("pasta timer nine minutes", "TimerSet", {"seconds": 540, "name": "pasta"}),
+    ("nine minute pasta timer", "TimerSet", {"seconds": 540, "name": "pasta"}),
+    ("no timer for ten minutes", "TimerLeft", {}),
     ("how much time is left", "TimerList", {}),
     ("how much time is left on the timer", "TimerList", {}),
     ("how much time is left on the pasta timer", "TimerList", {"name": "pasta"}),
@@ -255,7 +269,41 @@ BEYOND_IT = [
     "remind me tomorrow to buy milk",
 ]
 
+# About timers or reminders, but nothing that Nod does, or nothing that is to be done.
+NOT_DONE = [
+    ("don't set a timer for five minutes", "TimerLeft"),
+    ("never set a timer for ten minutes", "TimerLeft"),
+    ("stop don't set a timer for ten minutes", "TimerLeft"),
+    ("don't stop the timer", "TimerLeft"),
+    ("no don't cancel the timer", "TimerLeft"),
+    ("please do not cancel all timers", "TimerLeft"),
+    ("don't remind me to call mom", "TimerLeft"),
+    ("i have a timer for ten minutes", "TimerList"),
+    ("i already set a timer for ten minutes", "TimerList"),
+    ("you have a timer for ten minutes", "TimerList"),
+    ("change the pasta timer to fifteen minutes", "TimerUnclear"),
+    ("extend the timer to fifteen minutes", "TimerUnclear"),
+    ("reset the timer", "TimerUnclear"),
+    ("reset the timer to fifteen minutes", "TimerUnclear"),
+    ("forget the timer for ten minutes", "TimerUnclear"),
+    ("pause the timer", "TimerUnclear"),
+    ("pause the timer for ten minutes", "TimerUnclear"),
+    ("could you please resume the timer", "TimerUnclear"),
+    ("stop the timer in five minutes", "TimerUnclear"),
+    ("add a minute to the five minute timer", "TimerUnclear"),
+    ("set two timers one for five minutes and one for ten minutes", "TimerUnclear"),
+    ("set a five minute timer and a ten minute timer", "TimerUnclear"),
+    ("remind me not to call mom in ten minutes", "TimerUnclear"),
+    ("how about a timer for ten minutes", "TimerUnclear"),
+    ("set a timer for", "TimerOpen"),
+    ("set a timer for five", "TimerOpen"),
+]
+
 LEFT_TO_THE_MODEL = [
+    "how do i set a timer",
+    "tell me a joke about timers",
+    "my alarm did not start this morning",
+    "don't stop",
     "how do i make coffee",
     "how many ounces are in a large latte",
     "can i have coffee while pregnant",
@@ -357,6 +405,15 @@ def test_understood(reader: Reader, text: str, intent: str, args: dict[str, obje
 def test_what_it_can_not_do_is_told_at_once_but_says_nothing_about_the_end_of_the_turn(reader: Reader, text: str) -> None:
     found = reader.read(text)
     assert found is not None and found.name == "CanNot" and found.args["say"]
+    assert reader.completeness(text) != "complete"
+
+
+@pytest.mark.parametrize(("text", "intent"), NOT_DONE)
+def test_what_is_not_to_be_done_with_timers_is_not_done_and_not_left_to_the_model(
+    reader: Reader, text: str, intent: str
+) -> None:
+    found = reader.read(text)
+    assert found is not None and found.name == intent
     assert reader.completeness(text) != "complete"
 
 

@@ -3,6 +3,7 @@
 Nothing is looked up or done here: an `Intent` says what to do and with what, `device.reply.builtin` does it.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,13 @@ SENTENCES = Path(__file__).parent / "sentences"
 _HESITATIONS = frozenset(("um", "uh", "er", "erm", "hm", "hmm", "mm", "ah", "eh", "uhm", "huh"))
 _NO_NAME = frozenset(
     "timer timers alarm alarms a an the for new another second seconds minute minutes hour hours day days to and my of"
-    " it that this me in on with all every how long what when is are be do does will until off please".split()
+    " it that this me in on with all every how long what when is are be do does will until off please"
+    " i you we they have has had did was were no not never already any there".split()
+)
+_TIMERS = frozenset("timer timers alarm alarms countdown countdowns reminder reminders stopwatch".split())
+_ORDERS = frozenset(  # what may be wanted of a timer; no name begins with these
+    "set setting start cancel stop delete remove clear end kill dismiss pause resume hold change move adjust extend"
+    " lengthen prolong shorten reset restart renew repeat snooze rename add forget keep check show tell say wait remind".split()
 )
 _NO_END = frozenset("the a an my your to of for in on at and or".split())  # a sentence doesn't end with these
 _CAPTURED = frozenset(("duration", "expression", "amount"))
@@ -38,7 +45,9 @@ class Reader:
         number = Slot(numbers.is_number_word, numbers.is_number_word, 0, joint="and")
         slots = {
             "number": number,
-            "name": Slot(_is_name, lambda word: word in ("a", "the") or _is_name(word), 3),
+            "name": Slot(
+                lambda word: word not in _ORDERS and _is_name(word), lambda word: word in ("a", "the") or _is_name(word), 3
+            ),
             "thing": Slot(_is_any, _is_any, 10),
             "goods": Slot(_is_any, _is_any, 0),
             "unit": Slot(_is_unit, _is_unit, 1),
@@ -53,6 +62,9 @@ class Reader:
 
     def read(self, text: str) -> Intent | None:
         """The intent of a sentence, or None.  text: from any recognizer, with or without punctuation."""
+        said = split_words(text)
+        if _forbids_timer(said):
+            return Intent("TimerLeft")
         for late in (False, True):
             for words in _spellings(text):
                 matches, _ = self.grammar.read(words, late)
@@ -60,7 +72,9 @@ class Reader:
                     args = _WORKED_OUT.get(match.intent, _plain)(match)
                     if args is not None:
                         return Intent(match.intent, args)
-        return Intent("CalculateUnclear") if _is_sum(split_words(text)) else None
+        if _is_timer_order(said):
+            return Intent("TimerUnclear")
+        return Intent("CalculateUnclear") if _is_sum(said) else None
 
     def completeness(self, text: str) -> Literal["complete", "prefix", "none"]:
         """Whether `text` is all of a sentence Nod understands, may be the beginning of one, or neither."""
@@ -98,6 +112,33 @@ def _as_number(words: list[str], at: int) -> str:
 
 
 _SOUNDS_LIKE = {"to": "two", "too": "two", "for": "four", "won": "one", "ate": "eight", "tan": "ten", "sex": "six"}
+
+
+def _forbids_timer(words: list[str]) -> bool:
+    """Whether it says that something should not be done: "don't stop the timer", "no timer for ten minutes"."""
+    for at, (word, after) in enumerate(itertools.pairwise(words)):
+        if word == "remind":
+            return False  # what follows is what to remind of
+        if word in ("not", "never") and after in _ORDERS:
+            return after == "remind" or not _TIMERS.isdisjoint(words[at:])
+        if word == "no" and after in _TIMERS:
+            return True
+    return False
+
+
+def _is_timer_order(words: list[str]) -> bool:
+    """Whether it is about timers of the user in words no template knows: the model would only pretend to do it."""
+    if ("remind", "me") in itertools.pairwise(words):
+        return words[0] not in _ASKING
+    at = next((i for i, word in enumerate(words) if word in _TIMERS), None)
+    if at is None:
+        return False
+    ordered = words[0] not in _ASKING and "about" not in words[:at] and not _ORDERS.isdisjoint(words[:at])
+    return ordered or not _COUNTED_TIME.isdisjoint(words)
+
+
+_ASKING = frozenset("how what why who when where which".split())
+_COUNTED_TIME = frozenset("second seconds minute minutes hour hours".split())
 
 
 def _is_sum(words: list[str]) -> bool:
