@@ -27,7 +27,7 @@ _ORDERS = frozenset(  # what may be wanted of a timer; no name begins with these
     " lengthen prolong shorten reset restart renew repeat snooze rename add forget keep check show tell say wait remind".split()
 )
 _NO_END = frozenset("the a an my your to of for in on at and or".split())  # a sentence doesn't end with these
-_CAPTURED = frozenset(("duration", "expression", "amount"))
+_CAPTURED = frozenset(("adjective", "duration", "expression", "amount"))
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,9 @@ def _plain(match: Match) -> dict[str, Any] | None:
 
 def _timer(match: Match) -> dict[str, Any] | None:
     args: dict[str, Any] = dict(match.fixed)
-    if "duration" in match.slots:
-        seconds = durations.parse(match.slots["duration"])
+    length = match.slots.get("duration") or match.slots.get("adjective")
+    if length:
+        seconds = durations.parse(length)
         if seconds is None:
             return None
         args["seconds"] = float(seconds)
