@@ -141,6 +141,34 @@ def test_what_is_said_about_timers(book: TimerBook, clock: Clock) -> None:
     assert setting.run(reminder).text == "Your reminder to call your mom is set."
 
 
+def test_reminders_and_timers_are_not_taken_for_one_another(book: TimerBook, clock: Clock) -> None:
+    tools = build_tools(book, lambda: "", clock)
+    cancelling, listing = tools["timer_cancel"], tools["timer_list"]
+    book.set(600, "steak")
+    for args in ({"reminder": True}, {"reminder": True, "all": True}):
+        assert _refusal(cancelling.preview, args) == "There are no reminders."
+    assert listing.run({"reminder": True}).text == "There are no reminders."
+    assert _refusal(cancelling.preview, {"name": "tea"}) == "There is no tea timer."
+    book.set(900, "call your mom", reminder=True)
+    book.set(1200, reminder=True)
+    assert _refusal(cancelling.preview, {"name": "tea", "reminder": True}) == "There is no tea reminder."
+    assert cancelling.preview({"name": "mom", "reminder": True}) == "Okay, your reminder to call your mom is cancelled."
+    assert cancelling.preview({"reminder": False}) == "Okay, your steak timer is cancelled."
+    assert cancelling.preview({"all": True}) == "Okay, all 3 timers and reminders are cancelled."
+    assert cancelling.run({"all": True, "reminder": True}).text == "Okay, all 2 reminders are cancelled."
+    assert [timer.name for timer in book.list()] == ["steak"]
+
+
+def test_both_are_no_three(book: TimerBook, clock: Clock) -> None:
+    cancelling = build_tools(book, lambda: "", clock)["timer_cancel"]
+    both = {"all": True, "most": 2}
+    for seconds in (300, 600, 900):
+        book.set(seconds)
+    assert _refusal(cancelling.preview, both).startswith("There are 3 of them: ")
+    book.cancel(book.list()[:1])
+    assert cancelling.preview(both) == "Okay, all 2 timers are cancelled."
+
+
 def _refusal(preview, args) -> str:
     with pytest.raises(ToolError) as refused:
         preview(args)

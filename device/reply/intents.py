@@ -19,7 +19,8 @@ _HESITATIONS = frozenset(("um", "uh", "er", "erm", "hm", "hmm", "mm", "ah", "eh"
 _NO_NAME = frozenset(
     "timer timers alarm alarms a an the for new another second seconds minute minutes hour hours day days to and my of"
     " it that this me in on with all every how long what when is are be do does will until off please"
-    " i you we they have has had did was were no not never already any there".split()
+    " i you we they have has had did was were no not never already any there"
+    " reminder reminders countdown first third last next other both".split()
 )
 _TIMERS = frozenset("timer timers alarm alarms countdown countdowns reminder reminders stopwatch".split())
 _ORDERS = frozenset(  # what may be wanted of a timer; no name begins with these
@@ -27,7 +28,7 @@ _ORDERS = frozenset(  # what may be wanted of a timer; no name begins with these
     " lengthen prolong shorten reset restart renew repeat snooze rename add forget keep check show tell say wait remind".split()
 )
 _NO_END = frozenset("the a an my your to of for in on at and or".split())  # a sentence doesn't end with these
-_CAPTURED = frozenset(("adjective", "duration", "expression", "amount"))
+_CAPTURED = frozenset(("adjective", "duration", "timers", "expression", "amount"))
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,11 @@ def _timer(match: Match) -> dict[str, Any] | None:
         if seconds is None:
             return None
         args["seconds"] = float(seconds)
+    called = match.slots.get("timers", [])
+    if "reminder" in called or "reminders" in called:
+        args["reminder"] = True
+    elif called and match.intent == "TimerCancel":
+        args["reminder"] = False  # they stay when timers are cancelled
     name = match.slots.get("thing") or match.slots.get("name")
     while name and name[-1] in ("a", "the"):
         name = name[:-1]  # "past the timer" was "pasta timer"

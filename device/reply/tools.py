@@ -15,7 +15,7 @@ from device.reply.tool import Args, Tool, ToolResult
 
 DONE = "Okay,"  # how an acting tool's reply begins: rendered before anybody asks, it is heard while the rest is made
 NO_TIMERS = "There are no timers."
-_SIMILAR = 0.6  # of difflib: a recognizer may write a name differently each time ("pasta", "past a")
+_SIMILAR = 0.8  # of difflib: a recognizer may write a name differently each time ("pasta", "past a")
 Clock = Callable[[], float]
 
 
@@ -127,12 +127,13 @@ def _timer_set(timers: TimerBook) -> Tool:
 
 
 def _timer_cancel(timers: TimerBook) -> Tool:
-    """args: name, or seconds (as it was set), or all; nothing means the only one."""
+    """args: name, or seconds (as it was set), or all, where there are not more than `most`; nothing means the only one.
+    reminder: only of those, or (False) only of the others."""
 
     def preview(args: Args) -> str:
         chosen = _chosen(timers, args)
         if len(chosen) > 1:
-            return f"{DONE} all {len(chosen)} timers are cancelled."
+            return f"{DONE} all {len(chosen)} {_kind(chosen)} are cancelled."
         return f"{DONE} your {chosen[0].called()} is cancelled."
 
     def run(args: Args) -> ToolResult:
@@ -158,33 +159,42 @@ def _runs(timers: tuple[Timer, ...]) -> str:
 def _chosen(timers: TimerBook, args: Args) -> tuple[Timer, ...]:
     """The timers meant by `args`; ToolError when it is none or not clear which."""
     running = _named(timers, args)
-    if len(running) > 1 and not args.get("all"):
+    if len(running) > (args.get("most", len(running)) if args.get("all") else 1):
         raise ToolError(f"There are {len(running)} of them: {_enumerated([_length(t) for t in running])}. Which one?")
     return running
 
 
 def _named(timers: TimerBook, args: Args) -> tuple[Timer, ...]:
-    running = timers.list()
+    running = tuple(t for t in timers.list() if args.get("reminder", t.reminder) == t.reminder)
+    kind = "reminder" if args.get("reminder") else "timer"
     if not running:
-        raise ToolError(NO_TIMERS)
+        raise ToolError(NO_TIMERS if kind == "timer" else "There are no reminders.")
     if args.get("all"):
         return running
     if args.get("name"):
-        close = difflib.get_close_matches(str(args["name"]), {t.name for t in running if t.name}, 1, _SIMILAR)
-        found = tuple(t for t in running if t.name in close)
+        found = _by_name(str(args["name"]), running)
         if not found:
-            raise ToolError(f"There is no {args['name']} timer.")
+            raise ToolError(f"There is no {args['name']} {kind}.")
         return found
     if "seconds" in args:
         found = tuple(t for t in running if t.seconds == args["seconds"])
         if not found:
-            raise ToolError(f"There is no {durations.adjective(float(args['seconds']))} timer.")
+            raise ToolError(f"There is no {durations.adjective(float(args['seconds']))} {kind}.")
         return found
     return running
 
 
+def _by_name(name: str, running: tuple[Timer, ...]) -> tuple[Timer, ...]:
+    """Those of that name, or with its words in theirs, or, where there are none, of the most similar name."""
+    found = tuple(t for t in running if t.name == name) or tuple(
+        t for t in running if set(name.split()) <= set(t.name.split())
+    )
+    close = difflib.get_close_matches(name, {t.name for t in running if t.name}, 1, _SIMILAR)
+    return found or tuple(t for t in running if t.name in close)
+
+
 def _left(timers: TimerBook, args: Args) -> str:
-    """args: name may choose one."""
+    """args: as of cancelling."""
     try:
         running = _named(timers, args)
     except ToolError as error:
@@ -193,7 +203,13 @@ def _left(timers: TimerBook, args: Args) -> str:
     if len(running) == 1:
         return f"{left[0]} left on your {running[0].called()}."
     told = [f"{length} on the {timer.called()}" for timer, length in zip(running, left, strict=True)]
-    return f"There are {len(running)} timers: {_enumerated(told)}."
+    return f"There are {len(running)} {_kind(running)}: {_enumerated(told)}."
+
+
+def _kind(timers: tuple[Timer, ...]) -> str:
+    """What to call several of them."""
+    kinds = {timer.reminder: "reminders" if timer.reminder else "timers" for timer in timers}
+    return " and ".join(kinds[reminder] for reminder in sorted(kinds))
 
 
 def _length(timer: Timer) -> str:
