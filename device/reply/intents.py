@@ -178,6 +178,8 @@ def _plain(match: Match) -> dict[str, Any] | None:
 def _timer(match: Match) -> dict[str, Any] | None:
     args: dict[str, Any] = dict(match.fixed)
     length = match.slots.get("duration") or match.slots.get("adjective")
+    if match.slots.get("adjective") == ["a", "second"]:
+        return None  # a second timer is another one
     if length:
         seconds = durations.parse(length)
         if seconds is None:
