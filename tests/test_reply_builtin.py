@@ -1,20 +1,26 @@
 """What the built-in agent makes of the history: what is repeated, what is continued, and how it declines."""
 
+import time
+
 import pytest
 
 from device.config import Llm
+from device.errors import ToolError
 from device.events import Exchange
 from device.floor import Floor
 from device.reply.agent import Silence, Words
 from device.reply.build import MODEL
 from device.reply.builtin import BuiltinAgent
 from device.reply.desk import Office
+from device.reply.follow_up import ONLY_UNITS
 from device.reply.intents import Reader
 from device.reply.ledger import Ledger
 from device.reply.llama import Llama
 from device.reply.llm import LocalModel
 from device.reply.restate import opening
+from device.reply.timers import TimerBook
 from device.reply.tool import Tool, ToolResult
+from device.reply.tools import build_tools
 
 DAYS = {0: "Today is Friday.", 1: "Tomorrow is Saturday.", -1: "Yesterday was Thursday."}
 SAYS = {
@@ -23,6 +29,7 @@ SAYS = {
     "month": lambda args: "May.",
 }
 CLOCK = Tool("clock", "read", lambda args: ToolResult(SAYS[args["what"]](args)))
+WHICH = "There are 2 of them: the pasta timer and the 10 minute timer. Which one?"
 CUT = Exchange("what can you do", "I can tell you", interrupted=True, unheard="the time and the date.")
 
 
@@ -46,6 +53,98 @@ def answer(reader, model, tmp_path):
     yield lambda text, *history: list(agent.respond(text, history, office.desk(0, 0)))
     office.close()
     ledger.close()
+
+
+@pytest.fixture
+def utc(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def talk(reader, model, tmp_path):
+    """One turn after the other: what was said in the last one, and the timers that run then."""
+    ledger, floor = Ledger(tmp_path / "ledger.sqlite"), Floor()
+    timers = TimerBook(tmp_path / "timers.sqlite", lambda: 1_000_000.0)
+    office = Office(build_tools(timers, str, lambda: 1_792_166_700.0), ledger, floor, lambda event: None, 200)
+    agent, history = BuiltinAgent(reader, model, office.tools["clock"]), []
+
+    def turn(text: str) -> str:
+        draft = len(history) + 1
+        floor.advance(draft)
+        floor.commit(draft)
+        desk = office.desk(draft, draft)
+        pieces = []
+        try:
+            pieces.extend(agent.respond(text, tuple(history), desk))
+            said = "".join(piece.text for piece in pieces if not isinstance(piece, Silence))
+        except ToolError as error:
+            said = str(error)
+        assert desk.source != "llm" or not said, "left to the model"
+        history.append(Exchange(text, said))
+        return said
+
+    yield lambda *texts: ([turn(text) for text in texts][-1], [timer.called() for timer in timers.list()])
+    office.close()
+    ledger.close()
+    timers.close()
+
+
+@pytest.mark.parametrize(
+    ("texts", "said", "running"),
+    [
+        (["remind me to call mom", "in ten minutes"], "Okay, I'll remind you to call mom in 10 minutes.", ["reminder to call mom"]),
+        (["remind me to call mom", "in an hour"], "Okay, I'll remind you to call mom in 1 hour.", ["reminder to call mom"]),
+        (["remind me to call mom", "at five"], ONLY_UNITS, []),
+        (["set a pasta timer", "i would like five minutes"], "Okay, 5 minutes for pasta, starting now.", ["pasta timer"]),
+        (["set a timer", "um", "ten minutes"], "Okay, 10 minutes, starting now.", ["10 minute timer"]),
+        (["set a timer", "hold on", "one minute"], "Okay, 1 minute, starting now.", ["1 minute timer"]),
+        (["set a timer", "ten"], ONLY_UNITS, []),
+        (["set a timer", "ten", "ten minutes"], "Okay, 10 minutes, starting now.", ["10 minute timer"]),
+        (["set a timer", "one minute", "five minutes"], "If you want a timer, say: set a timer for 5 minutes.", ["1 minute timer"]),
+        (["set a timer", "never mind", "ten minutes"], "If you want a timer, say: set a timer for 10 minutes.", []),
+        (["one minute"], "", []),
+    ],
+)  # fmt: skip
+def test_the_answer_to_for_how_long_is_understood(talk, texts, said, running):
+    assert talk(*texts) == (said, running)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "running"),
+    [
+        ("the ten minute timer", "Okay, your 10 minute timer is cancelled.", ["pasta timer"]),
+        ("the ten minute one", "Okay, your 10 minute timer is cancelled.", ["pasta timer"]),
+        ("the pasta timer", "Okay, your pasta timer is cancelled.", ["10 minute timer"]),
+        ("um pasta please", "Okay, your pasta timer is cancelled.", ["10 minute timer"]),
+        ("the first one", "Okay, your pasta timer is cancelled.", ["10 minute timer"]),
+        ("the last one", "Okay, your 10 minute timer is cancelled.", ["pasta timer"]),
+        ("both", "Okay, all 2 timers are cancelled.", []),
+        ("all of them", "Okay, all 2 timers are cancelled.", []),
+        ("the five minute timer", "There is no 5 minute timer.", ["pasta timer", "10 minute timer"]),
+        ("the third one", WHICH, ["pasta timer", "10 minute timer"]),
+        ("neither", "All right, I leave the timers as they are.", ["pasta timer", "10 minute timer"]),
+        ("never mind", "", ["pasta timer", "10 minute timer"]),
+        ("what time is it", "It's 4:05 PM.", ["pasta timer", "10 minute timer"]),
+    ],
+)
+def test_the_answer_to_which_one_is_understood(talk, answer, said, running, utc):
+    asking = talk("set a pasta timer for eight minutes", "set a timer for ten minutes", "cancel the timer")
+    assert asking == (WHICH, ["pasta timer", "10 minute timer"])
+    assert talk(answer) == (said, running)
+
+
+@pytest.mark.parametrize("text", ["cancel that", "cancel it", "no cancel that", "undo that"])
+def test_what_was_just_set_is_taken_back(talk, text):
+    assert talk(text) == ("", [])
+    assert talk("set a timer for ten minutes", "set a pasta timer for eight minutes", "okay", text) == (
+        "Okay, your pasta timer is cancelled.",
+        ["10 minute timer"],
+    )
+    assert talk(text) == ("", ["10 minute timer"]), "it isn't the last one set any more"
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from device.events import Exchange
 from device.reply import durations
 from device.reply.agent import Desk, Piece, Silence, Words, use
-from device.reply.intents import Intent, Reader
+from device.reply.follow_up import ONLY_UNITS, follow_up
+from device.reply.intents import HESITATIONS, Intent, Reader
 from device.reply.llama import SMALL_BATCH_TOKENS
 from device.reply.llm import LocalModel
 from device.reply.tool import Tool
 from device.reply.tools import DONE, NO_TIMERS
+from device.reply.words import words
 
 _HELP = (
     "I can tell you the time and the date, and I can set timers, even several at once, and remind you of things. "
@@ -34,7 +36,7 @@ class BuiltinAgent:
 
     def respond(self, text: str, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
         """See `TextAgent.respond`."""
-        intent = self._reader.read(text)
+        intent = follow_up(self._reader, text, history)
         if intent is None:
             desk.source = "llm"
             yield from self._ask_model(text, history, desk)
@@ -63,13 +65,13 @@ class BuiltinAgent:
             self._model.ending(text, history, check, SMALL_BATCH_TOKENS)
 
     def _ask_model(self, text: str, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
-        if not text.strip():
-            yield Silence()
+        if HESITATIONS.issuperset(words(text)):
+            yield Silence(final=not text.strip())
             return
         said = False
-        for words in self._model.respond(text, history, desk.check, desk.ending):
+        for piece in self._model.respond(text, history, desk.check, desk.ending):
             said = True
-            yield Words(words)
+            yield Words(piece)
         if not said:
             yield Words(_NO_ANSWER)
 
@@ -83,11 +85,6 @@ class BuiltinAgent:
         yield Words("In how long should I remind you?" if intent.args.get("reminder") else "For how long?")
 
     def _timer_length(self, intent: Intent, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
-        """A bare duration: the answer to "For how long?", if that was asked."""
-        asked = self._reader.read(history[-1].user) if history else None
-        if asked is not None and asked.name == "TimerOpen":
-            yield from use(desk, "timer_set", {**asked.args, **intent.args})
-            return
         length = durations.spoken(float(intent.args["seconds"]))
         yield Words(f"If you want a timer, say: set a timer for {length}.")
 
@@ -134,6 +131,7 @@ _ANSWERS: dict[str, _Answer] = {
     "TimerSet": _tool("timer_set"),
     "TimerOpen": BuiltinAgent._timer_open,
     "TimerLength": BuiltinAgent._timer_length,
+    "LengthUnclear": _fixed(ONLY_UNITS),
     "TimerCancel": _tool("timer_cancel"),
     "TimerList": _tool("timer_list"),
     "TimerLeft": _fixed("All right, I leave the timers as they are."),
@@ -143,6 +141,7 @@ _ANSWERS: dict[str, _Answer] = {
     "CalculateUnclear": _fixed("Sorry, I couldn't work that out."),
     "SelfCheck": _tool("self_check"),
     "Stop": lambda agent, intent, history, desk: iter((Silence(),)),
+    "TakeBack": lambda agent, intent, history, desk: iter((Silence(),)),  # nothing was done that it could mean
     "Wait": lambda agent, intent, history, desk: iter((Silence(final=False),)),
     "Continue": BuiltinAgent._go_on,
     "Help": _fixed(_HELP),

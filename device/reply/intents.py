@@ -15,7 +15,7 @@ from device.reply.grammar import Grammar, Match, Slot
 from device.reply.words import words as split_words
 
 SENTENCES = Path(__file__).parent / "sentences"
-_HESITATIONS = frozenset(("um", "uh", "er", "erm", "hm", "hmm", "mm", "ah", "eh", "uhm", "huh"))
+HESITATIONS = frozenset(("um", "uh", "er", "erm", "hm", "hmm", "mm", "ah", "eh", "uhm", "huh"))
 _NO_NAME = frozenset(
     "timer timers alarm alarms a an the for new another second seconds minute minutes hour hours day days to and my of"
     " it that this me in on with all every how long what when is are be do does will until off please"
@@ -92,7 +92,7 @@ class Reader:
 def _spellings(text: str) -> list[list[str]]:
     """The words, without hesitations; then with numbers in place of words that sound like them, and without words said
     twice, where that differs."""
-    said = [word for word in split_words(text) if word not in _HESITATIONS]
+    said = [word for word in split_words(text) if word not in HESITATIONS]
     counted = [_as_number(said, i) for i in range(len(said))]
     once = [w for i, w in enumerate(said) if i == 0 or w != said[i - 1] or numbers.is_number_word(w)]
     found = [said]

@@ -104,10 +104,7 @@ def _timer_set(timers: TimerBook) -> Tool:
 
     def preview(args: Args) -> str:
         timers.check(float(args["seconds"]))
-        length, name = durations.spoken(float(args["seconds"])), str(args.get("name", ""))
-        if args.get("reminder"):
-            return f"{DONE} I'll remind you {f'to {name} ' if name else ''}in {length}."
-        return f"{DONE} {length} for {name}, starting now." if name else f"{DONE} {length}, starting now."
+        return _that_it_is_set(float(args["seconds"]), str(args.get("name", "")), bool(args.get("reminder")))
 
     def run(args: Args) -> ToolResult:
         timer = timers.set(float(args["seconds"]), str(args.get("name", "")), bool(args.get("reminder")))
@@ -126,9 +123,17 @@ def _timer_set(timers: TimerBook) -> Tool:
     return Tool("timer_set", "reversible", run, preview, describe, on_interrupt="complete", undo=undo)
 
 
+def _that_it_is_set(seconds: float, name: str, reminder: bool) -> str:
+    length = durations.spoken(seconds)
+    if reminder:
+        return f"{DONE} I'll remind you {f'to {name} ' if name else ''}in {length}."
+    return f"{DONE} {length} for {name}, starting now." if name else f"{DONE} {length}, starting now."
+
+
 def _timer_cancel(timers: TimerBook) -> Tool:
     """args: name, or seconds (as it was set), or all, where there are not more than `most`; nothing means the only one.
-    reminder: only of those, or (False) only of the others."""
+    reminder: only of those, or (False) only of the others.  called: as Nod called them when it asked which.  told: what
+    was said when the one meant was set."""
 
     def preview(args: Args) -> str:
         chosen = _chosen(timers, args)
@@ -169,6 +174,8 @@ def _named(timers: TimerBook, args: Args) -> tuple[Timer, ...]:
     kind = "reminder" if args.get("reminder") else "timer"
     if not running:
         raise ToolError(NO_TIMERS if kind == "timer" else "There are no reminders.")
+    if "told" in args or "called" in args:
+        return _spoken_of(args, running)
     if args.get("all"):
         return running
     if args.get("name"):
@@ -182,6 +189,17 @@ def _named(timers: TimerBook, args: Args) -> tuple[Timer, ...]:
             raise ToolError(f"There is no {durations.adjective(float(args['seconds']))} {kind}.")
         return found
     return running
+
+
+def _spoken_of(args: Args, running: tuple[Timer, ...]) -> tuple[Timer, ...]:
+    if "told" in args:
+        found = tuple(t for t in running if _that_it_is_set(t.seconds, t.name, t.reminder) == args["told"])
+        found = (max(found, key=lambda timer: timer.id),) if found else ()
+    else:
+        found = tuple(t for t in running if _length(t) in args["called"])
+    if not found:
+        raise ToolError("That one has ended already.")
+    return found
 
 
 def _by_name(name: str, running: tuple[Timer, ...]) -> tuple[Timer, ...]:

@@ -1,0 +1,89 @@
+"""What a text means after what was said before: the answer to a question of Nod's, or "cancel that"."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from device.events import Exchange
+from device.reply import durations, numbers
+from device.reply.intents import HESITATIONS, Intent, Reader
+from device.reply.tools import DONE
+from device.reply.words import words as split_words
+
+ONLY_UNITS = "I can only count down. Please say it with seconds, minutes or hours."
+_WHICH = re.compile(r"There are \d+ of them: (.+)\. Which one\?$")
+_SET = re.compile(rf"{DONE} (.+, starting now|I'll remind you .+)\.$")
+_TIMES = frozenset("second seconds minute minutes hour hours day days at oclock am pm tomorrow tonight".split())
+_PLACES = {"first": 0, "second": 1, "third": 2, "fourth": 3, "last": -1}
+_AROUND = frozenset(
+    "the that my a one ones them of timer timers alarm reminder cancel stop delete i mean meant want for to with called please"
+    " no yes okay".split()
+)
+
+
+def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent | None:
+    """The intent of `text` after `history`; None when it is for the language model."""
+    alone = reader.read(text)
+    before = _before(reader, history)
+    if before is None:
+        return alone
+    told = " ".join(f"{before.heard} {before.unheard}".split())
+    if alone is not None and alone.name == "TakeBack":
+        is_set = _SET.search(told)
+        return Intent("TimerCancel", {"told": is_set[0]}) if is_set else alone
+    if alone is not None and alone.name not in ("Wait", "TimerSet", "TimerOpen", "TimerLength", "TimerUnclear"):
+        return alone
+    which = _WHICH.search(told)
+    if which is not None:
+        said = [word for word in _words(text) if word not in _AROUND]
+        if said in (["neither"], ["none"]):
+            return Intent("TimerLeft")
+        args = _chosen(said, re.split(r", | and (?=the )", which[1]))
+        return alone if args is None else Intent("TimerCancel", args)
+    asked = reader.read(before.user)
+    return _length(text, asked, alone) if asked is not None and asked.name == "TimerOpen" else alone
+
+
+def _before(reader: Reader, history: Sequence[Exchange]) -> Exchange | None:
+    """The last turn that said more than "um" or "hold on", or half an answer."""
+    for exchange in reversed(history):
+        if exchange.heard == ONLY_UNITS or not _words(exchange.user):
+            continue
+        intent = reader.read(exchange.user)
+        if intent is None or intent.name != "Wait" or exchange.heard:
+            return exchange
+    return None
+
+
+def _length(text: str, asked: Intent, alone: Intent | None) -> Intent | None:
+    """The answer to "For how long?": with the unit, since ten may be seconds as well as minutes."""
+    if alone is not None and alone.name in ("TimerLength", "TimerSet"):
+        return Intent("TimerSet", {**asked.args, **alone.args})
+    words = _words(text)
+    seconds = durations.parse([word for word in words if word != "please"])
+    if seconds is not None:  # "one minute": else it asks to be waited for
+        return Intent("TimerSet", {**asked.args, "seconds": float(seconds)})
+    counts = not _TIMES.isdisjoint(words) or any(numbers.is_number_word(word) for word in words)
+    return Intent("LengthUnclear") if alone is None and counts else alone
+
+
+def _chosen(said: list[str], options: list[str]) -> dict[str, Any] | None:
+    """The answer to "Which one?" as arguments of cancelling; None when it is none.
+
+    options: how the timers were called, "the pasta timer".
+    """
+    if not {"all", "both", "every", "everything"}.isdisjoint(said):
+        return {"called": options, "all": True} | ({"most": 2} if "both" in said else {})
+    if len(said) == 1 and said[0] in _PLACES:
+        place = _PLACES[said[0]]
+        return {"called": options[place:][:1] or options}  # no third of two: the same question again
+    seconds = durations.parse(said)
+    wanted = split_words(durations.adjective(float(seconds))) if seconds is not None else said
+    found = [option for option in options if wanted and set(wanted) <= set(split_words(option))]
+    if not found and seconds is not None:
+        return {"seconds": float(seconds)}  # there is none of that length, which will be said
+    return {"called": found} if found else None
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in split_words(text) if word not in HESITATIONS]
