@@ -137,6 +137,18 @@ def test_the_answer_to_which_one_is_understood(talk, answer, said, running, utc)
     assert talk(answer) == (said, running)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("what time is it in tokyo", "I only know the time here. It's 4:05 PM."),
+        ("what time will it be in an hour", "I only know the time now. It's 4:05 PM."),
+        ("how many days until christmas", "I only know the date of today. Today is Friday, October 16th."),
+    ],
+)
+def test_what_the_clock_does_not_know_is_not_made_up(talk, text, said, utc):
+    assert talk(text) == (said, [])
+
+
 @pytest.mark.parametrize("text", ["cancel that", "cancel it", "no cancel that", "undo that"])
 def test_what_was_just_set_is_taken_back(talk, text):
     assert talk(text) == ("", [])

@@ -31,6 +31,13 @@ UNDERSTOOD = [
     ("i want to know the time", "Time", {}),
     ("what time is it in tokyo", "TimeElsewhere", {}),
     ("what's the time in new york", "TimeElsewhere", {}),
+    ("what time is it now in london", "TimeElsewhere", {}),
+    ("tell me the time in tokyo", "TimeElsewhere", {}),
+    ("what time is it in ten minutes", "TimeElsewhere", {"only": "now"}),
+    ("what time is it and what is the date", "Time", {"what": "both"}),
+    ("what is the time and the date", "Time", {"what": "both"}),
+    ("what's the date and the time", "Time", {"what": "both"}),
+    ("tell me the day and the time", "Time", {"what": "both"}),
     ("what day is it", "Date", {"what": "date"}),
     ("what day is it today", "Date", {"what": "date"}),
     ("What's the date today?", "Date", {"what": "date"}),
@@ -330,7 +337,20 @@ NOT_DONE = [
     ("set a timer for five", "TimerOpen"),
 ]
 
+# Of the time and the date only what it is now is known.
+NOT_NOW = [
+    ("what's the date on friday", "today"),
+    ("what is the date next monday", "today"),
+    ("what day is it on the twenty fifth", "today"),
+    ("how many days until christmas", "today"),
+    ("what time will it be in an hour", "now"),
+    ("how long until midnight", "now"),
+]
+
 LEFT_TO_THE_MODEL = [
+    "what an idea",
+    "how long until the bread has risen",
+    "how many days to get to mars",
     "how do i set a timer",
     "tell me a joke about timers",
     "my alarm did not start this morning",
@@ -448,6 +468,20 @@ def test_what_is_not_to_be_done_with_timers_is_not_done_and_not_left_to_the_mode
     assert reader.completeness(text) != "complete"
 
 
+@pytest.mark.parametrize(("text", "only"), NOT_NOW)
+def test_the_time_of_another_moment_is_not_left_to_the_model(reader: Reader, text: str, only: str) -> None:
+    found = reader.read(text)
+    assert found is not None and found.name == "TimeElsewhere" and found.args["only"] == only
+    assert reader.completeness(text) != "complete"
+
+
+def test_of_two_questions_the_time_is_answered(reader: Reader) -> None:
+    found = reader.read("what's the time and what's the weather")
+    assert found is not None and found.name == "Time"
+    found = reader.read("tell me the time and set a timer for five minutes")
+    assert found is not None and found.name == "TimerUnclear"
+
+
 @pytest.mark.parametrize("text", LEFT_TO_THE_MODEL)
 def test_open_questions_match_nothing(reader: Reader, text: str) -> None:
     assert reader.read(text) is None
@@ -479,6 +513,7 @@ def test_a_whole_sentence_is_complete_and_each_beginning_of_it_could_become_one(
         ("what is twelve times", "prefix"),
         ("could you", "prefix"),
         ("what time", "complete"),
+        ("what time is it in ten", "prefix"),
         ("what is the capital of france", "none"),
         ("why is the sky blue", "none"),
         ("tell me a joke", "none"),

@@ -202,6 +202,7 @@ def test_the_clock(book: TimerBook, monkeypatch: pytest.MonkeyPatch) -> None:
         assert clock.run({"what": "time"}).text == "It's 4:05 PM."
         assert clock.run({"what": "date"}).text == "Today is Friday, October 16th."
         assert clock.run({"what": "date", "offset_days": 1}).text == "Tomorrow is Saturday, October 17th."
+        assert clock.run({"what": "both"}).text == "It's 4:05 PM on Friday, October 16th."
         assert clock.run({"what": "month"}).text == "It's October 2026."
     finally:
         monkeypatch.undo()

@@ -78,8 +78,9 @@ class BuiltinAgent:
     # --- one for each kind of intent ---
 
     def _time_elsewhere(self, intent: Intent, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
-        here = desk.call("clock", {"what": "time"}).text
-        yield Words(f"I only know the time here. {here}")
+        only = intent.args.get("only", "here")
+        known = desk.call("clock", {"what": "date" if only == "today" else "time"}).text
+        yield Words(f"I only know {'the date of today' if only == 'today' else f'the time {only}'}. {known}")
 
     def _timer_open(self, intent: Intent, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
         yield Words("In how long should I remind you?" if intent.args.get("reminder") else "For how long?")

@@ -203,6 +203,26 @@ def _timer(match: Match) -> dict[str, Any] | None:
 _YOURS = {"my": "your", "me": "you", "i": "you", "am": "are", "mine": "yours", "myself": "yourself"}
 
 
+def _time(match: Match) -> dict[str, Any] | None:
+    return None if _TIMERS.intersection(match.slots.get("other", ())) else _plain(match)
+
+
+def _elsewhere(match: Match) -> dict[str, Any] | None:
+    """The time in another place, or ("only": "now", "today") that of another moment."""
+    thing, moment = match.slots.get("thing", []), match.slots.get("moment")
+    if _NO_PLACE.intersection(thing) or (thing and numbers.is_number_word(thing[-1])) or (moment and _MOMENTS.isdisjoint(moment)):
+        return None
+    is_later = not _COUNTED_TIME.isdisjoint(thing)
+    return _plain(match) if "only" in match.fixed or not is_later else {"only": "now"}
+
+
+_NO_PLACE = frozenset("time date day what how who why when weather tell set play turn".split())
+_MOMENTS = frozenset(
+    "midnight noon midday oclock am pm morning evening night tonight tomorrow today weekend sunrise sunset christmas easter"
+    " monday tuesday wednesday thursday friday saturday sunday".split()
+)
+
+
 def _calculate(match: Match) -> dict[str, Any] | None:
     expression = match.slots.get("expression")
     if expression is None:
@@ -259,6 +279,8 @@ _WORKED_OUT: dict[str, Callable[[Match], dict[str, Any] | None]] = {
     "TimerOpen": _timer,
     "TimerCancel": _timer,
     "TimerList": _timer,
+    "Time": _time,
+    "TimeElsewhere": _elsewhere,
     "Calculate": _calculate,
     "Convert": _convert,
     "CanNot": _can_not,

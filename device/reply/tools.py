@@ -45,7 +45,7 @@ def tool_names() -> frozenset[str]:
 
 
 def _clock(args: Args, wall_clock: Clock) -> str:
-    """args: what = "time", "date" or "month"; offset_days counts from today."""
+    """args: what = "time", "date", "both" or "month"; offset_days counts from today."""
     now = datetime.fromtimestamp(wall_clock(), UTC).astimezone()
     match args.get("what"):
         case "date":
@@ -53,6 +53,8 @@ def _clock(args: Args, wall_clock: Clock) -> str:
             day = now + timedelta(days=offset)
             name = {0: "Today is", 1: "Tomorrow is", -1: "Yesterday was"}[offset]
             return f"{name} {day:%A}, {day:%B} {_ordinal(day.day)}."
+        case "both":
+            return f"It's {clock_time(now)} on {now:%A}, {now:%B} {_ordinal(now.day)}."
         case "month":
             return f"It's {now:%B} {now.year}."
         case _:
