@@ -208,6 +208,16 @@ UNDERSTOOD = [
     ("how many minutes in two hours", "Convert", {"source": "hour", "target": "minute", "amount": "2"}),
     ("how many feet are there in a mile", "Convert", {"source": "mile", "target": "foot"}),
     ("convert ten miles to kilometers", "Convert", {"source": "mile", "target": "kilometer", "amount": "10"}),
+    ("how many minutes in an hour and a half", "Convert", {"source": "hour", "target": "minute", "amount": "3/2"}),
+    ("how many grams in a quarter of a pound", "Convert", {"source": "pound", "target": "gram", "amount": "1/4"}),
+    ("how many days in a year", "Convert", {"source": "year", "target": "day", "amount": "1"}),
+    ("What's 5 km in miles?", "Convert", {"source": "kilometer", "target": "mile", "amount": "5"}),
+    ("Convert 10 kg to lbs.", "Convert", {"source": "kilogram", "target": "pound", "amount": "10"}),
+    ("how many cm in 2 ft", "Convert", {"source": "foot", "target": "centimeter", "amount": "2"}),
+    ("what is five less than ten", "Calculate", {"expression": "ten minus five"}),
+    ("what is five more than ten", "Calculate", {"expression": "five plus ten"}),
+    ("what is two to the tenth", "Calculate", {"expression": "two to the power of ten"}),
+    ("what is four to the third power", "Calculate", {"expression": "four to the power of three"}),
     ("how much is seven plus bananas times nine", "CalculateUnclear", {}),
     ("what is fifteen dash seven", "Calculate", {"expression": "fifteen minus seven"}),
     ("how much as twenty percent of fifty", "Calculate", {"expression": "twenty percent of fifty"}),
@@ -337,6 +347,30 @@ NOT_DONE = [
     ("set a timer for five", "TimerOpen"),
 ]
 
+# The model would guess.
+NOT_WORKED_OUT = [
+    "a dozen times two",
+    "what is a dozen times two",
+    "what's twelve dozen",
+    "what is pi times two",
+    "what is five factorial",
+    "what is fifty divided by half",
+    "add five and six and seven",
+    "what is one hundred and five and six and seven",
+    "what is the square root of pi",
+    "times two",
+    "and divided by two",
+    "what's that times two",
+    "times that by two",
+    "how many months in a year",
+    "how many days in a leap year",
+    "what is five feet six inches in centimeters",
+    "convert one hundred degrees fahrenheit to celsius",
+    "what is twenty celsius in fahrenheit",
+    "what is sixty miles per hour in kilometers per hour",
+    "and in feet",
+]
+
 # Of the time and the date only what it is now is known.
 NOT_NOW = [
     ("what's the date on friday", "today"),
@@ -348,6 +382,12 @@ NOT_NOW = [
 ]
 
 LEFT_TO_THE_MODEL = [
+    "i told you that three times",
+    "how many hours a day should i sleep",
+    "how many miles per hour can a cheetah run",
+    "what can i do in two hours",
+    "what is the difference between celsius and fahrenheit",
+    "what is half the battle",
     "what an idea",
     "how long until the bread has risen",
     "how many days to get to mars",
@@ -466,6 +506,21 @@ def test_what_is_not_to_be_done_with_timers_is_not_done_and_not_left_to_the_mode
     found = reader.read(text)
     assert found is not None and found.name == intent
     assert reader.completeness(text) != "complete"
+
+
+@pytest.mark.parametrize("text", NOT_WORKED_OUT)
+def test_what_can_not_be_worked_out_is_not_left_to_the_model(reader: Reader, text: str) -> None:
+    found = reader.read(text)
+    assert found is not None and found.name == "CalculateUnclear"
+    assert reader.completeness(text) != "complete"
+
+
+def test_a_number_with_and_may_be_a_sum_and_may_go_on(reader: Reader) -> None:
+    found = reader.read("how much is six and seven")
+    assert found is not None and found.args == {"expression": "six plus seven"}
+    found = reader.read("what is one hundred and five plus three")
+    assert found is not None and found.args == {"expression": "one hundred and five plus three"}
+    assert reader.completeness("what is one hundred and five") == "prefix"
 
 
 @pytest.mark.parametrize(("text", "only"), NOT_NOW)

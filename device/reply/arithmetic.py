@@ -142,7 +142,7 @@ def _root(value: Fraction, power: int) -> Fraction:
 _UNITS: dict[str, tuple[str, Fraction]] = {
     name: (kind, Fraction(size))
     for kind, names in {
-        "time": {"second": "1", "minute": "60", "hour": "3600", "day": "86400", "week": "604800"},
+        "time": {"second": "1", "minute": "60", "hour": "3600", "day": "86400", "week": "604800", "year": "31536000"},
         "length": {
             "millimeter": "0.001", "centimeter": "0.01", "meter": "1", "kilometer": "1000", "inch": "0.0254",
             "foot": "0.3048", "yard": "0.9144", "mile": "1609.344",
@@ -154,13 +154,17 @@ _UNITS: dict[str, tuple[str, Fraction]] = {
         },
     }.items()
     for name, size in names.items()
-}  # fmt: skip  # exact by definition: the international foot and pound, the US customary volumes
-_PLURALS = {"feet": "foot", "inches": "inch", "kilo": "kilogram", "kilos": "kilogram"}
+}  # fmt: skip  # exact by definition: the international foot and pound, the US customary volumes; a year of 365 days
+_SPELLINGS = {
+    "feet": "foot", "inches": "inch", "kilo": "kilogram", "kilos": "kilogram", "km": "kilometer", "cm": "centimeter",
+    "mm": "millimeter", "kg": "kilogram", "g": "gram", "lb": "pound", "lbs": "pound", "oz": "ounce", "ft": "foot",
+    "ml": "milliliter",
+}  # fmt: skip
 
 
 def unit(word: str) -> str | None:
     """The singular of a unit's name, or None."""
-    word = _PLURALS.get(word, word.replace("metre", "meter").replace("litre", "liter"))
+    word = _SPELLINGS.get(word, word.replace("metre", "meter").replace("litre", "liter"))
     return word if word in _UNITS else word[:-1] if word.endswith("s") and word[:-1] in _UNITS else None
 
 

@@ -3,14 +3,13 @@
 Nothing is looked up or done here: an `Intent` says what to do and with what, `device.reply.builtin` does it.
 """
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from device.errors import ToolError
-from device.reply import arithmetic, durations, numbers
+from device.reply import arithmetic, beyond, durations, numbers
 from device.reply.grammar import Grammar, Match, Slot
 from device.reply.words import words as split_words
 
@@ -21,11 +20,6 @@ _NO_NAME = frozenset(
     " it that this me in on with all every how long what when is are be do does will until off please"
     " i you we they have has had did was were no not never already any there"
     " reminder reminders countdown first third last next other both".split()
-)
-_TIMERS = frozenset("timer timers alarm alarms countdown countdowns reminder reminders stopwatch".split())
-_ORDERS = frozenset(  # what may be wanted of a timer; no name begins with these
-    "set setting start cancel stop delete remove clear end kill dismiss pause resume hold change move adjust extend"
-    " lengthen prolong shorten reset restart renew repeat snooze rename add forget keep check show tell say wait remind".split()
 )
 _NO_END = frozenset("the a an my your to of for in on at and or".split())  # a sentence doesn't end with these
 _CAPTURED = frozenset(("adjective", "duration", "timers", "expression", "amount"))
@@ -46,12 +40,11 @@ class Reader:
         number = Slot(numbers.is_number_word, numbers.is_number_word, 0, joint="and")
         slots = {
             "number": number,
-            "name": Slot(
-                lambda word: word not in _ORDERS and _is_name(word), lambda word: word in ("a", "the") or _is_name(word), 3
-            ),
+            "name": Slot(_begins_name, lambda word: word in ("a", "the") or _is_name(word), 3),
             "thing": Slot(_is_any, _is_any, 10),
             "goods": Slot(_is_any, _is_any, 0),
             "unit": Slot(_is_unit, _is_unit, 1),
+            "nth": Slot(_is_ordinal, _is_ordinal, 1),
         }
         self.grammar = Grammar(sorted(folder.glob("*.yaml")), slots, _CAPTURED, "polite", "ending")
 
@@ -62,9 +55,10 @@ class Reader:
         return list(dict.fromkeys(texts))
 
     def read(self, text: str) -> Intent | None:
-        """The intent of a sentence, or None.  text: from any recognizer, with or without punctuation."""
+        """The intent of a sentence; None when it is for the language model.  text: from any recognizer, with or without
+        punctuation."""
         said = split_words(text)
-        if _forbids_timer(said):
+        if beyond.forbids_timer(said):
             return Intent("TimerLeft")
         for late in (False, True):
             for words in _spellings(text):
@@ -73,9 +67,9 @@ class Reader:
                     args = _WORKED_OUT.get(match.intent, _plain)(match)
                     if args is not None:
                         return Intent(match.intent, args)
-        if _is_timer_order(said):
+        if beyond.is_timer_order(said):
             return Intent("TimerUnclear")
-        return Intent("CalculateUnclear") if _is_sum(said) else None
+        return Intent("CalculateUnclear") if beyond.is_sum(said) else None
 
     def completeness(self, text: str) -> Literal["complete", "prefix", "none"]:
         """Whether `text` is all of a sentence Nod understands, may be the beginning of one, or neither."""
@@ -106,61 +100,32 @@ def _as_number(words: list[str], at: int) -> str:
     before = words[at - 1] if at else ""
     if word == "x" and numbers.is_number_word(before or "x"):
         return "times"
-    if word == "a" and not after and before in _SIGNS:
+    if word == "a" and not after and before in beyond.SIGNS:
         return "eight"  # with more behind it, it is an article
-    counts = after in _COUNTED or before in _SIGNS or (before == "by" and at > 1) or (word == after == "to")
+    counts = after in _COUNTED or before in beyond.SIGNS or (before == "by" and at > 1) or (word == after == "to")
     return _SOUNDS_LIKE.get(word, word) if counts else word
 
 
 _SOUNDS_LIKE = {"to": "two", "too": "two", "for": "four", "won": "one", "ate": "eight", "tan": "ten", "sex": "six"}
 
 
-def _forbids_timer(words: list[str]) -> bool:
-    """Whether it says that something should not be done: "don't stop the timer", "no timer for ten minutes"."""
-    for at, (word, after) in enumerate(itertools.pairwise(words)):
-        if word == "remind":
-            return False  # what follows is what to remind of
-        if word in ("not", "never") and after in _ORDERS:
-            return after == "remind" or not _TIMERS.isdisjoint(words[at:])
-        if word == "no" and after in _TIMERS:
-            return True
-    return False
-
-
-def _is_timer_order(words: list[str]) -> bool:
-    """Whether it is about timers of the user in words no template knows: the model would only pretend to do it."""
-    if ("remind", "me") in itertools.pairwise(words):
-        return words[0] not in _ASKING
-    at = next((i for i, word in enumerate(words) if word in _TIMERS), None)
-    if at is None:
-        return False
-    ordered = words[0] not in _ASKING and "about" not in words[:at] and not _ORDERS.isdisjoint(words[:at])
-    return ordered or not _COUNTED_TIME.isdisjoint(words)
-
-
-_ASKING = frozenset("how what why who when where which".split())
-_COUNTED_TIME = frozenset("second seconds minute minutes hour hours".split())
-
-
-def _is_sum(words: list[str]) -> bool:
-    """Whether it asks for a computation in words no template knows: better to say so than to let the model guess."""
-    numerals = sum(numbers.is_number_word(word) for word in words)
-    pairs = set(zip(words, words[1:], strict=False))
-    signs = len(_SIGNS.intersection(words)) + len(_SIGN_PAIRS & pairs)
-    return numerals >= 1 and signs >= 1 and (numerals >= 2 or signs >= 2)
-
-
 _COUNTED = frozenset("second seconds minute minutes hour hours day days plus minus times squared percent".split())
-_SIGNS = frozenset("plus minus times multiply divide subtract squared cubed percent".split())
-_SIGN_PAIRS = frozenset((("divided", "by"), ("square", "root"), ("cube", "root"), ("power", "of")))
 
 
 def _is_name(word: str) -> bool:
     return word not in _NO_NAME and not numbers.is_number_word(word)
 
 
+def _begins_name(word: str) -> bool:
+    return word not in beyond.ORDERS and _is_name(word)
+
+
 def _is_any(word: str) -> bool:
     return bool(word)
+
+
+def _is_ordinal(word: str) -> bool:
+    return word in numbers.ORDINALS
 
 
 def _is_unit(word: str) -> bool:
@@ -204,7 +169,7 @@ _YOURS = {"my": "your", "me": "you", "i": "you", "am": "are", "mine": "yours", "
 
 
 def _time(match: Match) -> dict[str, Any] | None:
-    return None if _TIMERS.intersection(match.slots.get("other", ())) else _plain(match)
+    return None if beyond.TIMERS.intersection(match.slots.get("other", ())) else _plain(match)
 
 
 def _elsewhere(match: Match) -> dict[str, Any] | None:
@@ -212,7 +177,7 @@ def _elsewhere(match: Match) -> dict[str, Any] | None:
     thing, moment = match.slots.get("thing", []), match.slots.get("moment")
     if _NO_PLACE.intersection(thing) or (thing and numbers.is_number_word(thing[-1])) or (moment and _MOMENTS.isdisjoint(moment)):
         return None
-    is_later = not _COUNTED_TIME.isdisjoint(thing)
+    is_later = not beyond.COUNTED_TIME.isdisjoint(thing)
     return _plain(match) if "only" in match.fixed or not is_later else {"only": "now"}
 
 
@@ -227,7 +192,8 @@ def _calculate(match: Match) -> dict[str, Any] | None:
     expression = match.slots.get("expression")
     if expression is None:
         sign = str(match.fixed["sign"]).split()
-        expression = [*match.slots["left"], *sign, *match.slots["right"]]
+        right = [numbers.ORDINALS.get(word, word) for word in match.slots["right"]]
+        expression = [*match.slots["left"], *sign, *right]
     try:
         if arithmetic.evaluate(expression) is None:
             return None
@@ -238,11 +204,14 @@ def _calculate(match: Match) -> dict[str, Any] | None:
 
 def _convert(match: Match) -> dict[str, Any] | None:
     amount = match.slots["amount"]
-    source, target = arithmetic.unit(amount[-1]), arithmetic.unit(match.slots["target"][0])
-    count = amount[:-1]
+    at = next(i for i, word in enumerate(amount) if _is_unit(word))
+    source, target = arithmetic.unit(amount[at]), arithmetic.unit(match.slots["target"][0])
+    count = amount[:at]
     if count[-1:] in (["a"], ["an"]):
         count = count[:-1] or ["one"]
-    value = numbers.parse(count)
+    if count[-1:] == ["of"]:  # "a quarter of a pound"
+        count = count[:-1]
+    value = numbers.parse(count + amount[at + 1 :])  # "an hour and a half"
     if value is None or source is None or target is None:
         return None
     return {"amount": str(value), "source": source, "target": target}

@@ -16,6 +16,9 @@ _PARTS = {
     "quarter": Fraction(1, 4), "quarters": Fraction(1, 4), "fourth": Fraction(1, 4), "fourths": Fraction(1, 4),
     "fifth": Fraction(1, 5), "fifths": Fraction(1, 5), "tenth": Fraction(1, 10), "tenths": Fraction(1, 10),
 }  # fmt: skip
+ORDINALS = dict(
+    zip("second third fourth fifth sixth seventh eighth ninth tenth".split(), list(_UNITS)[2:11], strict=True)
+)  # → the number
 
 # What a number is made of: a template's {number} is any run of these, and `parse` decides whether the run means
 # something.
