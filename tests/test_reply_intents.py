@@ -210,6 +210,7 @@ UNDERSTOOD = [
     ("convert ten miles to kilometers", "Convert", {"source": "mile", "target": "kilometer", "amount": "10"}),
     ("how many minutes in an hour and a half", "Convert", {"source": "hour", "target": "minute", "amount": "3/2"}),
     ("how many grams in a quarter of a pound", "Convert", {"source": "pound", "target": "gram", "amount": "1/4"}),
+    ("how far is a mile in kilometers", "Convert", {"source": "mile", "target": "kilometer", "amount": "1"}),
     ("how many days in a year", "Convert", {"source": "year", "target": "day", "amount": "1"}),
     ("What's 5 km in miles?", "Convert", {"source": "kilometer", "target": "mile", "amount": "5"}),
     ("Convert 10 kg to lbs.", "Convert", {"source": "kilogram", "target": "pound", "amount": "10"}),
@@ -369,6 +370,15 @@ NOT_WORKED_OUT = [
     "what is twenty celsius in fahrenheit",
     "what is sixty miles per hour in kilometers per hour",
     "and in feet",
+    "what is a sixth of thirty six",
+    "what is four fifths of ten",
+    "what is half of half of eight",
+    "what is the sum of one two and three",
+    "what is seven doubled",
+    "how many square feet in an acre",
+    "convert seventy kilograms to stone",
+    "ten dollars in euros",
+    "sixty miles an hour in kilometers per hour",
 ]
 
 # Of the time and the date only what it is now is known.
@@ -388,6 +398,9 @@ LEFT_TO_THE_MODEL = [
     "what can i do in two hours",
     "what is the difference between celsius and fahrenheit",
     "what is half the battle",
+    "what happened on the fourth of july seventeen seventy six",
+    "who was the second of the two kings",
+    "what is the sum of its parts",
     "what an idea",
     "how long until the bread has risen",
     "how many days to get to mars",

@@ -17,7 +17,11 @@ SIGNS = frozenset("plus minus times multiply divide subtract squared cubed perce
 _SIGN_PAIRS = frozenset((("divided", "by"), ("square", "root"), ("cube", "root"), ("power", "of")))
 _ASKING = frozenset("how what why who when where which".split())
 _VALUES = numbers.PART_WORDS | {"dozen", "pi", "that", "it"}  # what also stands for a number, beside a sign
-_UNITS = frozenset("fahrenheit celsius kelvin degrees month months years decade century".split())
+_UNITS = frozenset(
+    "fahrenheit celsius kelvin degrees month months decade decades century centuries millisecond milliseconds microseconds"
+    " nanoseconds stone ton tons tonne tonnes acre acres byte bytes kilobyte kilobytes megabyte megabytes gigabyte gigabytes"
+    " dollar dollars euro euros yen cent cents".split()
+)
 
 
 def forbids_timer(words: list[str]) -> bool:
@@ -45,7 +49,7 @@ def is_timer_order(words: list[str]) -> bool:
 
 def is_sum(words: list[str]) -> bool:
     """Whether it asks for a computation."""
-    return _has_signs(words) or _is_added(words) or _is_conversion(words)
+    return _has_signs(words) or _is_share(words) or _is_added(words) or _is_conversion(words)
 
 
 def _has_signs(words: list[str]) -> bool:
@@ -66,6 +70,17 @@ def _has_signs(words: list[str]) -> bool:
     )
 
 
+def _is_share(words: list[str]) -> bool:
+    """Whether there is "a sixth of thirty six", "the sum of one two and three", "seven doubled"."""
+    for at, (word, after) in enumerate(itertools.pairwise(words)):
+        is_share = word.removesuffix("s") in numbers.ORDINALS or word in numbers.PART_WORDS | {"sum", "product"}
+        if is_share and after == "of" and any(map(numbers.is_number_word, words[at + 2 :])):
+            return _is_value(words[at + 2]) or word in ("sum", "product")
+        if numbers.is_number_word(word) and after in ("doubled", "tripled", "halved"):
+            return True
+    return False
+
+
 def _is_added(words: list[str]) -> bool:
     """Numbers in a row: "add five and six and seven", "what is six and seven", "how much is twelve dozen"."""
     row = words[1:] if words[:1] == ["add"] else words[2:]
@@ -78,6 +93,7 @@ def _is_added(words: list[str]) -> bool:
 
 def _is_conversion(words: list[str]) -> bool:
     """How many of one unit in another, or in what isn't one; or, after a conversion, "and in feet"."""
+    words = [word for word in words if word not in ("square", "cubic", "fluid")]
     units = sum(_is_unit(word) for word in words)
     if words[:2] == ["how", "many"] and _is_unit(words[2] if len(words) > 2 else ""):
         return units >= 2 and words[3] in ("in", "are", "is", "there", "make", "to")
@@ -86,7 +102,9 @@ def _is_conversion(words: list[str]) -> bool:
         return False
     if {"and", "what", "how", "about"}.issuperset(words[:to]):
         return True
-    return units >= 2 and any(numbers.is_number_word(word) for word in words[:to]) and words[0] in ("what", "how", "convert")
+    return units >= 2 and any(numbers.is_number_word(word) for word in words[:to]) and (
+        words[0] in ("what", "how", "convert") or numbers.is_number_word(words[0])
+    )
 
 
 def _is_value(word: str) -> bool:
