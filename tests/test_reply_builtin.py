@@ -10,7 +10,7 @@ from device.events import Exchange
 from device.floor import Floor
 from device.reply.agent import Silence, Words
 from device.reply.build import MODEL
-from device.reply.builtin import BuiltinAgent
+from device.reply.builtin import NOT_WITH_TIMERS, BuiltinAgent
 from device.reply.desk import Office
 from device.reply.follow_up import ONLY_UNITS
 from device.reply.intents import Reader
@@ -135,6 +135,19 @@ def test_the_answer_to_which_one_is_understood(talk, answer, said, running, utc)
     asking = talk("set a pasta timer for eight minutes", "set a timer for ten minutes", "cancel the timer")
     assert asking == (WHICH, ["pasta timer", "10 minute timer"])
     assert talk(answer) == (said, running)
+
+
+@pytest.mark.parametrize(
+    ("order", "after", "said"),
+    [
+        ("set a timer for five minutes", "no i said ten minutes", NOT_WITH_TIMERS),
+        ("set a timer for five minutes", "and another one for two minutes", NOT_WITH_TIMERS),
+        ("what is five times five", "times two", "Sorry, I couldn't work that out."),
+        ("how many feet in a mile", "and ten miles", "Sorry, I couldn't work that out."),
+    ],
+)
+def test_what_changes_an_order_or_goes_on_with_a_sum_is_not_left_to_the_model(talk, order, after, said):
+    assert talk(order, after)[0] == said
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ ORDERS = frozenset(  # what may be wanted of a timer; no name begins with these
 COUNTED_TIME = frozenset("second seconds minute minutes hour hours".split())
 SIGNS = frozenset("plus minus times multiply divide subtract squared cubed percent".split())
 _SIGN_PAIRS = frozenset((("divided", "by"), ("square", "root"), ("cube", "root"), ("power", "of")))
-_ASKING = frozenset("how what why who when where which".split())
+ASKING = frozenset("how what why who when where which".split())
 _VALUES = numbers.PART_WORDS | {"dozen", "pi", "that", "it"}  # what also stands for a number, beside a sign
 _UNITS = frozenset(
     "fahrenheit celsius kelvin degrees month months decade decades century centuries millisecond milliseconds microseconds"
@@ -39,11 +39,11 @@ def forbids_timer(words: list[str]) -> bool:
 def is_timer_order(words: list[str]) -> bool:
     """Whether it is about timers of the user."""
     if ("remind", "me") in itertools.pairwise(words):
-        return words[0] not in _ASKING
+        return words[0] not in ASKING
     at = next((i for i, word in enumerate(words) if word in TIMERS), None)
     if at is None:
         return False
-    ordered = words[0] not in _ASKING and "about" not in words[:at] and not ORDERS.isdisjoint(words[:at])
+    ordered = words[0] not in ASKING and "about" not in words[:at] and not ORDERS.isdisjoint(words[:at])
     return ordered or not COUNTED_TIME.isdisjoint(words)
 
 

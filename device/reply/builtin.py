@@ -20,7 +20,7 @@ _HELP = (
     "You can ask me anything else, and I'll answer as well as a small model can, all without the network. "
     "And whenever I talk too long, just say stop, or simply ask the next question."
 )
-_NOT_WITH_TIMERS = "I can't do that with timers. I can set them, cancel them and tell what is left, one at a time."
+NOT_WITH_TIMERS = "I can't do that with timers. I can set them, cancel them and tell what is left, one at a time."
 _NO_ANSWER = "I don't know what to say to that."
 
 
@@ -136,7 +136,7 @@ _ANSWERS: dict[str, _Answer] = {
     "TimerCancel": _tool("timer_cancel"),
     "TimerList": _tool("timer_list"),
     "TimerLeft": _fixed("All right, I leave the timers as they are."),
-    "TimerUnclear": _fixed(_NOT_WITH_TIMERS),
+    "TimerUnclear": _fixed(NOT_WITH_TIMERS),
     "Calculate": _tool("calculate"),
     "Convert": _tool("convert"),
     "CalculateUnclear": _fixed("Sorry, I couldn't work that out."),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from device.events import Exchange
-from device.reply import durations, numbers
+from device.reply import beyond, durations, numbers
 from device.reply.intents import HESITATIONS, Intent, Reader
 from device.reply.tools import DONE
 from device.reply.words import words as split_words
@@ -25,7 +25,7 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
     """The intent of `text` after `history`; None when it is for the language model."""
     alone = reader.read(text)
     before = _before(reader, history)
-    if before is None:
+    if before is None or not _words(text):
         return alone
     told = " ".join(f"{before.heard} {before.unheard}".split())
     if alone is not None and alone.name == "TakeBack":
@@ -41,7 +41,11 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
         args = _chosen(said, re.split(r", | and (?=the )", which[1]))
         return alone if args is None else Intent("TimerCancel", args)
     asked = reader.read(before.user)
-    return _length(text, asked, alone) if asked is not None and asked.name == "TimerOpen" else alone
+    if asked is None:
+        return alone
+    if asked.name == "TimerOpen":
+        return _length(text, asked, alone)
+    return alone or _correction(_words(text), asked)
 
 
 def _before(reader: Reader, history: Sequence[Exchange]) -> Exchange | None:
@@ -65,6 +69,16 @@ def _length(text: str, asked: Intent, alone: Intent | None) -> Intent | None:
         return Intent("TimerSet", {**asked.args, "seconds": float(seconds)})
     counts = not _TIMES.isdisjoint(words) or any(numbers.is_number_word(word) for word in words)
     return Intent("LengthUnclear") if alone is None and counts else alone
+
+
+def _correction(words: list[str], asked: Intent) -> Intent | None:
+    """What changes the last order or sum, which Nod can't do, and the model would pretend to."""
+    if asked.name.startswith("Timer") and words[0] not in beyond.ASKING and not beyond.COUNTED_TIME.isdisjoint(words):
+        return Intent("TimerUnclear")
+    goes_on = words[0] == "and" or words[:2] == ["what", "about"]
+    if asked.name in ("Calculate", "Convert") and goes_on and any(map(numbers.is_number_word, words)):
+        return Intent("CalculateUnclear")
+    return None
 
 
 def _chosen(said: list[str], options: list[str]) -> dict[str, Any] | None:
