@@ -49,6 +49,8 @@ def test_only_the_front_is_ever_cut(text, word):
         ("What time is it?", "what time is it"),
         ("Wake me at 7:30 a.m., please.", "wake me at 7:30 am please"),
         ("What's 3.5 times -2?", "what's 3.5 times -2"),
+        ("What's 5 - 3?", "what's 5 - 3"),
+        ("I had 5 - yes, 5.", "i had 5 yes 5"),
         ("It's 1,000 now.", "it's 1,000 now"),
         ("A medium-iced mocha", "a medium iced mocha"),
     ],

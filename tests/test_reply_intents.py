@@ -191,6 +191,7 @@ UNDERSTOOD = [
     ("How much is 20% of 50?", "Calculate", {"expression": "20 percent of 50"}),
     ("what is one hundred divided by seven", "Calculate", {"expression": "one hundred divided by seven"}),
     ("what is nine minus fifteen", "Calculate", {"expression": "nine minus fifteen"}),
+    ("what's 5 - 3", "Calculate", {"expression": "5 minus 3"}),
     ("What is 15-7?", "Calculate", {"expression": "15 minus 7"}),
     ("what is the square root of one hundred forty four", "Calculate", {}),
     ("what is twelve squared", "Calculate", {"expression": "twelve squared"}),

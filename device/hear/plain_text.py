@@ -5,7 +5,9 @@ import re
 # What recognizers print for a breath, a click or a hum: alone, none of it is something to answer.
 HUMS = frozenset("mm mmm mh mhm hm hmm mmhm mmhmm".split())  # with a closed mouth
 _NOISE_WORDS = HUMS | frozenset("the a an uh um huh ah eh er oh it and i in to of he".split())
-_PUNCTUATION = re.compile(r"(?<!\d)[.,](?=\d)|[.,](?!\d)|[!?;:\"()\[\]…♪-](?!\d)|(?<=\s)'|'(?=\s)")
+_PUNCTUATION = re.compile(
+    r"(?<!\d)[.,](?=\d)|[.,](?!\d)|[!?;:\"()\[\]…♪](?!\d)|(?<!\d\s)-(?!\d)|(?<=\d\s)-(?!\s?\d)|(?<=\s)'|'(?=\s)"
+)  # the dash in "5 - 3" stays: it is a minus
 
 
 def plain(text: str) -> str:
