@@ -98,6 +98,8 @@ def _as_number(words: list[str], at: int) -> str:
     word = words[at]
     after = words[at + 1] if at + 1 < len(words) else ""
     before = words[at - 1] if at else ""
+    if word in ("our", "ours") and (before == "an" or numbers.is_number_word(before or "x")):
+        return {"our": "hour", "ours": "hours"}[word]
     if word == "x" and numbers.is_number_word(before or "x"):
         return "times"
     if word == "a" and not after and before in beyond.SIGNS:
@@ -142,6 +144,7 @@ def _plain(match: Match) -> dict[str, Any] | None:
 
 def _timer(match: Match) -> dict[str, Any] | None:
     args: dict[str, Any] = dict(match.fixed)
+    is_about = args.pop("about", False)
     length = match.slots.get("duration") or match.slots.get("adjective")
     if match.slots.get("adjective") == ["a", "second"]:
         return None  # a second timer is another one
@@ -161,7 +164,7 @@ def _timer(match: Match) -> dict[str, Any] | None:
     if name and name[-1] in _NO_END:
         return None
     if name:
-        args["name"] = " ".join(_YOURS.get(word, word) for word in name)
+        args["name"] = " ".join(_YOURS.get(word, word) for word in (["think", "of"] if is_about else []) + name)
     return args
 
 
@@ -221,6 +224,8 @@ def _can_not(match: Match) -> dict[str, Any] | None:
     """Things are asked for where one of them is named, and nothing is asked about them."""
     ordered = match.slots.get("ordered")
     goods = match.slots.get("goods") or ordered
+    if not beyond.COUNTED_TIME.isdisjoint(match.slots.get("moment", ())):
+        return None  # who named a duration needn't be told how
     if goods and (_NOT_GOODS.intersection(goods) or not (ordered or _GOODS.intersection(goods))):
         return None
     if goods and goods[0] in ("to", "of") and _SIZES.isdisjoint(goods[1:2]):
