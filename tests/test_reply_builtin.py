@@ -137,6 +137,28 @@ def test_the_answer_to_which_one_is_understood(talk, answer, said, running, utc)
     assert talk(answer) == (said, running)
 
 
+class Echo:
+    """A language model that has learned from the conversation how acts are told of."""
+
+    def respond(self, text, history, check, ending):
+        yield from ("Okay, ", "your ", f"{text} ", "is ", "cancelled.")
+
+    def tell_ending(self, text, history, check, ending):
+        """Says nothing about it."""
+
+
+def test_the_model_does_not_pretend_to_act(reader, tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    office = Office({}, ledger, Floor(), lambda event: None, 200)
+    agent = BuiltinAgent(reader, Echo(), CLOCK)
+    acted = Exchange("cancel the pasta timer", "Okay, your pasta timer is cancelled.")
+    ((words,)) = agent.respond("the rice", (acted,), office.desk(0, 0))
+    assert words == Words("I didn't understand what to do, so I did nothing.")
+    assert len(list(agent.respond("the rice", (), office.desk(0, 0)))) == 5
+    office.close()
+    ledger.close()
+
+
 @pytest.mark.parametrize(
     ("order", "after", "said"),
     [

@@ -149,6 +149,9 @@ UNDERSTOOD = [
     ("cancel all timers", "TimerCancel", {"all": True, "reminder": False}),
     ("cancel both timers", "TimerCancel", {"all": True, "most": 2}),
     ("turn all timers off", "TimerCancel", {"all": True}),
+    ("switch the timer off", "TimerCancel", {}),
+    ("shut the alarm off", "TimerCancel", {}),
+    ("can you tell me what five times seven is", "Calculate", {"expression": "five times seven"}),
     ("turn the pasta timer off", "TimerCancel", {"name": "pasta"}),
     ("what reminders do i have", "TimerList", {"reminder": True}),
     ("cancel the timer for ten minutes", "TimerCancel", {"seconds": 600}),
@@ -375,6 +378,7 @@ NOT_DONE = [
     ("how about a timer for ten minutes", "TimerUnclear"),
     ("set a timer for", "TimerOpen"),
     ("set a timer for five", "TimerOpen"),
+    ("set timer five", "TimerOpen"),
 ]
 
 # The model would guess.
@@ -422,6 +426,7 @@ NOT_NOW = [
 
 LEFT_TO_THE_MODEL = [
     "i told you that three times",
+    "i want some time or two",
     "how many hours a day should i sleep",
     "how many miles per hour can a cheetah run",
     "what can i do in two hours",

@@ -21,6 +21,7 @@ _HELP = (
     "And whenever I talk too long, just say stop, or simply ask the next question."
 )
 NOT_WITH_TIMERS = "I can't do that with timers. I can set them, cancel them and tell what is left, one at a time."
+_NOT_UNDERSTOOD = "I didn't understand what to do, so I did nothing."
 _NO_ANSWER = "I don't know what to say to that."
 
 
@@ -69,7 +70,11 @@ class BuiltinAgent:
             yield Silence(final=not text.strip())
             return
         said = False
+        has_acted = any(exchange.heard.startswith(DONE) for exchange in history)
         for piece in self._model.respond(text, history, desk.check, desk.ending):
+            if has_acted and not said and piece.lstrip().startswith(DONE.rstrip(",")):
+                yield Words(_NOT_UNDERSTOOD)  # a small model repeats what it has heard of itself: it hasn't done anything
+                return
             said = True
             yield Words(piece)
         if not said:

@@ -18,7 +18,7 @@ HESITATIONS = frozenset(("um", "uh", "er", "erm", "hm", "hmm", "mm", "ah", "eh",
 _NO_NAME = frozenset(
     "timer timers alarm alarms a an the for new another second seconds minute minutes hour hours day days to and my of"
     " it that this me in on with all every how long what when is are be do does will until off please"
-    " i you we they have has had did was were no not never already any there"
+    " i you we they have has had did was were no not never already any some there"
     " reminder reminders countdown first third last next other both".split()
 )
 _NO_END = frozenset("the a an my your to of for in on at and or".split())  # a sentence doesn't end with these
