@@ -432,6 +432,7 @@ LEFT_TO_THE_MODEL = [
     "what can i do in two hours",
     "what is the difference between celsius and fahrenheit",
     "what is half the battle",
+    "why are there no timers",
     "what is our planet called",
     "make a list of the planets",
     "who put the man on the moon",

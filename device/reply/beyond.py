@@ -31,7 +31,7 @@ def forbids_timer(words: list[str]) -> bool:
             return False  # what follows is what to remind of
         if word in ("not", "never") and after in ORDERS:
             return after == "remind" or not TIMERS.isdisjoint(words[at:])
-        if word == "no" and after in TIMERS:
+        if word == "no" and after in TIMERS and at == 0:  # and not "there are no timers"
             return True
     return False
 
