@@ -300,6 +300,16 @@ def test_each_voice_is_kept_with_what_was_true_of_it_and_judged_later(tmp_path):
     assert judged_by == [[pytest.approx(heads[f"c{i}"].probability(np.array([160 * i, 1, 0])))] for i in range(4)]
 
 
+def test_the_last_k_is_waited_for_and_longer_waits_are_as_they_were():
+    model = TurnModel(MODEL.weights, [[0.1, 0.0], [0.9, 1.0]], MODEL.sentence)
+    pauses = judged([row(text=text) for text in ("give me a tea with milk", "give me a large tea")])
+
+    def waited(p):
+        return waits_ms([pause | {"p": [p] * 3} for pause in pauses], model, (100, 1700)).tolist()
+
+    assert waited(0.99) == pytest.approx([190, 160]) and waited(0.65)[0] == pytest.approx(waited(0.65)[1])
+
+
 @pytest.mark.parametrize(("text", "least_ms"), [("give me a large tea", 180), ("who wrote hamlet", 160)])
 def test_a_turn_is_over_so_long_before_its_wait_is_as_what_is_released_takes_to_be_heard(text, least_ms):
     model = TurnModel(MODEL.weights, [[0.1, 0.0], [0.9, 1.0]], MODEL.sentence)

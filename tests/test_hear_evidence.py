@@ -164,6 +164,16 @@ def test_a_whole_command_never_waits_long_however_it_sounds(store, prosody, said
     assert wait_ms > 300 if may_be_long else wait_ms <= 220
 
 
+def test_the_last_k_of_an_order_is_waited_for(store, prosody, said):
+    listener, _ = until_the_last_pause(store, sounding(prosody, 0.9999), said)
+    waits = {}
+    for text in ("i want a tea with milk", "i want a tea with sugar"):
+        listener._silence.text = text
+        listener._silence.voice = (0.9999,)
+        waits[text.split()[-1]] = listener._evidence().wait_ms
+    assert waits["milk"] == 210 > waits["sugar"]
+
+
 def test_an_order_waits_as_its_probability_has_it(store, prosody):
     onnxruntime.set_seed(9)
     user = Voice(store.path("en_US-joe-medium"), "en_US-joe-medium")  # of its own: `voice` draws on from test to test

@@ -13,7 +13,7 @@ import numpy as np
 from device.bench.hesitate import LONGEST_PAUSE_MS, SHORTEST_PAUSE_MS
 from device.conversation_state import RELEASE_LEAD
 from device.events import milliseconds
-from device.hear.turn import Evidence, TurnModel, wait_bounds_ms
+from device.hear.turn import Evidence, TurnModel, closure_ms, wait_bounds_ms
 
 Row = dict[str, Any]
 
@@ -81,7 +81,9 @@ def _noticed_waits_ms(
     p = np.array([[*pause["p"], *[0.5] * (asks - len(pause["p"]))] for pause in pauses])
     within = [[wait_bounds_ms(e, *bounds_ms) for e in pause["evidence"]] for pause in pauses]
     within = np.array([each + [bounds_ms] * (asks - len(each)) for each in within], dtype=float)
-    waited_ms = model.waits_ms(p, within[..., 0], within[..., 1], patience)
+    closures = [[closure_ms(e, bounds_ms[1]) for e in pause["evidence"]] for pause in pauses]
+    closures = np.array([each + [0.0] * (asks - len(each)) for each in closures])
+    waited_ms = np.maximum(model.waits_ms(p, within[..., 0], within[..., 1], patience), closures)
     over_ms = np.maximum(known_ms[:, :asks], waited_ms - RELEASE_LEAD_MS)
     first = np.argmax(over_ms < known_ms[:, 1:], axis=1)  # of the last ask it always is
     late_ms = np.array([pause.get("late_ms", 0.0) for pause in pauses])

@@ -38,7 +38,7 @@ from device.hear.plain_text import without_noise
 from device.hear.prosody import HEARD_SAMPLES, LONGEST_PAUSE_SAMPLES, Prosody
 from device.hear.recognizer import Recognizer, understood
 from device.hear.second_look import SecondLook
-from device.hear.turn import Completeness, Evidence, TurnModel, wait_bounds_ms
+from device.hear.turn import Completeness, Evidence, TurnModel, closure_ms, wait_bounds_ms
 from device.hear.utterance import Silence, Utterance
 from device.hear.wake_text import without_wake_word
 from device.mailbox import Mailbox
@@ -293,7 +293,8 @@ class Listener:
         p_end = self._model.p_end(evidence)
         least_ms, most_ms = wait_bounds_ms(evidence, self._settings.min_wait_ms, self._settings.max_wait_ms)
         patience = self._settings.patience
-        silence.wait_ms = self._model.wait_ms(p_end, least_ms, most_ms, patience)
+        wait_ms = self._model.wait_ms(p_end, least_ms, most_ms, patience)
+        silence.wait_ms = max(wait_ms, closure_ms(evidence, self._settings.max_wait_ms))
         return EndEvidence(self._now_t(), self._turn.number, silence.end_t, p_end, silence.wait_ms)
 
 

@@ -99,11 +99,16 @@ def wait_bounds_ms(evidence: Evidence, min_wait_ms: float, max_wait_ms: float) -
     due_ms = 0.0 if is_known else unknown_ms if evidence.voice else _VOICE_DUE_MS
     if _lacks_plural(evidence.text.split()):
         due_ms = max(due_ms, _PLURAL_LEAST_MS)
-    if not is_known and evidence.text.endswith(("k", "ke")):
-        due_ms = max(due_ms, _CLOSURE_LEAST_MS)
     least_ms = min(max(due_ms, min_wait_ms), max_wait_ms)  # who sets so short a maximum wants no patience
     most_ms = min(_COMPLETE_WAIT_MS, max_wait_ms) if is_known else max_wait_ms
     return least_ms, max(least_ms, most_ms)
+
+
+def closure_ms(evidence: Evidence, max_wait_ms: float) -> float:
+    """Until when the last word's "k" may still come, in ms of silence; 0 for other words, and for whole commands, whose answer
+    is taken back when more follows.  No wait is shorter, and the others are as they were."""
+    is_closed = evidence.text.endswith(("k", "ke")) and not evidence.is_whole
+    return min(_CLOSURE_LEAST_MS, max_wait_ms) if is_closed else 0.0
 
 
 def features(evidence: Evidence, whole: float) -> dict[str, float]:
