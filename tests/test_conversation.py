@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from device import events as ev
 from device.config import Config
 from device.conversation import start, step
-from device.conversation_state import rules_from
+from device.conversation_state import is_announcing, rules_from
 from device.events import samples
 from device.heard import remember, unheard
 from device.reply.timers import MOST_TIMERS
@@ -146,6 +146,14 @@ def test_a_pause_in_the_sentence_drops_the_draft_unseen():
     assert second.draft > first.draft and second.text == "set a timer for five minutes"
     assert only(story.done, ev.Commit) == []
     assert only(story.until(3200), ev.Commit) == [ev.Commit(second.draft)]
+
+
+def test_of_a_turn_that_turns_out_to_be_a_noise_no_draft_is_left():
+    story = Story(OPEN)
+    story.says("what", 500, 900, wait_ms=1500)
+    story.tell(ev.Resumed(story.state.t, 1))
+    told = story.tell(ev.Pause(story.state.t, 1, story.state.t, ""))
+    assert story.state.phase == "listening" and kinds(told) == ["Advance"] and story.state.prepared is None
 
 
 def test_a_noise_in_the_pause_keeps_the_draft():
@@ -620,7 +628,7 @@ def test_who_calls_while_an_alarm_rings_gets_the_floor_and_hears_later_what_it_w
     cut = story.state.draft
     story.until(1400)
     told = story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
-    assert kinds(told) == ["Advance", "Cut", "Listen"]
+    assert kinds(told) == ["Advance", "Cut", "Listen"] and is_announcing(story.state), "it isn't known yet what was heard"
     assert story.tell(ev.PlayoutEnded(story.state.t, 0, cut, "reply", (), True)) == []
     if said:
         told = story.says(said, 1900, 2400)

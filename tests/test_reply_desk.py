@@ -928,6 +928,19 @@ def test_an_unfinished_act_whose_description_breaks_is_announced_too_and_the_sta
     assert room.ledger.unfinished() == []
 
 
+def test_all_unfinished_acts_are_announced_also_where_the_ledger_can_not_be_written(room: Room, monkeypatch) -> None:
+    def full(*what: object) -> bool:
+        raise OSError("No space left on device")
+
+    for draft in (1, 2):
+        room.ledger.begin(draft, draft, "door", {"draft": draft}, True)
+    monkeypatch.setattr(room.ledger, "end", full)
+    assistant = Assistant(Scripted(lambda text, desk: iter(())), room.office, room.ledger, room.timers, READER)
+    told = []
+    assistant.announce_unfinished(told.append)
+    assert [type(each).__name__ for each in told] == ["Announcement", "Fault"] * 2
+
+
 def test_an_unfinished_act_is_announced_once(room: Room) -> None:
     room.ledger.begin(1, 1, "door", {"draft": 1}, True)
     assistant = Assistant(Scripted(lambda text, desk: iter(())), room.office, room.ledger, room.timers, READER)

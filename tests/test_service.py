@@ -127,6 +127,17 @@ def test_a_thread_that_ends_ends_the_daemon_with_what_it_ended_with(daemon, monk
     assert ended
 
 
+def test_an_led_that_fails_while_nod_runs_is_told_once_and_ends_nothing(daemon, monkeypatch):
+    def unplugged(*shown):
+        raise OSError("no such pin")
+
+    made = daemon()
+    monkeypatch.setattr(made.indicator, "show", unplugged)
+    for t in (160, 320):
+        made.take(ev.Tick(t))
+    assert [fault.split(",")[0] for fault in made.faults] == ["main: OSError in writes.py"]
+
+
 def test_what_was_heard_of_a_reply_is_told_to_who_made_it(daemon):
     made, exchange = daemon(), Exchange("what time is it", "It's four.")
     made._carry_out([ev.Remember(exchange, 7)])

@@ -282,7 +282,7 @@ def test_what_is_said_because_it_can_not_be_done_is_a_reply_like_others():
     story.tell(ev.PlayoutEnded(story.at(2500), story.state.reply_turn, story.state.draft, "reply", said, False))
     (record,) = story.log.records
     assert (record.reply, record.source, record.speculated) == ("That can't be undone.", "apology", True)
-    assert record.think_ms == 0 and "think" not in record.late_stages
+    assert record.think_ms == record.prepared_think_ms == 0 and "think" not in record.late_stages
 
 
 def test_a_repair_and_a_turn_given_up_are_counted():
