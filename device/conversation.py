@@ -14,7 +14,8 @@ looked at.
 
 While the user pauses the reply is prepared already (a draft); the end of the turn only releases it.  In `ducked`
 somebody speaks over the reply, or before its first sound.  The phases of the user's side are in `device.user_turn`,
-those of Nod's in `device.reply_turn`, what lies between them in `device.over_reply`.
+those of Nod's in `device.reply_turn`, what lies between them in `device.over_reply`, and what becomes of a reply that is
+cut in `device.heard`.
 """
 
 from collections.abc import Callable

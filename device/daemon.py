@@ -221,7 +221,7 @@ class Daemon:
         try:
             work()
         except Exception as error:
-            self._failure = error
+            self._failure = self._failure or error  # the first: others may break because all end
         self.boxes["main"].put(STOP)
 
     def _be(self, role: str) -> None:

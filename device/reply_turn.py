@@ -64,7 +64,7 @@ def cannot_act(state: State, event: ev.ActFailed, rules: Rules) -> Result:
     """It is known before the turn is over that it can't be done: what is said instead is held as any draft is."""
     prepared = state.prepared
     state, commands = new_draft(state)
-    state = replace(state, prepared=prepared, reply_text=event.apology)
+    state = replace(state, prepared=prepared, words_t=state.t, reply_text=event.apology)
     return state, [*commands, ev.SayNow(state.turn, state.draft, event.apology)]
 
 
