@@ -97,9 +97,6 @@ class Playout:
     def _add(self, sound: Sound, t: int) -> list[SoundReady]:
         if sound.draft < self._oldest:
             return []
-        speaks = self._current is not None and self._current.kind == "reply" and not self._waits()
-        if sound.kind == "filler" and speaks:
-            return []  # there is nothing to mask, nor was this meant for where it next waits
         if sound.kind != "reply":
             aside = Stream(sound.turn, sound.draft, sound.kind)
             aside.add(sound)
@@ -157,8 +154,8 @@ class Playout:
             self._fading = self._fading[BLOCK_SAMPLES:] if self._fading.size > BLOCK_SAMPLES else None
             return out, []
         told: list[Told] = []
-        if self._current is not None and self._current.kind == "reply" and not self._waits():
-            # Its next sound came with the filler, or before it: what was to be masked is over.
+        if self._asides and self._current is not None and self._current.kind == "reply" and not self._waits():
+            # Its next sound came with the filler, or before it: there is nothing to mask, nor was it meant for the next gap.
             self._asides = deque(aside for aside in self._asides if aside.kind != "filler")
         if self._asides and not self._ducked and self._waits():
             self._current = None

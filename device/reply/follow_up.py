@@ -13,6 +13,7 @@ from device.reply.words import words as split_words
 ONLY_UNITS = "I can only count down. Please say it with seconds, minutes or hours."
 _WHICH = re.compile(r"There are \d+ of them: (.+)\. Which one\?$")
 _SET = re.compile(rf"{DONE} (.+, starting now|I'll remind you .+)\.$")
+_CANCELLED = re.compile(rf"{DONE} .+ cancelled\.$")
 _TIMES = frozenset("second seconds minute minutes hour hours day days at oclock am pm tomorrow tonight".split())
 _PLACES = {"first": 0, "second": 1, "third": 2, "fourth": 3, "last": -1}
 _AROUND = frozenset(
@@ -30,7 +31,9 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
     told = " ".join(f"{before.heard} {before.unheard}".split())
     if alone is not None and alone.name == "TakeBack":
         is_set = _SET.search(told)
-        return Intent("TimerCancel", {"told": is_set[0]}) if is_set else alone
+        if is_set:
+            return Intent("TimerCancel", {"told": is_set[0]})
+        return Intent("TimerUnclear") if _CANCELLED.search(told) else alone
     if alone is not None and alone.name not in ("Wait", "TimerSet", "TimerOpen", "TimerLength", "TimerUnclear"):
         return alone
     which = _WHICH.search(told)
