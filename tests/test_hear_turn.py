@@ -111,14 +111,7 @@ def test_a_plural_that_is_still_to_come_is_waited_for(text, least_ms):
     assert wait_bounds_ms(seen, 100, 150)[0] == min(least_ms, 150), "who sets so short a maximum wants no patience"
 
 
-@pytest.mark.parametrize(
-    ("text", "least_ms"),
-    [
-        ("can i have a tea", 180),
-        ("give me a tea", 180),
-        ("who wrote hamlet", 160),
-    ],
-)
+@pytest.mark.parametrize(("text", "least_ms"), [("can i have a tea", 180), ("give me a tea", 180), ("who wrote hamlet", 160)])
 def test_orders_are_waited_for_longer_than_questions(text, least_ms):
     assert wait_bounds_ms(Evidence(200, text, voice=(0.99,)), 100, 1700) == (least_ms, 1700)
 

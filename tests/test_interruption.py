@@ -142,7 +142,7 @@ class World:
         before = self.state
         self.state, commands = step(before, event, RULES)
         if self.state.repairs > before.repairs:
-            self.repaired.add(before.reply_draft)
+            self.repaired.add(max(command.draft for command in self.done if isinstance(command, ev.Commit)))
         waits = self.state.deadline is not None or self.state.phase in ("idle", "listening")
         assert waits, f"{self.state.phase} has no deadline after {event}"
         for command in commands:

@@ -334,7 +334,7 @@ def _content(path):
         return None
     try:
         with closing(sqlite3.connect(path)) as db:
-            return [db.execute(f"SELECT id, outcome FROM {table}").fetchall() for table in ("exchange", "turn", "calls")]
+            return [db.execute(f"SELECT id, outcome FROM {table}").fetchall() for table in ("exchange", "turn", "calls", "timers")]
     except sqlite3.Error:
         return path.read_bytes()[100:]
 
