@@ -134,16 +134,29 @@ $(INSTALLED):
 
 # llama-cpp-python comes as source only.  Only the library is compiled, for this very processor; the wheel is kept for the
 # next checkout on this machine.  Its CMakeLists.txt forces llama.cpp's utilities (a HTTP client and more) on, so a file is
-# included after that which turns them off again.
+# included after that which turns them off again; and AMX with them, on processors that have it: GCC 12's header says
+# that setting up the tiles reads 8 bytes, the rest is optimized away, and the first product is an illegal instruction.
+define LLAMA_CMAKE
+set(LLAMA_BUILD_COMMON OFF)
+include(CheckCXXCompilerFlag)
+foreach(part bf16 int8 tile)
+  check_cxx_compiler_flag(-mno-amx-$${part} HAS_AMX_$${part})
+  if(HAS_AMX_$${part})
+    add_compile_options(-mno-amx-$${part})
+  endif()
+endforeach()
+endef
+export LLAMA_CMAKE
+
 .PHONY: llama
 llama:
 	@processor=$$(uname -m; grep -m1 -iE '^(flags|features)' /proc/cpuinfo || true)
 	version=$$($(call pins,$(LLAMA)) | sed -n '1s/^[^=]*==\([^ ]*\).*/\1/p')
 	system=$$(. /etc/os-release && echo "$$ID $${VERSION_ID:-}")
-	key=$$version-$$(echo "$$processor $$system $(LLAMA_OPTIONS)" | sha256sum | cut -c1-16)
+	key=$$version-$$(echo "$$processor $$system $(LLAMA_OPTIONS) $$LLAMA_CMAKE" | sha256sum | cut -c1-16)
 	if ! ls $(WHEELS)/$$key/*.whl >/dev/null 2>&1; then
 		$(call pins,$(LLAMA)) > .venv/llama.lock
-		echo 'set(LLAMA_BUILD_COMMON OFF)' > .venv/llama.cmake
+		echo "$$LLAMA_CMAKE" > .venv/llama.cmake
 		memory_gb=$$(awk '/MemAvailable/ {print int($$2 / 1e6)}' /proc/meminfo)
 		jobs=$$(nproc); [ "$$jobs" -le "$$memory_gb" ] || jobs=$$((memory_gb > 0 ? memory_gb : 1))
 		echo "Compiling llama.cpp for this processor, once: about $$((4 / jobs + 1)) minutes on $$jobs cores ..."
