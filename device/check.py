@@ -3,6 +3,7 @@
 import os
 import resource
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ from device.audio.profiles import SoundCard, sound_card
 from device.config import Config, find
 from device.errors import AlreadyRunning, ConfigError, NodError
 from device.hear.static_graph import is_static
+from device.history import FILE as HISTORY
 from device.history import History
 from device.indicator import Indicator
 from device.models import ModelStore
 from device.reply.build import load_model
+from device.reply.ledger import FILE as LEDGER
 from device.reply.ledger import Ledger
+from device.reply.timers import FILE as TIMERS
 from device.reply.timers import TimerBook
 from device.reply.tools import tool_names
 from device.speak.filler import never_played, played_every_other_time, read_own
@@ -27,7 +31,7 @@ from device.turn_times import TurnTimes
 
 # (severity, sentence): "ok" is right, "warn" works but could be better, "fail" would stop the daemon.
 Finding = tuple[str, str]
-_FILES = {"history.sqlite": History, "timers.sqlite": TimerBook, "ledger.sqlite": Ledger, TURN_TIMES: TurnTimes}
+_FILES = {HISTORY: History, TIMERS: TimerBook, LEDGER: Ledger, TURN_TIMES: TurnTimes}
 _MARKS = {"ok": " ok ", "warn": "warn", "fail": "FAIL"}
 
 
@@ -44,9 +48,32 @@ def check(config_path: Path | None, listens: bool = False) -> int:
     findings = [
         ("ok", f"The settings in {where} are right." if where else "There is no config.toml; the defaults hold.")
     ]
-    for part in (_models, _fillers, _sound, _canceller, lambda config: _echo(config, listens), _state, _permissions, _led):
-        findings += part(config)
-    return _print(findings)
+    return _print(findings + [*_models(config), *_fillers(config), *_machine(config, listens)])
+
+
+def _machine(config: Config, listens: bool) -> Iterator[Finding]:
+    """What only one Nod at a time can have, and what else the machine must allow."""
+    with _held_state(config) as why_not:
+        runs = isinstance(why_not, AlreadyRunning)
+        yield from _sound(config, runs)
+        yield from _canceller(config)
+        yield from _echo(config, listens, runs)
+        yield from _state(config, why_not)
+        yield from _permissions()
+        yield from _led(config, runs)
+
+
+@contextmanager
+def _held_state(config: Config) -> Iterator[NodError | None]:
+    """Hold the state folder, and with it the sound card and the pins; or why that can't be: AlreadyRunning when a Nod has
+    them.  A Nod that starts meanwhile is tried again by systemd."""
+    try:
+        held = service.lock_state(config.paths.state_dir())
+    except NodError as error:
+        yield error
+        return
+    with held:
+        yield None
 
 
 def _print(findings: list[Finding]) -> int:
@@ -135,13 +162,13 @@ def _fillers(config: Config) -> Iterator[Finding]:
             yield "warn", told
 
 
-def _sound(config: Config) -> Iterator[Finding]:
+def _sound(config: Config, runs: bool) -> Iterator[Finding]:
     card = None
     try:
         card = sound_card(config.audio)
     except NodError as error:
         yield "fail", str(error)
-    if _is_running(config):
+    if runs:
         yield "ok", "The sound card is in use by the Nod that runs, and isn't looked at."
         return
     port = open_portaudio()
@@ -188,8 +215,8 @@ def _canceller(config: Config) -> Iterator[Finding]:
         yield "fail", str(error)
 
 
-def _echo(config: Config, listens: bool) -> Iterator[Finding]:
-    if listens and _is_running(config):
+def _echo(config: Config, listens: bool, runs: bool) -> Iterator[Finding]:
+    if listens and runs:
         yield "warn", "The echo can't be measured while Nod uses the sound card; stop it first: systemctl stop nod."
         listens = False
     try:
@@ -210,31 +237,15 @@ def _default(port, side: str) -> dict | None:
         return None
 
 
-def _is_running(config: Config) -> bool:
-    """Whether a Nod has the state folder, and with it the sound card and the pins."""
-    try:
-        service.lock_state(config.paths.state_dir()).close()
-    except AlreadyRunning:
-        return True
-    except NodError:
-        return False  # `_state` tells of it
-    return False
-
-
-def _state(config: Config) -> Iterator[Finding]:
+def _state(config: Config, why_not: NodError | None) -> Iterator[Finding]:
     folder = config.paths.state_dir()
-    try:
-        held = service.lock_state(folder)
-    except AlreadyRunning:
+    if isinstance(why_not, AlreadyRunning):
         yield "ok", f"Nod is running; history, timers and ledger are kept in {folder}."
-        return
-    except NodError as error:
-        yield "fail", str(error)
-        return
-    with held:
-        wrong = [told for name, kind in _FILES.items() if (told := _unusable(folder / name, kind))]
-    yield from (("fail", told) for told in wrong)
-    if not wrong:
+    elif why_not is not None:
+        yield "fail", str(why_not)
+    elif wrong := [told for name, kind in _FILES.items() if (told := _unusable(folder / name, kind))]:
+        yield from (("fail", told) for told in wrong)
+    else:
         yield "ok", f"History, timers and ledger are kept in {folder}."
 
 
@@ -248,7 +259,7 @@ def _unusable(path: Path, kind: Callable[[Path], Any]) -> str | None:
     return None
 
 
-def _permissions(config: Config) -> Iterator[Finding]:
+def _permissions() -> Iterator[Finding]:
     soft, _ = resource.getrlimit(resource.RLIMIT_RTPRIO)
     try:
         before = os.sched_getscheduler(0), os.sched_getparam(0)
@@ -264,10 +275,10 @@ def _permissions(config: Config) -> Iterator[Finding]:
         yield "ok", "Realtime priority is allowed."
 
 
-def _led(config: Config) -> Iterator[Finding]:
+def _led(config: Config, runs: bool) -> Iterator[Finding]:
     if not config.led.enabled:
         return
-    if _is_running(config):
+    if runs:
         yield "ok", "The LED's pins are Nod's, which runs; whether they can be used it says in the journal."
         return
     indicator = Indicator(config.led)

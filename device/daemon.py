@@ -32,7 +32,7 @@ from device.hear import loop as hear_loop
 from device.hear.loop import Listener
 from device.hear.prosody import Prosody
 from device.hear.recognizer import load_recognizer
-from device.history import History
+from device.history import FILE, History
 from device.indicator import Indicator
 from device.mailbox import Mailbox
 from device.models import ModelStore
@@ -63,7 +63,7 @@ Observer = Callable[[object, State, State, list[object]], None]
 class Models:
     """Everything that is loaded before the first block: recognizer, end of turn, agent, voice, fillers, VAD, wake word.
 
-    state_dir: where the agent keeps timers and its ledger.  Raises ModelError.  Takes some seconds.
+    state_dir: where timers and ledger are kept.  Raises ModelError, ConfigError, or NodError for a file there.  Takes seconds.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Daemon:
             "speak": Mailbox("speak", 1024),
         }
         self.models = models or Models(config, store, state_dir, self.floor, self.boxes["main"].put)
-        self.history = History(state_dir / "history.sqlite")
+        self.history = History(state_dir / FILE)
         self._state_dir = state_dir
         self.turn_times = TurnTimes(state_dir / TURN_TIMES)
         self.indicator = Indicator(config.led)

@@ -5,6 +5,7 @@ from pathlib import Path
 from device.database import MAIN_WAITS_S, opened
 from device.events import Exchange
 
+FILE = "history.sqlite"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS exchange (
     id INTEGER PRIMARY KEY,

@@ -15,10 +15,10 @@ import numpy as np
 from device.config import Budget, Config
 from device.deadlines import STAGES
 from device.errors import NodError
+from device.reply.ledger import FILE as LEDGER
 from device.reply.ledger import Latency, read_latencies
-from device.turn_times import FILE, KEPT, TurnTime, turn_times
-
-LEDGER = "ledger.sqlite"
+from device.turn_times import FILE as TURN_TIMES
+from device.turn_times import KEPT, TurnTime, turn_times
 
 
 def latency_command(config: Config, tools: bool, file: TextIO | None = None) -> int:
@@ -30,7 +30,7 @@ def latency_command(config: Config, tools: bool, file: TextIO | None = None) -> 
     if tools:
         lines = _tool_lines(_read(state_dir / LEDGER, read_latencies), config.budget, state_dir)
     else:
-        lines = _turn_lines(_read(state_dir / FILE, turn_times), config.budget, state_dir)
+        lines = _turn_lines(_read(state_dir / TURN_TIMES, turn_times), config.budget, state_dir)
     print("\n".join(lines), file=file or sys.stdout)
     return 0
 

@@ -1,6 +1,8 @@
 """What all tests share: the real models, and somebody's speech."""
 
+import resource
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import device  # noqa: F401 - before anything imports numpy: see there
@@ -77,6 +79,25 @@ def longest_stall_s() -> Iterator[Callable[[], float]]:
     """For how long the machine itself stood still since this was called last; see `tests.stalls`."""
     with watched() as longest_stall_s:
         yield longest_stall_s
+
+
+@pytest.fixture
+def full_disk(capsys: object) -> Callable[[], AbstractContextManager[None]]:
+    """While it lasts no file can grow, nor in programs that are started: as where the disk is full.
+
+    capsys: what is printed meanwhile is kept in memory.
+    """
+
+    @contextmanager
+    def full() -> Iterator[None]:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # bytes; Python gets an error, not the signal
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    return full
 
 
 @pytest.fixture(scope="module")

@@ -164,6 +164,7 @@ EVENTS = [
 
 
 AGENT = agent_wave([(2.18, 3), (9.25, 10), (13.5, 15), (18, 18.4), (19.5, 20)])
+NEW = bench_score.summarize(bench_score.score(PLACED, AGENT, EVENTS, 200))
 
 
 @pytest.fixture
@@ -488,24 +489,25 @@ def test_another_kind_of_result_is_none_of_the_bench(tmp_path):
 @settings(max_examples=200, deadline=None)
 @given(
     st.dictionaries(
-        st.sampled_from(["requests", "answered", "fillers", "first_sound_ms", "reply_ms", "stages", "speculation", "silence_ms"]),
+        st.sampled_from(sorted(NEW["all"])),
         st.recursive(
             st.none() | st.integers() | st.floats() | st.booleans() | st.text(max_size=2),
             lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["p50", "think", "used"]), inner),
+            max_leaves=3,
         ),
+        max_size=2,
     )
 )
 def test_what_is_taken_for_a_result_can_be_shown(tmp_path_factory, changes):
-    new = bench_score.summarize(bench_score.score(PLACED, AGENT, EVENTS, 200))
     path = tmp_path_factory.mktemp("other") / "bench.json"
-    path.write_text(json.dumps({"summary": {"all": new["all"] | changes}, "requests": []}))
+    path.write_text(json.dumps({"summary": {"all": NEW["all"] | changes}, "requests": []}))
     try:
         other = read_bench(path)["summary"]
     except BenchError:
         return
-    bench_score.print_summary(new, io.StringIO(), other, "before")
+    bench_score.print_summary(NEW, io.StringIO(), other, "before")
     for values in (bench_report._values, bench_report._stage_values):
-        bench_report._table(new, other, values)
+        bench_report._table(NEW, other, values)
 
 
 @pytest.mark.realtime

@@ -7,6 +7,7 @@ import pytest
 
 from device import check, service
 from device.config import Audio, Config, Led, Llm, Paths, Recognizer, Voice
+from device.errors import AlreadyRunning
 
 # Names no path may have: as little can be looked into as into a folder of somebody else's, also by root.
 TOO_LONG = "w" * 300
@@ -25,13 +26,23 @@ def no_card(monkeypatch):
 
 def test_a_nod_that_runs_is_no_failure_and_what_it_uses_is_left_to_it(tmp_path, no_card):
     config = Config(paths=Paths(state=str(tmp_path)), led=Led(enabled=True))
-    assert failed(check._sound(config)) and not failed(check._state(config))
+    (told,) = failed(check._machine(config, listens=False))
+    assert "No sound card" in told
     with service.lock_state(tmp_path):
-        found = [*check._sound(config), *check._echo(config, True), *check._state(config), *check._led(config)]
+        found = [found for found in check._machine(config, listens=True) if "ealtime priority" not in found[1]]
     assert ("ok", f"Nod is running; history, timers and ledger are kept in {tmp_path}.") in found
     assert [told for severity, told in found if severity != "ok"] == [
         "The echo can't be measured while Nod uses the sound card; stop it first: systemctl stop nod."
     ]
+
+
+def test_no_nod_starts_while_the_machine_is_looked_at(tmp_path, no_card):
+    looks = check._machine(Config(paths=Paths(state=str(tmp_path))), listens=False)
+    next(looks)
+    with pytest.raises(AlreadyRunning):
+        service.lock_state(tmp_path)
+    looks.close()
+    service.lock_state(tmp_path).close()
 
 
 def test_a_canceller_that_is_not_installed_is_told(monkeypatch):
@@ -43,11 +54,11 @@ def test_a_canceller_that_is_not_installed_is_told(monkeypatch):
 
 def test_a_missing_sound_card_hides_no_mistake_in_the_settings(tmp_path, no_card):
     paths = Paths(state=str(tmp_path))
-    told = failed(check._sound(Config(paths=paths, audio=Audio(mic_channel=1, reference_channel=1))))
+    told = failed(check._machine(Config(paths=paths, audio=Audio(mic_channel=1, reference_channel=1)), listens=False))
     assert len(told) == 2 and "1 is the microphone's channel too" in told[0] and "No sound card" in told[1]
-    (told,) = failed(check._sound(Config(paths=paths, audio=Audio(input="Jabra"))))
+    (told,) = failed(check._machine(Config(paths=paths, audio=Audio(input="Jabra")), listens=False))
     assert "connect one with 'Jabra' in its name" in told
-    (told,) = failed(check._sound(Config(paths=paths)))
+    (told,) = failed(check._machine(Config(paths=paths), listens=False))
     assert told == "No sound card was found; connect one, or add the user to the group 'audio'."
 
 
@@ -55,7 +66,7 @@ def test_each_side_of_the_sound_card_is_told_of(tmp_path, monkeypatch):
     there = {"name": "HDMI", "index": 0, "maxInputChannels": 0, "maxOutputChannels": 2}
     port = SimpleNamespace(get_device_count=lambda: 1, get_device_info_by_index=lambda index: there, terminate=lambda: None)
     monkeypatch.setattr(check, "open_portaudio", lambda: port)
-    found = list(check._sound(Config(paths=Paths(state=str(tmp_path)), audio=Audio(input="Jabra", output="hdmi"))))
+    found = list(check._machine(Config(paths=Paths(state=str(tmp_path)), audio=Audio(input="Jabra", output="hdmi")), listens=False))
     assert found[1] == ("ok", "The output device is 'HDMI'.")
     assert found[0][0] == "fail" and "no input device has 'Jabra' in its name; there are: none." in found[0][1]
 
@@ -88,7 +99,7 @@ def test_the_led_is_tried_and_given_back(tmp_path, monkeypatch):
     monkeypatch.setattr(gpiozero.Device, "pin_factory", MockFactory(pin_class=MockPWMPin))
     paths = Paths(state=str(tmp_path))
     for _ in range(2):
-        assert list(check._led(Config(paths=paths, led=Led(enabled=True)))) == [("ok", "The pins of the LED can be used.")]
-    ((severity, told),) = check._led(Config(paths=paths, led=Led(enabled=True, red_pin=27)))
+        assert list(check._led(Config(paths=paths, led=Led(enabled=True)), runs=False)) == [("ok", "The pins of the LED can be used.")]
+    ((severity, told),) = check._led(Config(paths=paths, led=Led(enabled=True, red_pin=27)), runs=False)
     assert severity == "warn" and "pin GPIO27 is already in use" in told
-    assert list(check._led(Config())) == []
+    assert list(check._led(Config(), runs=False)) == []

@@ -4,7 +4,6 @@ import hashlib
 import http.server
 import os
 import re
-import resource
 import shutil
 import threading
 import zipfile
@@ -597,16 +596,11 @@ def test_what_pip_says_is_passed_on(tmp_path, local_registry):
         store.fetch()
 
 
-def test_what_pip_says_of_a_full_disk_is_passed_on_though_nothing_can_be_written(tmp_path, local_registry, capsys):
+def test_what_pip_says_of_a_full_disk_is_passed_on_though_nothing_can_be_written(tmp_path, local_registry, full_disk):
     wheel_of_some_voice(local_registry)
     store = ModelStore(tmp_path / "store", manifest(tmp_path, WHEEL))
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # bytes in a file: stands for the full disk, also in pip
-    try:
-        with pytest.raises(ModelError, match="the wheel some-voice 1.0 can't be had: .*Error: .*File too large"):
-            store.fetch()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with full_disk(), pytest.raises(ModelError, match="the wheel some-voice 1.0 can't be had: .*Error: .*File too large"):
+        store.fetch()
 
 
 def test_maven_is_left_out_where_it_is_not_installed(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Timers: several at once, kept over a restart, and nothing rings twice."""
 
 import sqlite3
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from device.errors import ToolError
 from device.reply.timers import MOST_TIMERS, TimerBook
-from device.reply.tools import build_tools
+from device.reply.tools import build_tools, last_set
 
 
 class Clock:
@@ -88,8 +89,11 @@ def test_what_rang_is_out_of_the_file_and_rings_once_also_where_that_can_not_be_
 
 
 def test_main_does_not_wait_for_a_tool_that_is_at_the_file(book: TimerBook) -> None:
+    looking = threading.Thread(target=book.look, daemon=True)
     with book._lock:
-        book.look()
+        looking.start()
+        looking.join(timeout=10.0)
+        assert not looking.is_alive()
 
 
 @pytest.mark.parametrize("refused", ["DELETE", "INSERT"])
@@ -190,9 +194,13 @@ def test_every_timer_rings_exactly_once_whatever_the_order(steps: list[tuple[int
     book.close()
 
 
-def test_the_clock(book: TimerBook, monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
+@pytest.mark.parametrize("last", ["Okay, 10 minutes for tea, starting now.", "Okay, I'll remind you to call mom in 1 hour."])
+def test_the_timer_that_was_told_of_last_is_meant(last: str) -> None:
+    assert last_set(f"Okay, 5 minutes, starting now. {last}") == last
+    assert last_set(f"{last} By the way, the pasta timer has ended.") is None
 
+
+def test_the_clock(book: TimerBook, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     try:

@@ -4,8 +4,6 @@ import io
 import itertools
 import json
 import os
-import resource
-import signal
 import socket
 import sqlite3
 import subprocess
@@ -248,15 +246,10 @@ def test_what_fails_at_the_end_is_in_the_journal_and_keeps_nothing_from_being_cl
     made.models.agent.office.close = lambda: None
 
 
-def test_a_disk_that_is_full_is_no_end(daemon, tmp_path):
+def test_a_disk_that_is_full_is_no_end(daemon, full_disk):
     made = daemon()
-    limits, on_more = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
-    try:
+    with full_disk():
         made._carry_out([ev.Remember(Exchange("what time is it", "It's four."), 1)])
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, on_more)
     assert [fault.split(", line")[0] for fault in made.faults] == ["main: OperationalError in history.py"]
     made._carry_out([ev.Remember(Exchange("what time is it", "It's five."), 2)])
     assert [exchange.heard for exchange in made.history.latest(9)] == ["It's five."]
@@ -334,7 +327,8 @@ def _content(path):
         return None
     try:
         with closing(sqlite3.connect(path)) as db:
-            return [db.execute(f"SELECT id, outcome FROM {table}").fetchall() for table in ("exchange", "turn", "calls", "timers")]
+            tables = ("exchange", "turn", "calls", "timers")
+            return [db.execute(f"SELECT id, outcome FROM {table}").fetchall() for table in tables]
     except sqlite3.Error:
         return path.read_bytes()[100:]
 

@@ -18,9 +18,11 @@ from device.reply.builtin import BuiltinAgent
 from device.reply.check import self_check
 from device.reply.desk import Office
 from device.reply.intents import Reader
+from device.reply.ledger import FILE as LEDGER
 from device.reply.ledger import Ledger
 from device.reply.llama import Llama
 from device.reply.llm import LocalModel
+from device.reply.timers import FILE as TIMERS
 from device.reply.timers import TimerBook
 from device.reply.tools import build_tools
 
@@ -104,8 +106,8 @@ def build_agent(
     """
     model = load_model(config.llm, store)
     make_folder(state_dir, "set [paths] state in config.toml")
-    timers = TimerBook(state_dir / "timers.sqlite", wall_clock)
-    ledger = Ledger(state_dir / "ledger.sqlite", wall_clock)
+    timers = TimerBook(state_dir / TIMERS, wall_clock)
+    ledger = Ledger(state_dir / LEDGER, wall_clock)
     reader = Reader()
     tools = build_tools(timers, lambda: self_check(lambda: _verify(store), state_dir), wall_clock)
     office = Office(tools, ledger, floor, post, config.budget.turn)

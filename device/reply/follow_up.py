@@ -1,19 +1,15 @@
 """What a text means after what was said before: the answer to a question of Nod's, or "cancel that"."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from device.events import Exchange
 from device.reply import beyond, durations, numbers
 from device.reply.intents import HESITATIONS, Intent, Reader
-from device.reply.tools import DONE
+from device.reply.tools import asked_which, ends_cancelled, last_set
 from device.reply.words import words as split_words
 
 ONLY_UNITS = "I can only count down. Please say it with seconds, minutes or hours."
-_WHICH = re.compile(r"There are \d+ of them: (.+)\. Which one\?$")
-_SET = re.compile(rf"{DONE} (.+, starting now|I'll remind you .+)\.$")
-_CANCELLED = re.compile(rf"{DONE} .+ cancelled\.$")
 _TIMES = frozenset("second seconds minute minutes hour hours day days at oclock am pm tomorrow tonight".split())
 _PLACES = {"first": 0, "second": 1, "third": 2, "fourth": 3, "last": -1}
 _AROUND = frozenset(
@@ -30,18 +26,18 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
         return alone
     told = " ".join(f"{before.heard} {before.unheard}".split())
     if alone is not None and alone.name == "TakeBack":
-        is_set = _SET.search(told)
-        if is_set:
-            return Intent("TimerCancel", {"told": is_set[0]})
-        return Intent("TimerUnclear") if _CANCELLED.search(told) else alone
+        is_set = last_set(told)
+        if is_set is not None:
+            return Intent("TimerCancel", {"told": is_set})
+        return Intent("TimerUnclear") if ends_cancelled(told) else alone
     if alone is not None and alone.name not in ("Wait", "TimerSet", "TimerOpen", "TimerLength", "TimerUnclear"):
         return alone
-    which = _WHICH.search(told)
-    if which is not None:
+    options = asked_which(told)
+    if options is not None:
         said = [word for word in _words(text) if word not in _AROUND]
         if said in (["neither"], ["none"]):
             return Intent("TimerLeft")
-        args = _chosen(said, re.split(r", | and (?=the )", which[1]))
+        args = _chosen(said, options)
         return alone if args is None else Intent("TimerCancel", args)
     asked = reader.read(before.user)
     if asked is None:

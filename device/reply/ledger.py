@@ -18,6 +18,7 @@ from device.database import opened
 
 Outcome = Literal["done", "failed", "cancelled", "unknown"]
 
+FILE = "ledger.sqlite"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
     id INTEGER PRIMARY KEY, turn INTEGER NOT NULL, draft INTEGER NOT NULL, tool TEXT NOT NULL, acts INTEGER NOT NULL,

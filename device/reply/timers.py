@@ -10,6 +10,7 @@ from device.database import MAIN_WAITS_S, opened
 from device.errors import ToolError
 from device.reply.durations import adjective, spoken
 
+FILE = "timers.sqlite"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS timers (
     id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, reminder INTEGER NOT NULL,

@@ -1,6 +1,7 @@
 """The built-in tools: clock, timers, calculator, self-check."""
 
 import difflib
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -238,3 +239,27 @@ def _length(timer: Timer) -> str:
 
 def _enumerated(items: list[str]) -> str:
     return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else items[0]
+
+
+# --- what was said of timers, read back from the history ---
+
+_SET = re.compile(rf".*({DONE} (?:[^.]+, starting now|I'll remind you [^.]+)\.)$")
+_CANCELLED = re.compile(rf".*{DONE} .+ cancelled\.$")
+_WHICH = re.compile(r".*There are \d+ of them: (.+)\. Which one\?$")
+
+
+def last_set(told: str) -> str | None:
+    """The sentence about a new timer that `told` ends with, as `told` of cancelling it; None where it doesn't."""
+    found = _SET.match(told)
+    return found and found[1]
+
+
+def ends_cancelled(told: str) -> bool:
+    """Whether `told` ends with a cancellation."""
+    return _CANCELLED.match(told) is not None
+
+
+def asked_which(told: str) -> list[str] | None:
+    """Which timers `told` ends with a choice of, as they were called; None where it doesn't."""
+    found = _WHICH.match(told)
+    return re.split(r", | and (?=the )", found[1]) if found else None
