@@ -26,6 +26,7 @@ from device.events import (
 )
 from device.hear.level import Level
 from device.hear.loop import Listener, run
+from device.hear.pause import PAUSE_MS, paused_since
 from device.hear.prosody import Prosody
 from device.hear.recognizer import load_recognizer
 from device.mailbox import Mailbox
@@ -179,6 +180,34 @@ def test_clicks_before_a_voice_are_none_of_it():
     level = Level()
     level.add(0, sound.astype(np.float32))
     assert level.voice_begin(samples(5500), samples(1000)) / 16 == pytest.approx(5050, abs=25)
+
+
+@pytest.mark.parametrize(
+    ("burst_ms", "certain_ms", "end_ms"),
+    [
+        ((1200, 1204), 1280, 1204),
+        ((1200, 1260), 1280, 1260),
+        ((1200, 1200), 1280, 1280),  # nothing is heard, and nobody knows better than the VAD
+        ((1060, 1064), 1056, 1000),  # a click after the voice
+    ],
+)
+def test_a_voice_ends_with_the_last_consonant_that_is_heard_though_the_vad_goes_on(burst_ms, certain_ms, end_ms):
+    rng = np.random.default_rng(0)
+    sound = rng.normal(0, 0.001, samples(2000))
+    sound[samples(300) : samples(1000)] += rng.normal(0, 0.1, samples(700))
+    begin, end = map(samples, burst_ms)
+    sound[begin:end] += rng.normal(0, 0.05, end - begin)
+    level = Level()
+    for t in range(0, len(sound) - 512, 512):
+        voice_t = min(t + 512, samples(certain_ms))
+        probability = 0.99 if voice_t == t + 512 else 0.6
+        frame = Frame(t, sound[t : t + 512].astype(np.float32), probability, True, voice_t)
+        level.add(t, frame.samples)
+        ended_t = paused_since(frame, level)
+        if ended_t is not None:
+            break
+    assert ended_t / 16 == pytest.approx(end_ms, abs=16)
+    assert milliseconds(t + 512 - ended_t) >= PAUSE_MS
 
 
 def test_where_nothing_is_heard_no_voice_begins():

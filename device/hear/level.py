@@ -16,6 +16,7 @@ _LOWEST_BIN = 150 * WINDOW_SAMPLES // SAMPLE_RATE_HZ  # below 150 Hz: hum, wind,
 _ABOVE_FLOOR_DB = 10.0
 # What is so far below the voice isn't heard after it.  In a quiet room the last sound dies away for 100 ms more.
 _INAUDIBLE_DB = 40.0
+VOICE_HOPS = 3  # loud ones in a row are a voice: shorter is a click
 _BRIDGED_HOPS = 20  # 200 ms: a stop within a word, or a breath between two
 _USUAL_HOPS = 300  # 3 s, from which the voice's usual loudness is read
 _HANN = np.hanning(WINDOW_SAMPLES)
@@ -48,39 +49,39 @@ class Level:
         """What is remembered, oldest first, one every 10 ms."""
         return np.array(self._levels_db)
 
-    def voice_end(self, low_t: int, high_t: int) -> int | None:
+    def voice_end(self, low_t: int, high_t: int, hops: int = VOICE_HOPS) -> int | None:
         """The sample after the last loud one between `low_t` and `high_t`; None when all of that was quiet.
 
-        Loud: three hops in a row 10 dB above the floor, which is the quietest tenth of the last 10 s, and no more than
+        Loud: so many `hops` in a row 10 dB above the floor, which is the quietest tenth of the last 10 s, and no more than
         _INAUDIBLE_DB below the usual loudness of the last 3 s.
         """
         levels = np.array(self._levels_db)
         first = max(0, len(levels) - (self._rest_t - low_t) // HOP_SAMPLES)
         last = len(levels) - max(0, self._rest_t - high_t) // HOP_SAMPLES
-        runs = _runs(levels, first, last)
+        runs = _runs(levels, first, last, hops)
         if not len(runs):
             return None
-        hop = int(runs[-1]) + 2
+        hop = int(runs[-1]) + hops - 1
         return self._rest_t - (len(levels) - hop) * HOP_SAMPLES + WINDOW_SAMPLES
 
     def voice_begin(self, before_t: int, longest: int) -> int:
         """The first sample of the voice that is under way at `before_t`, at most `longest` samples before it.
 
-        Loud: as in `voice_end`, three hops in a row.  Where nothing is for _BRIDGED_HOPS there is no voice.
+        Loud: as in `voice_end`.  Where nothing is for _BRIDGED_HOPS there is no voice.
         """
         levels = np.array(self._levels_db)
         last = len(levels) - max(0, self._rest_t - before_t) // HOP_SAMPLES
         first = max(0, last - longest // HOP_SAMPLES)
-        runs = _runs(levels, first, last)
-        gaps = np.flatnonzero(np.diff([*runs, last - 3]) > _BRIDGED_HOPS)
+        runs = _runs(levels, first, last, VOICE_HOPS)
+        gaps = np.flatnonzero(np.diff([*runs, last - VOICE_HOPS]) > _BRIDGED_HOPS)
         begun = runs[gaps[-1] + 1 :] if len(gaps) else runs
         return min(before_t, self._rest_t - (len(levels) - int(begun[0])) * HOP_SAMPLES) if len(begun) else before_t
 
 
-def _runs(levels: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Where three loud hops in a row begin, of those from `first` to `last`; see `Level.voice_end`."""
-    if last - first < 3:
+def _runs(levels: np.ndarray, first: int, last: int, hops: int) -> np.ndarray:
+    """Where so many loud hops in a row begin, of those from `first` to `last`; see `Level.voice_end`."""
+    if last - first < hops:
         return np.zeros(0, int)
     usual_db = np.percentile(levels[-_USUAL_HOPS:], 90)
     loud = levels > max(np.percentile(levels, 10) + _ABOVE_FLOOR_DB, usual_db - _INAUDIBLE_DB)
-    return first + np.flatnonzero(loud[first : last - 2] & loud[first + 1 : last - 1] & loud[first + 2 : last])
+    return first + np.flatnonzero(np.lib.stride_tricks.sliding_window_view(loud[first:last], hops).all(axis=1))

@@ -22,6 +22,8 @@ def paused_since(frame: Frame, level: Level) -> int | None:
     if frame.in_speech and frame.speech_probability >= FULL_VOICE:
         return None
     loud_t = level.voice_end(frame.end_t - samples(160), now_t)
+    if loud_t is None:  # the "k" of "milk" comes after a closure, and a room's noise leaves 10 ms of it
+        loud_t = level.voice_end(frame.end_t - samples(160), now_t, hops=1)
     end_t = min(loud_t or frame.end_t, now_t)
     if milliseconds(now_t - end_t) >= PAUSE_MS:
         return end_t
