@@ -12,7 +12,7 @@ from device.reply.agent import Silence, Words
 from device.reply.build import MODEL
 from device.reply.builtin import NOT_WITH_TIMERS, BuiltinAgent
 from device.reply.desk import Office
-from device.reply.follow_up import ONLY_UNITS
+from device.reply.follow_up import ONLY_UNITS, follow_up
 from device.reply.intents import Reader
 from device.reply.ledger import Ledger
 from device.reply.llama import Llama
@@ -30,6 +30,7 @@ SAYS = {
 }
 CLOCK = Tool("clock", "read", lambda args: ToolResult(SAYS[args["what"]](args)))
 WHICH = "There are 2 of them: the pasta timer and the 10 minute timer. Which one?"
+LEFT = "All right, I leave the timers as they are."
 CUT = Exchange("what can you do", "I can tell you", interrupted=True, unheard="the time and the date.")
 
 
@@ -107,6 +108,9 @@ def talk(reader, model, tmp_path):
         (["set a timer", "one minute", "five minutes"], "If you want a timer, say: set a timer for 5 minutes.", ["1 minute timer"]),
         (["set a timer", "never mind", "ten minutes"], "If you want a timer, say: set a timer for 10 minutes.", []),
         (["one minute"], "", []),
+        (["set a timer", "one second"], "", []),
+        (["remind me to take the bread out in ten minutes and the cake in twenty minutes"], NOT_WITH_TIMERS, []),
+        (["don't forget to set a timer for ten minutes"], NOT_WITH_TIMERS, []),
     ],
 )  # fmt: skip
 def test_the_answer_to_for_how_long_is_understood(talk, texts, said, running):
@@ -126,7 +130,13 @@ def test_the_answer_to_for_how_long_is_understood(talk, texts, said, running):
         ("all of them", "Okay, all 2 timers are cancelled.", []),
         ("the five minute timer", "There is no 5 minute timer.", ["pasta timer", "10 minute timer"]),
         ("the third one", WHICH, ["pasta timer", "10 minute timer"]),
-        ("neither", "All right, I leave the timers as they are.", ["pasta timer", "10 minute timer"]),
+        ("neither", LEFT, ["pasta timer", "10 minute timer"]),
+        ("keep both", LEFT, ["pasta timer", "10 minute timer"]),
+        ("not all of them", LEFT, ["pasta timer", "10 minute timer"]),
+        ("all but the pasta", NOT_WITH_TIMERS, ["pasta timer", "10 minute timer"]),
+        ("one second", "", ["pasta timer", "10 minute timer"]),
+        ("one minute please", "", ["pasta timer", "10 minute timer"]),
+        ("the one minute timer", "There is no 1 minute timer.", ["pasta timer", "10 minute timer"]),
         ("never mind", "", ["pasta timer", "10 minute timer"]),
         ("what time is it", "It's 4:05 PM.", ["pasta timer", "10 minute timer"]),
     ],
@@ -135,6 +145,37 @@ def test_the_answer_to_which_one_is_understood(talk, answer, said, running, utc)
     asking = talk("set a pasta timer for eight minutes", "set a timer for ten minutes", "cancel the timer")
     assert asking == (WHICH, ["pasta timer", "10 minute timer"])
     assert talk(answer) == (said, running)
+
+
+def test_a_question_that_mentions_all_is_no_answer_to_which_one(reader):
+    history = (Exchange("cancel the timer", WHICH),)
+    for text in ("why should i cancel both", "tell me all about whales", "everything is fine"):
+        intent = follow_up(reader, text, history)
+        assert intent is None or intent.name != "TimerCancel", text
+
+
+@pytest.mark.parametrize(("place", "left"), [("first", "5 minutes"), ("second", "10 minutes"), ("last", "10 minutes")])
+def test_of_two_timers_of_the_same_length_the_one_that_is_meant_is_cancelled(tmp_path, place, left):
+    now_s = 0.0
+    timers = TimerBook(tmp_path / "timers.sqlite", lambda: now_s)
+    tools = build_tools(timers, str, lambda: now_s)
+    for now_s in (0.0, 300.0):
+        timers.set(600)
+    asked = "There are 2 of them: the 10 minute timer and the 10 minute timer. Which one?"
+    intent = follow_up(Reader(), f"the {place} one", (Exchange("cancel the timer", asked),))
+    tools["timer_cancel"].run(intent.args)
+    assert tools["timer_list"].run({}).text != f"{left} left on your 10 minute timer."
+    assert len(timers.list()) == 1
+    timers.close()
+
+
+def test_a_reminder_with_and_in_its_name_can_be_chosen(talk):
+    reminders = ["reminder to call mom and the kids", "reminder to feed the cat"]
+    said, running = talk(
+        "remind me to call mom and the kids in ten minutes", "remind me to feed the cat in an hour", "cancel the reminder"
+    )
+    assert said == f"There are 2 of them: the {reminders[0]} and the {reminders[1]}. Which one?" and running == reminders
+    assert talk("the first one") == (f"Okay, your {reminders[0]} is cancelled.", reminders[1:])
 
 
 class Echo:
@@ -164,6 +205,12 @@ def test_the_model_does_not_pretend_to_act(reader, tmp_path):
     [
         ("set a timer for five minutes", "no i said ten minutes", NOT_WITH_TIMERS),
         ("set a timer for five minutes", "and another one for two minutes", NOT_WITH_TIMERS),
+        ("set a timer for five minutes", "twenty", NOT_WITH_TIMERS),
+        ("set a timer for five minutes", "change it to ten", NOT_WITH_TIMERS),
+        ("set a timer for five minutes", "get rid of it", NOT_WITH_TIMERS),
+        ("what is five times five", "half of that", "Sorry, I couldn't work that out."),
+        ("what is five times five", "double it", "Sorry, I couldn't work that out."),
+        ("how many cups in a gallon", "what about quarts", "Sorry, I couldn't work that out."),
         ("what is five times five", "times two", "Sorry, I couldn't work that out."),
         ("how many feet in a mile", "and ten miles", "Sorry, I couldn't work that out."),
     ],
@@ -182,6 +229,11 @@ def test_what_changes_an_order_or_goes_on_with_a_sum_is_not_left_to_the_model(ta
 )
 def test_what_the_clock_does_not_know_is_not_made_up(talk, text, said, utc):
     assert talk(text) == (said, [])
+
+
+def test_where_a_timer_was_set_before_taking_back_is_no_silence(talk):
+    said, running = talk("set a timer for ten minutes", "how long is left", "cancel it")
+    assert said == NOT_WITH_TIMERS and running == ["10 minute timer"]
 
 
 @pytest.mark.parametrize("text", ["cancel that", "cancel it", "no cancel that", "undo that"])

@@ -34,6 +34,12 @@ UNDERSTOOD = [
     ("what time is it now in london", "TimeElsewhere", {}),
     ("tell me the time in tokyo", "TimeElsewhere", {}),
     ("what time is it in ten minutes", "TimeElsewhere", {"only": "now"}),
+    ("is tomorrow friday", "Date", {"offset_days": 1}),
+    ("is it december", "Date", {"what": "month"}),
+    ("what time is it there", "TimeElsewhere", {}),
+    ("what time will the pasta timer go off", "TimerList", {"name": "pasta"}),
+    ("what's the difference between five and ten", "Calculate", {"expression": "ten minus five"}),
+    ("what's the difference between ten and five", "Calculate", {"expression": "ten minus five"}),
     ("what time is it and what is the date", "Time", {"what": "both"}),
     ("what is the time and the date", "Time", {"what": "both"}),
     ("what's the date and the time", "Time", {"what": "both"}),
@@ -383,6 +389,8 @@ NOT_DONE = [
 
 # The model would guess.
 NOT_WORKED_OUT = [
+    "what percentage is ten of fifty",
+    "how much is a hundred divided between four people",
     "a dozen times two",
     "what is a dozen times two",
     "what's twelve dozen",
@@ -582,6 +590,22 @@ def test_the_time_of_another_moment_is_not_left_to_the_model(reader: Reader, tex
     assert reader.completeness(text) != "complete"
 
 
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("is it past noon yet", "Time"),
+        ("is it five oclock", "Time"),
+        ("what year is next year", "TimeElsewhere"),
+        ("is my timer set", "TimerList"),
+        ("time left", "TimerList"),
+    ],
+)
+def test_what_only_clock_and_timers_know_is_not_left_to_the_model(reader: Reader, text: str, intent: str) -> None:
+    found = reader.read(text)
+    assert found is not None and found.name == intent
+    assert reader.completeness(text) != "complete"
+
+
 def test_of_two_questions_the_time_is_answered(reader: Reader) -> None:
     found = reader.read("what's the time and what's the weather")
     assert found is not None and found.name == "Time"
@@ -621,6 +645,8 @@ def test_a_whole_sentence_is_complete_and_each_beginning_of_it_could_become_one(
         ("could you", "prefix"),
         ("what time", "complete"),
         ("what time is it in ten", "prefix"),
+        ("remind me in ten minutes to take out the", "prefix"),
+        ("remind me in ten minutes about a", "prefix"),
         ("what is the capital of france", "none"),
         ("why is the sky blue", "none"),
         ("tell me a joke", "none"),

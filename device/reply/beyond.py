@@ -13,8 +13,8 @@ ORDERS = frozenset(  # what may be wanted of a timer; no name begins with these
     " lengthen prolong shorten reset restart renew repeat snooze rename add forget keep check show tell say wait remind".split()
 )
 COUNTED_TIME = frozenset("second seconds minute minutes hour hours".split())
-SIGNS = frozenset("plus minus times multiply divide subtract squared cubed percent".split())
-_SIGN_PAIRS = frozenset((("divided", "by"), ("square", "root"), ("cube", "root"), ("power", "of")))
+SIGNS = frozenset("plus minus times multiply divide subtract squared cubed percent percentage".split())
+_SIGN_PAIRS = frozenset((("divided", "by"), ("divided", "between"), ("divided", "among"), ("square", "root"), ("cube", "root"), ("power", "of")))
 ASKING = frozenset("how what why who when where which".split())
 _VALUES = numbers.PART_WORDS | {"dozen", "pi", "that", "it"}  # what also stands for a number, beside a sign
 _UNITS = frozenset(
@@ -29,7 +29,7 @@ def forbids_timer(words: list[str]) -> bool:
     for at, (word, after) in enumerate(itertools.pairwise(words)):
         if word == "remind":
             return False  # what follows is what to remind of
-        if word in ("not", "never") and after in ORDERS:
+        if word in ("not", "never") and after in ORDERS - {"forget"}:
             return after == "remind" or not TIMERS.isdisjoint(words[at:])
         if word == "no" and after in TIMERS and at == 0:  # and not "there are no timers"
             return True
@@ -94,11 +94,11 @@ def _is_added(words: list[str]) -> bool:
 def _is_conversion(words: list[str]) -> bool:
     """How many of one unit in another, or in what isn't one; or, after a conversion, "and in feet"."""
     words = [word for word in words if word not in ("square", "cubic", "fluid")]
-    units = sum(_is_unit(word) for word in words)
-    if words[:2] == ["how", "many"] and _is_unit(words[2] if len(words) > 2 else ""):
+    units = sum(is_unit(word) for word in words)
+    if words[:2] == ["how", "many"] and is_unit(words[2] if len(words) > 2 else ""):
         return units >= 2 and words[3] in ("in", "are", "is", "there", "make", "to")
     to = next((i for i in range(len(words) - 2, -1, -1) if words[i] in ("in", "to", "into")), None)
-    if to is None or not _is_unit(words[to + 1]) or len(words) > to + 4:
+    if to is None or not is_unit(words[to + 1]) or len(words) > to + 4:
         return False
     if {"and", "what", "how", "about"}.issuperset(words[:to]):
         return True
@@ -111,5 +111,6 @@ def _is_value(word: str) -> bool:
     return numbers.is_number_word(word) or word in _VALUES
 
 
-def _is_unit(word: str) -> bool:
+def is_unit(word: str) -> bool:
+    """Of anything that is measured or paid."""
     return word in _UNITS or arithmetic.unit(word) is not None

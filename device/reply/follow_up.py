@@ -12,6 +12,14 @@ from device.reply.words import words as split_words
 ONLY_UNITS = "I can only count down. Please say it with seconds, minutes or hours."
 _TIMES = frozenset("second seconds minute minutes hour hours day days at oclock am pm tomorrow tonight".split())
 _PLACES = {"first": 0, "second": 1, "third": 2, "fourth": 3, "last": -1}
+_ALL = frozenset(("all", "both", "every", "everything"))
+_LEAVING = frozenset(("not", "keep", "leave", "neither", "none"))
+_CHANGING = frozenset(
+    "no not sorry actually i mean meant said make it that change to for by a bit little longer shorter more add extend double"
+    " restart start set end remove get rid of again over put back".split()
+)
+_GOING_ON = frozenset("and what is about how in to into a an the of that it square cube root".split())
+_DOING = numbers.PART_WORDS | {"double", "twice", "doubled", "tripled", "halved", "squared", "cubed", "root"}
 _AROUND = frozenset(
     "the that my a one ones them of timer timers alarm reminder cancel stop delete i mean meant want for to with called please"
     " no yes okay".split()
@@ -29,14 +37,20 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
         is_set = last_set(told)
         if is_set is not None:
             return Intent("TimerCancel", {"told": is_set})
-        return Intent("TimerUnclear") if ends_cancelled(told) else alone
+        about_timers = any(last_set(e.heard) or ends_cancelled(e.heard) for e in history)
+        return Intent("TimerUnclear") if about_timers else alone  # silence would sound like done
     if alone is not None and alone.name not in ("Wait", "TimerSet", "TimerOpen", "TimerLength", "TimerUnclear"):
         return alone
     options = asked_which(told)
     if options is not None:
-        said = [word for word in _words(text) if word not in _AROUND]
-        if said in (["neither"], ["none"]):
+        if alone is not None and alone.name == "Wait":
+            return alone  # "one second"
+        words = _words(text)
+        if words[0] not in beyond.ASKING and not _LEAVING.isdisjoint(words):
             return Intent("TimerLeft")
+        said = _without_frame(words)
+        if not {"but", "except"}.isdisjoint(said):
+            return Intent("TimerUnclear")
         args = _chosen(said, options)
         return alone if args is None else Intent("TimerCancel", args)
     asked = reader.read(before.user)
@@ -45,6 +59,12 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
     if asked.name == "TimerOpen":
         return _length(text, asked, alone)
     return alone or _correction(_words(text), asked)
+
+
+def _without_frame(words: list[str]) -> list[str]:
+    """What tells one timer from another; "one" stays where it counts: "the one minute timer"."""
+    pairs = zip(words, [*words[1:], ""], strict=True)
+    return [word for word, after in pairs if word not in _AROUND or (word == "one" and after in beyond.COUNTED_TIME)]
 
 
 def _before(reader: Reader, history: Sequence[Exchange]) -> Exchange | None:
@@ -64,6 +84,8 @@ def _length(text: str, asked: Intent, alone: Intent | None) -> Intent | None:
         return Intent("TimerSet", {**asked.args, **alone.args})
     words = _words(text)
     seconds = durations.parse([word for word in words if word != "please"])
+    if words[-1] == "second" and alone is not None and alone.name == "Wait":
+        return alone  # nobody wants to be told of one
     if seconds is not None:  # "one minute": else it asks to be waited for
         return Intent("TimerSet", {**asked.args, "seconds": float(seconds)})
     counts = not _TIMES.isdisjoint(words) or any(numbers.is_number_word(word) for word in words)
@@ -72,11 +94,17 @@ def _length(text: str, asked: Intent, alone: Intent | None) -> Intent | None:
 
 def _correction(words: list[str], asked: Intent) -> Intent | None:
     """What changes the last order or sum, which Nod can't do, and the model would pretend to."""
-    if asked.name.startswith("Timer") and words[0] not in beyond.ASKING and not beyond.COUNTED_TIME.isdisjoint(words):
-        return Intent("TimerUnclear")
-    goes_on = words[0] == "and" or words[:2] == ["what", "about"]
-    if asked.name in ("Calculate", "Convert") and goes_on and any(map(numbers.is_number_word, words)):
-        return Intent("CalculateUnclear")
+    if asked.name.startswith("Timer") and words[0] not in beyond.ASKING:
+        is_change = all(word in _CHANGING or numbers.is_number_word(word) for word in words)
+        if is_change or not beyond.COUNTED_TIME.isdisjoint(words):
+            return Intent("TimerUnclear")
+    if asked.name in ("Calculate", "Convert"):
+        goes_on = words[0] == "and" or words[1:2] == ["about"]
+        if goes_on and any(map(numbers.is_number_word, words)):
+            return Intent("CalculateUnclear")
+        worked = [word in _DOING or numbers.is_number_word(word) or beyond.is_unit(word) for word in words]
+        if any(worked) and all(did or word in _GOING_ON for did, word in zip(worked, words, strict=True)):
+            return Intent("CalculateUnclear")
     return None
 
 
@@ -85,11 +113,14 @@ def _chosen(said: list[str], options: list[str]) -> dict[str, Any] | None:
 
     options: how the timers were called, "the pasta timer".
     """
-    if not {"all", "both", "every", "everything"}.isdisjoint(said):
+    if said and _ALL.issuperset(said):  # and not "keep both", "all but the pasta"
         return {"called": options, "all": True} | ({"most": 2} if "both" in said else {})
     if len(said) == 1 and said[0] in _PLACES:
         place = _PLACES[said[0]]
-        return {"called": options[place:][:1] or options}  # no third of two: the same question again
+        if place >= len(options):
+            return {"called": options}  # no third of two: the same question again
+        same = [at for at, option in enumerate(options) if option == options[place]]
+        return {"called": [options[place]], "nth": same.index(place % len(options))}
     seconds = durations.parse(said)
     wanted = split_words(durations.adjective(float(seconds))) if seconds is not None else said
     found = [option for option in options if wanted and set(wanted) <= set(split_words(option))]

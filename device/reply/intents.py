@@ -158,9 +158,13 @@ def _timer(match: Match) -> dict[str, Any] | None:
         args["reminder"] = True
     elif called and match.intent == "TimerCancel":
         args["reminder"] = False  # they stay when timers are cancelled
-    name = match.slots.get("thing") or match.slots.get("name")
+    thing, name = match.slots.get("thing", []), match.slots.get("name")
     while name and name[-1] in ("a", "the"):
         name = name[:-1]  # "past the timer" was "pasta timer"
+    at = next((i for i, word in enumerate(thing) if word in beyond.COUNTED_TIME), len(thing))
+    if not {"and", "then"}.isdisjoint(thing[at:]):
+        return None  # "take the bread out in ten minutes and the cake", in twenty: one of them would be lost
+    name = thing or name
     if name and name[-1] in _NO_END:
         return None
     if name:
@@ -198,8 +202,11 @@ def _calculate(match: Match) -> dict[str, Any] | None:
         right = [numbers.ORDINALS.get(word, word) for word in match.slots["right"]]
         expression = [*match.slots["left"], *sign, *right]
     try:
-        if arithmetic.evaluate(expression) is None:
+        value = arithmetic.evaluate(expression)
+        if value is None:
             return None
+        if "between" in match.fixed and value < 0:  # a difference is the larger one's
+            expression = [*match.slots["right"], *sign, *match.slots["left"]]
     except ToolError:
         pass  # it is an expression; the tool will say why it has no value
     return {"expression": " ".join(expression)}

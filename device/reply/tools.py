@@ -135,8 +135,8 @@ def _that_it_is_set(seconds: float, name: str, reminder: bool) -> str:
 
 def _timer_cancel(timers: TimerBook) -> Tool:
     """args: name, or seconds (as it was set), or all, where there are not more than `most`; nothing means the only one.
-    reminder: only of those, or (False) only of the others.  called: as Nod called them when it asked which.  told: what
-    was said when the one meant was set."""
+    reminder: only of those, or (False) only of the others.  called: as Nod called them when it asked which; nth: only that
+    of those, from 0.  told: what was said when the one meant was set."""
 
     def preview(args: Args) -> str:
         chosen = _chosen(timers, args)
@@ -200,6 +200,7 @@ def _spoken_of(args: Args, running: tuple[Timer, ...]) -> tuple[Timer, ...]:
         found = (max(found, key=lambda timer: timer.id),) if found else ()
     else:
         found = tuple(t for t in running if _length(t) in args["called"])
+        found = found[args["nth"] :][:1] if "nth" in args else found
     if not found:
         raise ToolError("That one has ended already.")
     return found
@@ -245,6 +246,7 @@ def _enumerated(items: list[str]) -> str:
 
 _SET = re.compile(rf".*({DONE} (?:[^.]+, starting now|I'll remind you [^.]+)\.)$")
 _CANCELLED = re.compile(rf".*{DONE} .+ cancelled\.$")
+_OPTION = r"the reminder to |the [^,]+ (?:timer|reminder)$"  # and not "the reminder to call mom and the kids"
 _WHICH = re.compile(r".*There are \d+ of them: (.+)\. Which one\?$")
 
 
@@ -262,4 +264,4 @@ def ends_cancelled(told: str) -> bool:
 def asked_which(told: str) -> list[str] | None:
     """Which timers `told` ends with a choice of, as they were called; None where it doesn't."""
     found = _WHICH.match(told)
-    return re.split(r", | and (?=the )", found[1]) if found else None
+    return re.split(rf", | and (?={_OPTION})|(?<=timer) and (?=the )", found[1]) if found else None
