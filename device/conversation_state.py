@@ -274,6 +274,11 @@ def answered(state: State) -> str:
     return state.answered if state.turn == state.reply_turn else ""
 
 
+def before(state: State) -> str:
+    """What was answered apart of the turn that the reply just answered: it isn't answered again where that goes on."""
+    return answered(state).removesuffix(state.user).strip(" ,.")
+
+
 def prepare(state: State) -> Result:
     text = fresh(state.text, state.already)
     if text == state.prepared and not state.committed:

@@ -86,11 +86,16 @@ def remember(state: State, exchange: ev.Exchange, draft: int, rules: Rules) -> R
     return replace(state, history=history), [ev.Remember(exchange, draft)]
 
 
+def announced_again(state: State, is_wanted: bool) -> State:
+    """The first turn after an announcement that was cut before its words decides about it: who stops an alarm doesn't want
+    them later, and whoever says anything else is told."""
+    queued = (replace(waiting, was_cut=False) for waiting in state.queued if is_wanted or not waiting.was_cut)
+    return replace(state, queued=tuple(queued))
+
+
 def nothing_to_say(state: State, rules: Rules) -> Result:
     exchange = ev.Exchange(state.user, "")
-    state, commands = remember(state, exchange, state.draft, rules)
-    if state.quiet:  # who stops an alarm before its words doesn't want them later
-        state = replace(state, queued=tuple(waiting for waiting in state.queued if not waiting.was_cut))
+    state, commands = remember(announced_again(state, not state.quiet), exchange, state.draft, rules)
     if state.quiet and not rules.always_open:
         # Whoever wants silence isn't answered by the next thing said in the room.
         return replace(state, phase="idle", deadline=None), [*commands, ev.StopListening(state.turn)]

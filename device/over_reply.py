@@ -10,7 +10,7 @@ words only holds it, and only while the near-end detector is certain that it isn
 from dataclasses import replace
 
 from device import events as ev
-from device.conversation_state import Result, Rules, State, answered, fresh, open_for
+from device.conversation_state import Result, Rules, State, answered, before, fresh, open_for
 from device.heard import give_up
 from device.said_over import Verdict, judge
 from device.user_turn import pause
@@ -129,9 +129,7 @@ def cut(state: State, rules: Rules) -> Result:
     """
     stops = state.said == "command"
     is_repair = state.turn == state.reply_turn and not stops
-    already = answered(state) if stops else ""
-    if stops:
-        state = replace(state, announced=None)  # see `nothing_to_say`
+    already = answered(state) if stops else before(state)
     state, commands = give_up(state, is_repair)
     commands += [ev.Undo(state.reply_draft)] if is_repair else []
     state = open_for(state, rules, rules.wake_timeout)

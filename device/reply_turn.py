@@ -5,6 +5,7 @@ from dataclasses import replace
 from device import events as ev
 from device.conversation_state import (
     PARTINGS_MAX,
+    QUEUED_MAX,
     Parting,
     Result,
     Rules,
@@ -14,7 +15,7 @@ from device.conversation_state import (
     new_draft,
     sounds_next,
 )
-from device.heard import give_up, nothing_to_say, part, remember, true_text
+from device.heard import announced_again, give_up, nothing_to_say, part, remember, true_text
 from device.over_reply import reply_ends
 
 
@@ -52,7 +53,7 @@ def act_failed(state: State, event: ev.ActFailed, rules: Rules) -> Result:
     """What was prepared isn't true: say what is."""
     user, turn = state.user, state.reply_turn
     # Something of it may sound already: what another tool did, or a filler.
-    parting = Parting(state.draft, user, true_text(state), is_repair=True)
+    parting = Parting(state.draft, user, true_text(state), is_repair=True, announced=_untold(state))
     state = replace(state, partings=(*state.partings, parting)[-PARTINGS_MAX:])
     state, commands = new_draft(state)
     state = replace(state, committed=True, user=user, reply_turn=turn, reply_text=event.apology)
@@ -69,7 +70,8 @@ def cannot_act(state: State, event: ev.ActFailed, rules: Rules) -> Result:
 
 
 def reply_ended(state: State, event: ev.ReplyEnded, rules: Rules) -> Result:
-    state = replace(state, ended=True, reply_text=event.text, quiet=event.stop)
+    gated_from = None if state.gated_from is None else min(state.gated_from, len(event.text))
+    state = replace(state, ended=True, reply_text=event.text, gated_from=gated_from, quiet=event.stop)
     if not event.text and state.phase == "thinking":
         return nothing_to_say(state, rules)
     return state, []
@@ -98,7 +100,7 @@ def stuck(state: State, rules: Rules) -> Result:
 def playout_started(state: State, event: ev.PlayoutStarted, rules: Rules) -> Result:
     if event.kind != "reply":
         return state, []
-    state = replace(state, sounded=True, filler_at=None)
+    state = announced_again(replace(state, sounded=True, filler_at=None), is_wanted=True)
     if state.phase == "ducked":
         return state, []
     return replace(state, phase="speaking", deadline=state.t + rules.speak_limit), []
@@ -114,10 +116,19 @@ def playout_ended(state: State, event: ev.PlayoutEnded, rules: Rules) -> Result:
         return part(state, event, rules)
     if event.draft != state.draft or state.phase not in ("thinking", "speaking", "ducked"):
         return state, []
-    exchange = ev.Exchange(state.user, " ".join(event.heard), event.was_cut)
-    state, commands = remember(state, exchange, event.draft, rules)
+    commands: list[object] = []
+    if event.heard or state.user:
+        exchange = ev.Exchange(state.user, " ".join(event.heard), event.was_cut)
+        state, commands = remember(state, exchange, event.draft, rules)
+    elif untold := _untold(state):
+        state = replace(state, queued=(replace(untold, was_cut=True), *state.queued)[-QUEUED_MAX:])
     state, rest = reply_ends(state, rules) if state.phase == "ducked" else floor_is_free(state, rules, event.t)
     return state, commands + rest
+
+
+def _untold(state: State) -> ev.Announcement | None:
+    """What was to be announced, should the voice fail at it: it is said once more, and then no more."""
+    return state.announced if state.announced and not state.announced.was_cut else None
 
 
 def playout_starved(state: State, event: ev.PlayoutStarved, rules: Rules) -> Result:

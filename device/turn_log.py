@@ -132,7 +132,7 @@ class TurnLog:
                 self._deadlines.silent(event.end_t, settled=True)
             elif before.phase != "ducked":
                 self._deadlines.goes_on()
-        elif isinstance(event, ev.SpeechStarted | ev.Resumed | ev.WakeConfirmed):
+        elif isinstance(event, ev.SpeechStarted | ev.Resumed) or (isinstance(event, ev.WakeConfirmed) and after.turn != before.turn):
             self._deadlines.goes_on()
 
     def _event_line(self, event: object, t: int) -> dict[str, Any]:

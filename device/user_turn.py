@@ -7,6 +7,7 @@ from device.conversation_state import (
     Result,
     Rules,
     State,
+    before,
     drop_draft,
     fill,
     fresh,
@@ -16,7 +17,7 @@ from device.conversation_state import (
     sounds_next,
 )
 from device.events import samples
-from device.heard import give_up, nothing_to_say
+from device.heard import announced_again, give_up, nothing_to_say
 from device.said_over import calls_to_stop, goes_on_with, judge
 
 
@@ -103,9 +104,9 @@ def join(state: State) -> Result:
     with it."""
     said = fresh(state.text, state.already)
     if state.already:  # begun over the reply
-        if calls_to_stop(said) or judge(said, ()) not in ("command", "turn", "word"):
+        if state.already != state.answered or calls_to_stop(said) or judge(said, ()) not in ("command", "turn", "word"):
             return state, []
-        joined, told = replace(state, already=""), []
+        joined, told = replace(state, already=before(state)), []
     else:
         is_soon = state.turn == state.reply_turn + 1 and state.begun_t < state.joined_until
         if not (is_soon and state.user and not state.front and goes_on_with(said)):
@@ -178,6 +179,8 @@ def is_late(state: State, rules: Rules) -> bool:
 
 def end_turn(state: State, rules: Rules) -> Result:
     """The user has finished: the draft may act and be heard."""
+    if calls_to_stop(state.prepared or ""):
+        state = announced_again(state, is_wanted=False)
     state = replace(
         state,
         phase="thinking",

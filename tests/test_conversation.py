@@ -620,7 +620,7 @@ def test_an_announcement_of_which_nothing_was_heard_is_made_again_unless_it_was_
     assert [say.text for say in only(told, ev.SayNow)] == [TIMER.text] * again
 
 
-@pytest.mark.parametrize("said, again", [("what time is it", True), ("stop", False), ("", True)])
+@pytest.mark.parametrize("said, again", [("what time is it", True), ("stop", False), ("that is all", False), ("", True)])
 def test_who_calls_while_an_alarm_rings_gets_the_floor_and_hears_later_what_it_was(said, again):
     story = Story()
     story.until(500)
@@ -634,12 +634,126 @@ def test_who_calls_while_an_alarm_rings_gets_the_floor_and_hears_later_what_it_w
         told = story.says(said, 1900, 2400)
         draft, turn = story.state.draft, story.state.turn
         told += story.until(2700)
-        text = "" if said == "stop" else "Noon."
-        told += story.tell(ev.ReplyEnded(turn, draft, text, "test", stop=said == "stop"))
+        text = "Noon." if again else ""
+        told += story.tell(ev.ReplyEnded(turn, draft, text, "test", stop=not again))
         if text:
             told += story.answers(text, 700)
     told = only((told if said else []) + story.until(40_000), ev.SayNow)
     assert [say.text for say in told][:1] == [TIMER.text] * again
+
+
+@pytest.mark.parametrize("said, partial", [("how do i stop the washing machine", "how do i stop"), ("wait which timer is that", "wait")])
+def test_a_question_over_an_alarm_that_only_begins_like_a_call_to_stop_loses_no_timer(said, partial):
+    story = Story(OPEN)
+    story.until(500)
+    story.tell(TIMER)
+    cut = story.state.draft
+    story.until(900)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.until(1600)
+    told = story.tell(ev.Partial(story.state.t, story.state.turn, partial))
+    assert only(told, ev.Cut) == [ev.Cut(cut)]
+    story.until(1900)
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, said))
+    story.tell(ev.PlayoutEnded(story.state.t, 1, cut, "reply", (), True))
+    story.tell(ev.EndEvidence(story.state.t, story.state.turn, story.state.end_t, 0.9, 120))
+    assert [say.text for say in only(story.answers("An answer.", 700), ev.SayNow)] == [TIMER.text]
+
+
+def test_stop_to_a_later_reply_is_none_to_an_alarm_before_it():
+    story = Story()
+    story.until(500)
+    story.tell(TIMER)
+    cut = story.state.draft
+    story.until(900)
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
+    story.tell(ev.PlayoutEnded(story.state.t, 0, cut, "reply", (), True))
+    story.says("tell me about the moon", 1500, 2500)
+    draft = story.state.draft
+    story.until(2700)
+    story.tell(ev.PlayoutStarted(story.state.t, story.state.turn, draft, "reply"))
+    story.until(9000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.until(9300)
+    story.tell(ev.Partial(story.state.t, story.state.turn, "stop"))
+    story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("The", "moon"), True))
+    story.until(9500)
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, "stop"))
+    story.tell(ev.ReplyEnded(story.state.turn, story.state.draft, "", "intent:stop", stop=True))
+    story.tell(ev.EndEvidence(story.state.t, story.state.turn, story.state.end_t, 0.9, 120))
+    assert [say.text for say in only(story.until(20_000), ev.SayNow)][:1] == [TIMER.text]
+
+
+def test_an_announcement_that_the_voice_fails_at_is_made_once_more_and_is_no_exchange():
+    story = Story(OPEN)
+    story.until(500)
+    told = story.tell(TIMER)
+    for _ in range(2):
+        assert [say.text for say in only(told, ev.SayNow)] == [TIMER.text] and is_announcing(story.state)
+        story.until(samples_ms(story.state.t) + 1000)
+        told = story.tell(ev.PlayoutEnded(story.state.t, story.state.reply_turn, story.state.draft, "reply", (), False))
+    assert only(told, ev.SayNow) == [] and not is_announcing(story.state)
+    assert story.state.history == () and only(story.done, ev.Remember) == []
+
+
+def test_an_announcement_that_never_sounds_is_made_once_more_after_the_apology():
+    story = Story(OPEN)
+    story.until(500)
+    story.tell(TIMER)
+    stuck = story.state.draft
+    told = story.until(40_000)
+    assert [say.text for say in only(told, ev.SayNow)] == ["Sorry, that took too long."]
+    story.tell(ev.PlayoutEnded(story.state.t, 0, stuck, "reply", (), True))
+    apology = ev.PlayoutEnded(story.state.t, story.state.reply_turn, story.state.draft, "reply", ("Sorry.",), False)
+    assert [say.text for say in only(story.tell(apology), ev.SayNow)] == [TIMER.text]
+
+
+@pytest.mark.parametrize(
+    ("over", "tail", "is_early", "over_its_end"),
+    [
+        ("cancel the timer", "please", True, False),
+        ("cancel the timer", "and set one for ten", True, False),
+        ("cancel the timer", "and set one for ten", True, True),
+        ("okay great", "and call it pasta", False, False),
+    ],
+)
+def test_what_was_answered_apart_is_not_answered_again_where_the_later_part_goes_on(over, tail, is_early, over_its_end):
+    first = "set a timer for five minutes"
+    story = Story(OPEN)
+    story.says(first, 500, 1500)
+    set_draft = story.state.draft
+    story.tell(ev.ReplyWords(1, set_draft, "Five minutes, starting now."))
+    story.tell(ev.SoundReady(story.state.t, 1, set_draft, 0))
+    story.until(1700)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, set_draft, "reply"))
+    story.until(2600)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.until(2900)
+    if is_early:
+        story.tell(ev.Partial(story.state.t, 1, f"{first} {over.split()[0]}"))
+    heard = ("Five",) if is_early else ("Five", "minutes,", "starting", "now.")
+    story.tell(ev.PlayoutEnded(story.state.t, 1, set_draft, "reply", heard, is_early))
+    story.until(3500)
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    story.tell(ev.Pause(story.state.t, 1, story.state.t, f"{first} {over}"))
+    story.tell(ev.EndEvidence(story.state.t, 1, story.state.end_t, 0.9, 120))
+    story.until(3700)
+    second = story.state.draft
+    assert story.state.user == over and only(story.done, ev.Undo) == []
+    story.tell(ev.SoundReady(story.state.t, 1, second, 0))
+    story.tell(ev.PlayoutStarted(story.state.t, 1, second, "reply"))
+    story.until(4300)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.until(4900)
+    if over_its_end:
+        story.tell(ev.PlayoutEnded(story.state.t, 1, second, "reply", ("It's", "cancelled."), False))
+    story.until(5000)
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    told = story.tell(ev.Pause(story.state.t, 1, story.state.t, f"{first} {over} {tail}"))
+    assert [prepare.text for prepare in only(told, ev.Prepare)] == [f"{over} {tail}"]
+    assert only(story.done, ev.Undo) == [ev.Undo(second)]
 
 
 def test_a_cough_after_a_call_to_stop_undoes_nothing():

@@ -13,7 +13,7 @@ from device.events import samples
 from device.journal import Journal, turn_line
 from device.run import _Reporter
 from device.turn_log import STAGES, TurnLog, record_line
-from tests.test_conversation import OPEN, Story
+from tests.test_conversation import OPEN, RULES, Story
 
 BUDGET = Budget()
 
@@ -21,8 +21,8 @@ BUDGET = Budget()
 class Logged(Story):
     """A story that a turn log watches.  late: (ms, stage, turn) as told."""
 
-    def __init__(self):
-        super().__init__(OPEN)
+    def __init__(self, rules=OPEN):
+        super().__init__(rules)
         self.log = TurnLog(BUDGET)
         self.lines = []
 
@@ -110,6 +110,26 @@ def test_silence_within_a_turn_is_forgotten_when_the_user_goes_on():
     assert story.late == [(1150, "pause", 1)] and record.late_stages == ()
     assert record.drafts == 2 and not record.right
     assert story.log.speculation == {"prepared": 2, "dropped": 1, "used": 1, "right": 0}
+
+
+@pytest.mark.parametrize("confirmed_ms", [860, 930, 1000])
+def test_a_wake_word_that_is_confirmed_within_the_pause_hides_no_late_stage(confirmed_ms):
+    story = Logged(RULES)
+    story.until(100)
+    story.tell(ev.SpeechStarted(story.state.t, 160))
+    story.until(500)
+    word = ev.WakeWord(story.state.t, 0, "hey_jarvis", 0.9)
+    story.tell(word)
+    for ms in range(510, 1400, 10):
+        story.until(ms)
+        if ms == 880:
+            story.tell(ev.Pause(story.state.t, 1, samples(800), "lights on"))
+            story.tell(ev.EndEvidence(story.state.t, 1, samples(800), 0.9, 300))
+        if ms == 920:
+            story.tell(ev.SpeechStopped(story.state.t, samples(800)))
+        if ms == confirmed_ms:
+            story.tell(ev.WakeConfirmed(word.t, 0, "hey_jarvis", 0.9))
+    assert "pause" in [stage for _, stage, _ in story.late]
 
 
 def test_a_noise_in_a_pause_tells_nothing_twice():
