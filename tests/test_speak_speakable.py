@@ -39,6 +39,10 @@ SPOKEN = {
     "rock & roll": "rock and roll",
     "an LED": "an L E D",
     "#5 and No. 6": "number five and number six",
+    "if x<y then z>w": "if x<y then z>w",
+    '<p><b>bold</b> <a href="x y">link</a><br/>end</p>': "bold link end",
+    "[[ˈeɪ]] [[Paris]] [*[x]*] A": "ˈeɪ Paris x [[ˈeɪ]]",
+    "$0.50 and $0": "fifty cents and zero dollars",
 }
 
 
@@ -55,6 +59,20 @@ def test_any_text_gives_tokens_that_can_be_spoken(text):
     words = clean(text).split()
     assert [word for word in kept if word in words] == kept, "nothing is invented"
     assert {word for word in words if any(c.isalpha() for c in word)} <= set(kept), "no word is lost"
+
+
+@given(st.text(alphabet="xyz<> ", max_size=40))
+def test_what_is_compared_is_no_tag(text):
+    """Counted from the raw text: what is taken for a tag is lost for good."""
+    words = re.findall("[xyz]+", re.sub(r"<[xyz]+ *>", " ", text))
+    assert re.findall("[xyz]+", " ".join(token.spoken for token in speakable(text))) == words
+
+
+@pytest.mark.parametrize("length", [16, 19, 20, 400, 5000])
+@pytest.mark.parametrize("written", ["{}", "{}th", "{}/2", "1/{}", "${}", "${}.50", "#{}", "{}%", "{}-5", "3.{}", "{}k"])
+def test_the_longest_number_keeps_no_reply_from_being_spoken(written, length):
+    tokens = speakable(f"before {written.format('7' * length)} after")
+    assert (tokens[0].spoken, tokens[-1].spoken, len(tokens)) == ("before", "after", 3)
 
 
 def test_another_language_is_only_cleaned():

@@ -37,7 +37,7 @@ def cardinal(number: str) -> str:
 
 
 def ordinal(number: int) -> str:
-    """21 → "twenty-first"."""
+    """21 → "twenty-first".  number: of at most 18 digits."""
     return _engine().format_number(number, FormatPurpose.ORDINAL).text
 
 
@@ -89,7 +89,7 @@ def money(symbol: str, number: str, scale: str = "") -> str:
     whole, _, cents = number.partition(".")
     if len(cents) not in (0, 2):
         return f"{cardinal(number)} {_plural(unit)}"
-    words = [] if cents and int(whole.replace(",", "")) == 0 and int(cents) else [_count(whole, unit)]
+    words = [] if cents and not whole.strip("0,") and int(cents) else [_count(whole, unit)]
     if cents and int(cents):
         words.append(_count(str(int(cents)), cent))
     return " and ".join(words)

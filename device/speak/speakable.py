@@ -30,10 +30,11 @@ class _Place(NamedTuple):
 
 
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
-_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_TAG = re.compile(r"</?[a-zA-Z][\w-]*(?:\s+[\w-]+=[^<>]*)?\s*/?>")  # "x<y then z>w" is none
 _LINE_MARK = re.compile(r"(?m)^\s*(?:#{1,6}|[-*•‣]|>)\s+")
 _FENCE = re.compile(r"```\w*")
 _EMPHASIS = re.compile(r"(?<![\w*])[*_~`]+(?=\S)|(?<=\S)[*_~`]+(?![\w*])|`")
+_PHONEMES = re.compile(r"\[\[|\]\]")  # Piper takes what stands between as phonemes; here it comes from outside
 _EDGES = re.compile(r"^([\"'“‘(\[{«]*)(.*?)([\"'”’)\]}».,;:!?…]*)$", re.DOTALL)
 _BETWEEN = {"x": "times", "-": "minus", "–": "minus"}  # signs, but only between numbers
 _NUMBER = r"[-−+]?\d[\d,]*(?:\.\d+)?"
@@ -61,12 +62,12 @@ def speakable(text: str, language: str = "en-us") -> list[Token]:
 
 
 def clean(text: str) -> str:
-    """`text` without markdown, tags, emoji and control characters."""
+    """`text` without markdown, tags, emoji, control characters and Piper's marks of phonemes."""
     text = _LINK.sub(r"\1", text)
     for mark in (_FENCE, _TAG, _LINE_MARK, _EMPHASIS):
         text = mark.sub(" " if mark is _TAG else "", text)
     kept = (c if not _is_picture(c) else " " for c in unicodedata.normalize("NFC", text))
-    return "".join(kept)
+    return _PHONEMES.sub(" ", "".join(kept))  # last: taking out what stood between two brackets makes new pairs
 
 
 def _is_picture(character: str) -> bool:
@@ -212,7 +213,7 @@ def _fraction(match: re.Match[str], _: _Place) -> str:
 
 def _number(match: re.Match[str], place: _Place) -> str:
     core = match[0]
-    if core.isdigit() and 1 <= int(core) <= 31 and len(core) <= 2:
+    if core.isdigit() and len(core) <= 2 and 1 <= int(core) <= 31:
         if place.before in MONTH_NAMES:
             return numbers.ordinal(int(core))
         if place.after in MONTH_NAMES:
@@ -246,10 +247,10 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Place], str | Non
         (rf"({_NUMBER})%", _percent),
         (r"(\d{4})-(\d{2})-(\d{2})", _iso_date),
         (r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})", _us_date),
-        (r"(\d+)/(\d+)", _fraction),
+        (r"(\d{1,15})/(\d{1,15})", _fraction),
         (r"(?:\+?\d{1,3}[-.])?\d{3}[-.]\d{3}[-.]\d{4}|\d{3}-\d{4}", lambda match, _: numbers.digits(match[0])),
         (r"(\d[\d,]*(?:\.\d+)?)[-–—](\d[\d,]*(?:\.\d+)?)(%|[a-zA-Z°]+)?", _range),
-        (r"(\d[\d,]*)(?:st|nd|rd|th)", _ordinal),
+        (r"(\d[\d,]{0,17})(?:st|nd|rd|th)", _ordinal),
         (r"'?(\d{2}|\d{4})'?s", _decade),
         (r"(\d+)[x×](\d+)", lambda match, _: f"{numbers.cardinal(match[1])} by {numbers.cardinal(match[2])}"),
         (rf"({_NUMBER})k", lambda match, _: f"{numbers.cardinal(match[1])} thousand"),
