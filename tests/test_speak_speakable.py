@@ -39,6 +39,16 @@ SPOKEN = {
     "rock & roll": "rock and roll",
     "an LED": "an L E D",
     "#5 and No. 6": "number five and number six",
+    "option 1,2 or 3, not 1,2,3": "option one, two or three, not one, two, three",
+    "€5,50, €1,200 and $1,234.50": "five euros and fifty cents, one thousand two hundred euros and "
+    "one thousand two hundred thirty-four dollars and fifty cents",
+    "1,5 km": "one, five kilometers",
+    "in 30s, 30s or 45s": "in thirty seconds, thirty seconds or forty-five seconds",
+    "1h 30m, 2m 30s, 100m": "one hour thirty minutes, two minutes thirty seconds, one hundred meters",
+    "the 60s, 70s and 80s": "the sixties, seventies and eighties",
+    "his 20s, '80s and 1990s": "his twenties, eighties and nineteen nineties",
+    "for 80's fans of ’70s and ‘60s": "for eighties fans of seventies and sixties",
+    "~5 minutes, ≈50%, **~$5** and ~~5~~": "about five minutes, about fifty percent, about five dollars and five",
     "if x<y then z>w": "if x<y then z>w",
     '<p><b>bold</b> <a href="x y">link</a><br/>end</p>': "bold link end",
     "[[ˈeɪ]] [[Paris]] [*[x]*] A": "ˈeɪ Paris x [[ˈeɪ]]",
@@ -145,6 +155,15 @@ def test_a_word_of_several_groups_takes_them_all():
     phonemes = list("æt fˈoɹ ˈoʊ fˈaɪv pˌiːˈɛm")
     spans = align(phonemes, [list("æt"), list("fˈoɹ ˈoʊ fˈaɪv"), list("pˌiːˈɛm")])
     assert ["".join(phonemes[a:b]) for a, b in spans] == ["æt", "fˈoɹ ˈoʊ fˈaɪv", "pˌiːˈɛm"]
+
+
+def test_a_word_of_many_groups_leaves_its_neighbours_theirs():
+    """A number of 300 digits, spoken digit by digit; the phonemizer joins two of them."""
+    digits = ["wˈʌn", "tˈuː", "θɹˈiː"] * 100
+    phonemes = list(" ".join(["pˈaɪ ɪz", *digits[:9], digits[9] + digits[10], *digits[11:], "ænd sˌoʊ"]))
+    spans = align(phonemes, [list("pˈaɪ"), list("ɪz"), list(" ".join(digits)), list("ænd"), list("sˈoʊ")])
+    taken = ["".join(phonemes[a:b]) for a, b in spans]
+    assert [*taken[:2], *taken[3:]] == ["pˈaɪ", "ɪz", "ænd", "sˌoʊ"]
 
 
 GROUPS = st.lists(st.text(alphabet="abdefiɪəˈː", min_size=1, max_size=9), max_size=14)

@@ -6,11 +6,11 @@ of them sounds alone.  Nearly always there is one group a word, or as many as th
 
 import unicodedata
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 _MARKS = set("ˈˌːˑ̩̯̃ '_^$")  # stress, length and the like: they come and go with the neighbours
 _MOST_JOINED = 4  # words that share a group ("out of the" is three)
-_MOST_PARTS = 24  # groups of one word: a long number
 _TOLERATED = 3  # phonemes a word may gain or lose by its neighbours before one group a word is doubted
 
 
@@ -52,6 +52,7 @@ def align(phonemes: Sequence[str], alone: Sequence[Sequence[str]]) -> list[Span]
 def _cheapest(groups: list[int], words: list[int], parts: list[int]) -> list[tuple[int, int]]:
     """The pairing (groups taken, words they are for) with the least difference in length, by dynamic programming."""
     infinite = float("inf")
+    length = [0, *accumulate(groups)]  # of all groups before, since a long number's are hundreds
     best = [[infinite] * (len(words) + 1) for _ in range(len(groups) + 1)]
     came: dict[tuple[int, int], tuple[int, int]] = {}
     best[0][0] = 0.0
@@ -62,7 +63,7 @@ def _cheapest(groups: list[int], words: list[int], parts: list[int]) -> list[tup
             for taken, count in _steps(parts[w] if w < len(words) else 0):
                 if g + taken > len(groups) or w + count > len(words):
                     continue
-                price = abs(sum(groups[g : g + taken]) - sum(words[w : w + count])) + 0.5 * abs(taken - count)
+                price = abs(length[g + taken] - length[g] - sum(words[w : w + count])) + 0.5 * abs(taken - count)
                 price += 0.0 if taken and count else 2.0  # leave no group without a word, and no word without a group
                 if best[g][w] + price < best[g + taken][w + count]:
                     best[g + taken][w + count] = best[g][w] + price
@@ -76,7 +77,7 @@ def _cheapest(groups: list[int], words: list[int], parts: list[int]) -> list[tup
 
 
 def _steps(parts: int) -> list[tuple[int, int]]:
-    near = [(taken, 1) for taken in range(max(0, parts - 2), min(_MOST_PARTS, parts + 2) + 1)]
+    near = [(taken, 1) for taken in range(max(0, parts - 2), parts + 3)]
     return [*near, *((1, count) for count in range(2, _MOST_JOINED + 1)), (0, 1), (1, 0)]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from device.speak import numbers
-from device.speak.words import ABBREVIATIONS, MONTH_NAMES, SIGNS, SPELLED, UNITS, YEAR_PREPOSITIONS
+from device.speak.words import ABBREVIATIONS, DECADE_OPENERS, DECADES, MONTH_NAMES, SIGNS, SPELLED, UNITS, YEAR_PREPOSITIONS
 
 
 class Token(NamedTuple):
@@ -22,22 +22,26 @@ class Token(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """A token's core, and the bare words before and after it."""
+    """A token's core, the bare words before and after it, and whether one of the two words before is a decade."""
 
     before: str
     core: str
     after: str
+    after_decade: bool
 
 
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _TAG = re.compile(r"</?[a-zA-Z][\w-]*(?:\s+[\w-]+=[^<>]*)?\s*/?>")  # "x<y then z>w" is none
 _LINE_MARK = re.compile(r"(?m)^\s*(?:#{1,6}|[-*•‣]|>)\s+")
 _FENCE = re.compile(r"```\w*")
-_EMPHASIS = re.compile(r"(?<![\w*])[*_~`]+(?=\S)|(?<=\S)[*_~`]+(?![\w*])|`")
+_EMPHASIS = re.compile(r"(?<![\w*])(?:[*_`]|~~|~(?![\d$€£¥]))+(?=\S)|(?<=\S)[*_~`]+(?![\w*$€£¥])|`")
 _PHONEMES = re.compile(r"\[\[|\]\]")  # Piper takes what stands between as phonemes; here it comes from outside
-_EDGES = re.compile(r"^([\"'“‘(\[{«]*)(.*?)([\"'”’)\]}».,;:!?…]*)$", re.DOTALL)
+_EDGES = re.compile(r"^((?:(?!['‘]\d\ds)[\"'“‘(\[{«])*)(.*?)([\"'”’)\]}».,;:!?…]*)$", re.DOTALL)
+_HOURS, _SECONDS = re.compile(r"\d+(?:h|hrs?)"), re.compile(r"\d+(?:s|secs?)")  # beside them "30m" is minutes
 _BETWEEN = {"x": "times", "-": "minus", "–": "minus"}  # signs, but only between numbers
-_NUMBER = r"[-−+]?\d[\d,]*(?:\.\d+)?"
+_AMOUNT = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
+_NUMBER = rf"[-−+]?{_AMOUNT}"
+_COUNT = re.compile(r"[-−+]?\d[\d,]*(?:\.\d+)?(?:[-–][-−+]?\d[\d,]*(?:\.\d+)?)?")  # before a unit: also "1,2" and "10-20"
 
 
 def speakable(text: str, language: str = "en-us") -> list[Token]:
@@ -52,7 +56,8 @@ def speakable(text: str, language: str = "en-us") -> list[Token]:
     bare = [_bare(word) for word in written]
     tokens: list[Token] = []
     for i, word in enumerate(written):
-        place = _Place(bare[i - 1] if i else "", bare[i], bare[i + 1] if i + 1 < len(bare) else "")
+        after_decade = any(_bare(token.spoken).endswith(DECADES) for token in tokens[-2:])
+        place = _Place(bare[i - 1] if i else "", bare[i], bare[i + 1] if i + 1 < len(bare) else "", after_decade)
         spoken = _spoken(word, place, is_last=i + 1 == len(written))
         if any(c.isalnum() for c in spoken):
             tokens.append(Token(word, spoken))
@@ -127,7 +132,7 @@ def _plain(core: str, place: _Place) -> str:
         return SPELLED[core]
     if core == "A" and place.before and not place.after[:1].islower():
         return "[[ˈeɪ]]"  # the letter: Piper takes phonemes so
-    unit = _unit(core, place.before) if re.fullmatch(rf"(?:{_NUMBER}[-–])?{_NUMBER}", place.before) else None
+    unit = _unit(core, place.before) if _COUNT.fullmatch(place.before) else None
     if unit is not None:
         return unit
     if core in ("thousand", "million", "billion", "trillion") and place.before[:1] in "$€£¥" and place.before:
@@ -164,9 +169,10 @@ def _hour(match: re.Match[str], _: _Place) -> str:
 
 def _money(match: re.Match[str], place: _Place) -> str:
     sign = "minus " if match[1] else ""
+    amount = re.sub(r",(\d\d)$", r".\1", match[3])  # "€5,50", as it is written where the euro is
     if place.after in ("thousand", "million", "billion", "trillion"):
-        return sign + numbers.cardinal(match[3])
-    return sign + numbers.money(match[2], match[3], match[4] or "")
+        return sign + numbers.cardinal(amount)
+    return sign + numbers.money(match[2], amount, match[4] or "")
 
 
 def _percent(match: re.Match[str], _: _Place) -> str:
@@ -174,7 +180,8 @@ def _percent(match: re.Match[str], _: _Place) -> str:
 
 
 def _quantity(match: re.Match[str], place: _Place) -> str | None:
-    unit = _unit(match[2], match[1])
+    is_minutes = match[2] == "m" and (_HOURS.fullmatch(place.before) or _SECONDS.fullmatch(place.after))
+    unit = _unit("min" if is_minutes else match[2], match[1])
     return None if unit is None else f"{numbers.cardinal(match[1])} {unit}"
 
 
@@ -185,12 +192,19 @@ def _range(match: re.Match[str], place: _Place) -> str:
     return f"{both[0]} to {both[1]}{after}"
 
 
+def _list(match: re.Match[str], _: _Place) -> str | None:
+    """ "1,2" is two numbers, "1,200" is one."""
+    return None if re.fullmatch(_AMOUNT, match[0]) else ", ".join(map(numbers.cardinal, match[0].split(",")))
+
+
 def _ordinal(match: re.Match[str], _: _Place) -> str:
     return numbers.ordinal(int(match[1].replace(",", "")))
 
 
-def _decade(match: re.Match[str], _: _Place) -> str:
-    return numbers.decade(int(match[1]))
+def _decade(match: re.Match[str], place: _Place) -> str | None:
+    """ "the 80s and 90s", "'80s"; "30s" alone is seconds."""
+    is_one = len(match[2]) == 4 or match[1] or match[3] or place.after_decade or place.before.lower() in DECADE_OPENERS
+    return numbers.decade(int(match[2])) if is_one else None
 
 
 def _iso_date(match: re.Match[str], _: _Place) -> str | None:
@@ -243,20 +257,21 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Place], str | Non
         (r"(?P<site>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)", _address),
         (r"(\d{1,2}):(\d{2})(?::(\d{2}))?([aApP]\.?[mM]\.?)?", _time),
         (r"(\d{1,2})([aApP]\.?[mM]\.?)", _hour),
-        (r"([-−])?([$€£¥])(\d[\d,]*(?:\.\d+)?)(k|K|M|m|bn|B)?", _money),
+        (rf"([-−])?([$€£¥])({_AMOUNT}|\d+,\d\d)(k|K|M|m|bn|B)?", _money),
         (rf"({_NUMBER})%", _percent),
         (r"(\d{4})-(\d{2})-(\d{2})", _iso_date),
         (r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})", _us_date),
         (r"(\d{1,15})/(\d{1,15})", _fraction),
         (r"(?:\+?\d{1,3}[-.])?\d{3}[-.]\d{3}[-.]\d{4}|\d{3}-\d{4}", lambda match, _: numbers.digits(match[0])),
-        (r"(\d[\d,]*(?:\.\d+)?)[-–—](\d[\d,]*(?:\.\d+)?)(%|[a-zA-Z°]+)?", _range),
+        (rf"({_AMOUNT})[-–—]({_AMOUNT})(%|[a-zA-Z°]+)?", _range),
         (r"(\d[\d,]{0,17})(?:st|nd|rd|th)", _ordinal),
-        (r"'?(\d{2}|\d{4})'?s", _decade),
+        (r"(['‘’])?(\d{2}|\d{4})(['’])?s", _decade),
         (r"(\d+)[x×](\d+)", lambda match, _: f"{numbers.cardinal(match[1])} by {numbers.cardinal(match[2])}"),
         (rf"({_NUMBER})k", lambda match, _: f"{numbers.cardinal(match[1])} thousand"),
         (r"[vV]?(\d+(?:\.\d+){2,})", lambda match, _: numbers.version(match[1])),
+        (r"\d+(?:,\d+)+", _list),
         (r"(?:#|№)(\d+)", lambda match, _: f"number {numbers.cardinal(match[1])}"),
-        (rf"[~≈]({_NUMBER})", lambda match, _: f"about {numbers.cardinal(match[1])}"),
+        (r"[~≈]([\d$€£¥].*)", lambda match, place: f"about {_spoken(match[1], place, is_last=False)}"),
         (rf"({_NUMBER})x", lambda match, _: f"{numbers.cardinal(match[1])} times"),
         (rf"({_NUMBER})([a-zA-Zµμ°℃℉²³/%]+)", _quantity),
         (_NUMBER, _number),

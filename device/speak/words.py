@@ -10,6 +10,10 @@ YEAR_PREPOSITIONS = frozenset(
     "spring summer autumn fall winter".split()
 )
 
+# Words after which 80s is a decade, and what a decade ends with when it is spoken.
+DECADE_OPENERS = frozenset("the my your his her our their its early mid late".split())
+DECADES = ("twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
+
 # A token of its own.  A hyphen or dash isn't here: it is a pause.
 SIGNS = {
     "&": "and", "+": "plus", "=": "equals", "×": "times", "*": "times", "÷": "divided by", "/": "divided by",
