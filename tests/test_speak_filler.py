@@ -161,6 +161,22 @@ def test_a_recording_may_end_in_capital_letters(tmp_path):
     assert [filler.text for filler in read_own(tmp_path)] == ["Hm", "Well"]
 
 
+def test_what_is_no_recording_of_the_users_is_passed_over(tmp_path):
+    """A Mac puts a "._" file beside each; reading a pipe would never end."""
+    (tmp_path / "thinking" / "Folder.wav").mkdir(parents=True)
+    write_wave(tmp_path / "thinking" / "Hm.wav", np.zeros(800, dtype=np.float32))
+    (tmp_path / "thinking" / "._Hm.wav").write_bytes(b"Mac OS X")
+    os.mkfifo(tmp_path / "thinking" / "Pipe.wav")
+    assert [filler.text for filler in read_own(tmp_path)] == ["Hm"]
+
+
+def test_a_link_to_a_recording_that_is_gone_is_told(tmp_path):
+    (tmp_path / "thinking").mkdir()
+    (tmp_path / "thinking" / "Hm.wav").symlink_to(tmp_path / "gone.wav")
+    with pytest.raises(WaveError, match="Hm.wav"):
+        read_own(tmp_path)
+
+
 def test_a_folder_that_names_no_occasion_is_told():
     tools = {"weather", "clock"}
     assert never_played([*TEXTS, "weather"], tools) is None

@@ -70,6 +70,20 @@ def test_the_first_phrase_ends_in_a_place_where_a_speaker_could_breathe():
         assert cuts[0] == phrases[0] and cuts[1].startswith(phrases[1])
 
 
+def test_a_date_stays_whole():
+    """Its day and its year are read as such only beside each other."""
+    for date in ("March 5, 1984", "Sept. 2nd, 1945", "May 8, 1945"):
+        for opening in ("", "That was", "He was born on", "It is said to have ended on"):
+            for text in (f"{opening} {date}.", f"{opening} {date}, in the morning of a day in spring."):
+                for cuts in (cut([text.strip()]), streamed(text)):
+                    assert any(date in phrase for phrase in cuts), cuts
+
+
+def test_a_comma_after_a_day_or_a_number_ends_a_phrase_where_no_year_follows():
+    for text in ("On March 5, we leave for the sea.", "In 1969, two people walked on the moon.", "It's 5, or 6 with rain."):
+        assert cut([text])[0] == streamed(text)[0] == text.split(",")[0] + ","
+
+
 def test_a_whole_sentence_is_not_cut_though_its_end_comes_a_moment_later():
     for reply in ("It's five past four PM.", "That makes 12.", "Half past ten in the evening."):
         assert cut([reply, ""]) == [reply]

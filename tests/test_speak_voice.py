@@ -184,6 +184,7 @@ def test_nod_check_tells_of_a_voice_that_is_not_split(folder, tmp_path):
     flow_path(tmp_path / MODEL / f"{MODEL}.onnx").unlink()
     warned += [[told for severity, told in check._models(config) if severity == "warn"]]
     assert warned == [[], [not_split(MODEL)]] and f"'nod models fetch {MODEL}'" in not_split(MODEL)
+    assert "which words were heard is only estimated" in not_split(MODEL)
 
 
 def test_what_is_kept_of_a_voice_s_sound_goes_with_its_two_files(folder, small_voice):

@@ -187,13 +187,18 @@ def read_own(folder: Path) -> list[Filler]:
     """
     if not folder.is_dir():
         raise ConfigError(f"[filler] folder: there is no folder {folder}; make it, or leave the key empty.")
-    paths = sorted(path for path in folder.glob("*/*") if path.suffix.lower() == ".wav")
+    paths = sorted(path for path in folder.glob("*/*") if path.suffix.lower() == ".wav" and not _is_passed_over(path))
     if not paths:
         raise ConfigError(
             f"[filler] folder: {folder} holds no recording of the form 'thinking/Let me see.wav'; "
             "put WAV files there, or leave the key empty."
         )
     return [_own(path) for path in paths]
+
+
+def _is_passed_over(path: Path) -> bool:
+    """What a computer put there: a Mac's "._Let me.wav", a folder, a pipe.  A link to nowhere is told of when it is read."""
+    return path.name.startswith(".") or (path.exists() and not path.is_file())
 
 
 def never_played(kinds: Iterable[str], tools: Iterable[str]) -> str | None:

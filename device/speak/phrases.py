@@ -7,7 +7,7 @@ right.
 import re
 from typing import NamedTuple
 
-from device.speak.words import ABBREVIATIONS
+from device.speak.words import ABBREVIATIONS, MONTH_NAMES
 
 _FEW_WORDS = 3  # a first phrase ends no sooner in the middle of a clause,
 _FEW_LETTERS = 8  # but before a verb after two words that aren't too short: "The moon | is"
@@ -16,14 +16,16 @@ _CLAUSE_WORDS = 7  # a later phrase of so many words may end at a comma
 _MOST_WORDS = 24  # and of so many it ends wherever it can
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*$")
 _CLAUSE_END = re.compile(r"(?:[,;:—–]+[\"'”’)\]*_]*|--)$")
+_OPEN_NUMBER = re.compile(r"\d(?:(?:st|nd|rd|th)?,)?$")
 _ENDLESS = re.compile(r"^[\"'“‘(\[]*(?:[A-Za-z]\.)+$")  # initials: "J.", "U.S."
+_MONTHS = frozenset(form for name in MONTH_NAMES for form in (name.lower(), f"{name.lower()}."))
 # After these a phrase doesn't end: the voice would stop in the middle of a breath.
 _CLINGING = frozenset(
     "a an the to of in on at by for with from and or but nor so as than that if is are was were am be been being has "
     "have had will would can could should may might must do does did not no my your his her its our their this these "
     "those very too i you he she it we they who which what when where how there here's it's i'm you're that's mr. "
     "mrs. ms. dr. st. no. about into over under between through per plus minus times".split()
-)
+) | _MONTHS
 _ARTICLES = frozenset("a an the".split())
 _VERBS = frozenset("is are was were has have had can could will would should may might must do does did".split())
 # Before these it ends best.
@@ -72,7 +74,7 @@ class Phrases:
         """How many of the waiting words are a phrase, or None when that can't be said yet."""
         most = self._most
         ends = [i + 1 for i in range(len(self._words)) if self._ends_sentence(i)]
-        clauses = [i + 1 for i, word in enumerate(self._words[:most]) if _CLAUSE_END.search(word)]
+        clauses = [i + 1 for i in range(min(most, len(self._words))) if self._ends_clause(i)]
         if self._is_first and clauses and not (ends and ends[0] <= max(_FEW_WORDS, clauses[0])):
             return clauses[0]  # "Today is Sunday," is made in half the time of the whole sentence
         if ends and ends[0] <= most:
@@ -95,6 +97,12 @@ class Phrases:
             follower = self._words[i + 1] if i + 1 < len(self._words) else ""
             return lower in ("etc.", "a.m.", "p.m.") and follower[:1].isupper()
         return not (len(word) <= 3 and word[:-1].isdigit())  # "1." numbers an item
+
+    def _ends_clause(self, i: int) -> bool:
+        """Not within "March 5, 1984": a year alone would be read as a number."""
+        word, follower = self._words[i], self._words[i + 1 : i + 2]
+        is_in_date = i > 0 and _plain(self._words[i - 1]) in _MONTHS
+        return _CLAUSE_END.search(word) is not None and not (is_in_date and (not follower or follower[0][:1].isdigit()))
 
     def _early_cut(self) -> int | None:
         """A first phrase of a few words, so that the voice has something to say while the next words are found."""
@@ -142,5 +150,5 @@ def _plain(word: str) -> str:
 
 
 def _is_open_number(word: str) -> bool:
-    """A number takes its unit along."""
-    return word[-1:].isdigit()
+    """A number takes its unit along, a day its year."""
+    return _OPEN_NUMBER.search(word) is not None

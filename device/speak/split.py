@@ -65,8 +65,8 @@ def damaged_parts(voice: Path) -> list[Path]:
 def not_split(name: str) -> str:
     """What to say of a voice that isn't."""
     return (
-        f"The voice {name} isn't split, so it speaks whole phrases and begins later; 'nod models fetch {name}' splits it or "
-        "says that it can't be."
+        f"The voice {name} isn't split, so it speaks whole phrases and begins later, and which words were heard is only "
+        f"estimated; 'nod models fetch {name}' splits it or says that it can't be."
     )
 
 
