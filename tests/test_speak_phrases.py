@@ -79,6 +79,12 @@ def test_a_date_stays_whole():
                     assert any(date in phrase for phrase in cuts), cuts
 
 
+def test_a_sign_stays_with_what_is_reckoned():
+    """Alone at an end a hyphen is a pause."""
+    for sign in "-+=":
+        assert not [phrase for phrase in streamed(f"The whole sum {sign} 5 apples.") if phrase.endswith(sign)]
+
+
 def test_a_comma_after_a_day_or_a_number_ends_a_phrase_where_no_year_follows():
     for text in ("On March 5, we leave for the sea.", "In 1969, two people walked on the moon.", "It's 5, or 6 with rain."):
         assert cut([text])[0] == streamed(text)[0] == text.split(",")[0] + ","

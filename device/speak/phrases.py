@@ -24,7 +24,7 @@ _CLINGING = frozenset(
     "a an the to of in on at by for with from and or but nor so as than that if is are was were am be been being has "
     "have had will would can could should may might must do does did not no my your his her its our their this these "
     "those very too i you he she it we they who which what when where how there here's it's i'm you're that's mr. "
-    "mrs. ms. dr. st. no. about into over under between through per plus minus times".split()
+    "mrs. ms. dr. st. no. about into over under between through per plus minus times - + =".split()
 ) | _MONTHS
 _ARTICLES = frozenset("a an the".split())
 _VERBS = frozenset("is are was were has have had can could will would should may might must do does did".split())

@@ -22,11 +22,15 @@ class Token(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """A token's core, the bare words before and after it, and whether one of the two words before is a decade."""
+    """A token's core and the bare words before and after it.
+
+    after_number: a whole number stands right before, without a comma.  after_decade: one of the two words before is one.
+    """
 
     before: str
     core: str
     after: str
+    after_number: bool
     after_decade: bool
 
 
@@ -35,10 +39,12 @@ _TAG = re.compile(r"</?[a-zA-Z][\w-]*(?:\s+[\w-]+=[^<>]*)?\s*/?>")  # "x<y then 
 _LINE_MARK = re.compile(r"(?m)^\s*(?:#{1,6}|[-*•‣]|>)\s+")
 _FENCE = re.compile(r"```\w*")
 _EMPHASIS = re.compile(r"(?<![\w*])(?:[*_`]|~~|~(?![\d$€£¥]))+(?=\S)|(?<=\S)[*_~`]+(?![\w*$€£¥])|`")
+_NO_POWER = re.compile(r"(?<!\w)\^|\^(?!-?\w)")  # but "2^3" is one
 _PHONEMES = re.compile(r"\[\[|\]\]")  # Piper takes what stands between as phonemes; here it comes from outside
 _EDGES = re.compile(r"^((?:(?!['‘]\d\ds)[\"'“‘(\[{«])*)(.*?)([\"'”’)\]}».,;:!?…]*)$", re.DOTALL)
 _HOURS, _SECONDS = re.compile(r"\d+(?:h|hrs?)"), re.compile(r"\d+(?:s|secs?)")  # beside them "30m" is minutes
 _BETWEEN = {"x": "times", "-": "minus", "–": "minus"}  # signs, but only between numbers
+_BEFORE_MINUS = ("is", "was", "be", "equals", "=")  # "is - 5"; elsewhere a lone hyphen is a pause
 _AMOUNT = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
 _NUMBER = rf"[-−+]?{_AMOUNT}"
 _COUNT = re.compile(r"[-−+]?\d[\d,]*(?:\.\d+)?(?:[-–][-−+]?\d[\d,]*(?:\.\d+)?)?")  # before a unit: also "1,2" and "10-20"
@@ -57,7 +63,8 @@ def speakable(text: str, language: str = "en-us") -> list[Token]:
     tokens: list[Token] = []
     for i, word in enumerate(written):
         after_decade = any(_bare(token.spoken).endswith(DECADES) for token in tokens[-2:])
-        place = _Place(bare[i - 1] if i else "", bare[i], bare[i + 1] if i + 1 < len(bare) else "", after_decade)
+        before, after = bare[i - 1] if i else "", bare[i + 1] if i + 1 < len(bare) else ""
+        place = _Place(before, bare[i], after, i > 0 and written[i - 1].isdigit(), after_decade)
         spoken = _spoken(word, place, is_last=i + 1 == len(written))
         if any(c.isalnum() for c in spoken):
             tokens.append(Token(word, spoken))
@@ -68,7 +75,7 @@ def speakable(text: str, language: str = "en-us") -> list[Token]:
 
 def clean(text: str) -> str:
     """`text` without markdown, tags, emoji, control characters and Piper's marks of phonemes."""
-    text = _LINK.sub(r"\1", text)
+    text = _NO_POWER.sub(" ", _LINK.sub(r"\1", text))
     for mark in (_FENCE, _TAG, _LINE_MARK, _EMPHASIS):
         text = mark.sub(" " if mark is _TAG else "", text)
     kept = (c if not _is_picture(c) else " " for c in unicodedata.normalize("NFC", text))
@@ -76,7 +83,7 @@ def clean(text: str) -> str:
 
 
 def _is_picture(character: str) -> bool:
-    if character in "°©®™":
+    if character in "°©®™^":
         return False
     category = unicodedata.category(character)
     return category in ("So", "Sk", "Cc", "Cf", "Cs", "Co", "Cn") or character in "\ufe0f\u20e3"
@@ -103,6 +110,8 @@ def _spoken(word: str, place: _Place, is_last: bool) -> str:
         return SIGNS[core]
     if core in _BETWEEN and place.before[-1:].isdigit() and place.after[:1].isdigit():
         return _BETWEEN[core]
+    if core == "-" and place.before.lower() in _BEFORE_MINUS and place.after[:1].isdigit():
+        return "minus"
     for pattern, say in _RULES:
         found = pattern.fullmatch(core)
         words = say(found, place) if found else None
@@ -139,7 +148,7 @@ def _plain(core: str, place: _Place) -> str:
         return f"{core} {numbers.currency(place.before[0])}"
     if core.isupper() and core.isalpha() and len(core) > 5:
         return core.lower()  # shouted, not an acronym
-    core = core.replace("&", " and ").replace("²", " squared").replace("³", " cubed").replace("_", " ")
+    core = core.replace("&", " and ").replace("^", " to the power of ").replace("²", " squared").replace("³", " cubed").replace("_", " ")
     return re.sub(r"(?<=\w)/(?=\w)", " " if core.lower() == "and/or" else " slash ", core)
 
 
@@ -220,8 +229,10 @@ def _date(month: int, day: int, years: int) -> str | None:
     return numbers.date(month, day, years) if 1 <= month <= 12 and 1 <= day <= 31 else None
 
 
-def _fraction(match: re.Match[str], _: _Place) -> str:
+def _fraction(match: re.Match[str], place: _Place) -> str:
     words = numbers.fraction(int(match[1]), int(match[2]))
+    if words and place.after_number:
+        return "and " + re.sub("^one ", "a ", words)  # "1 1/2"
     return words or f"{numbers.cardinal(match[1])} over {numbers.cardinal(match[2])}"
 
 
@@ -273,7 +284,7 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Place], str | Non
         (r"(?:#|№)(\d+)", lambda match, _: f"number {numbers.cardinal(match[1])}"),
         (r"[~≈]([\d$€£¥].*)", lambda match, place: f"about {_spoken(match[1], place, is_last=False)}"),
         (rf"({_NUMBER})x", lambda match, _: f"{numbers.cardinal(match[1])} times"),
-        (rf"({_NUMBER})([a-zA-Zµμ°℃℉²³/%]+)", _quantity),
+        (rf"({_NUMBER})([a-zA-Zµμ°℃℉²³/%$€£¥]+)", _quantity),
         (_NUMBER, _number),
     )
 )

@@ -43,7 +43,8 @@ UNITS = {
     "kWh": ("kilowatt hour", "kilowatt hours"), "V": ("volt", "volts"), "dB": ("decibel", "decibels"),
     "KB": ("kilobyte", "kilobytes"), "kB": ("kilobyte", "kilobytes"), "MB": ("megabyte", "megabytes"),
     "GB": ("gigabyte", "gigabytes"), "TB": ("terabyte", "terabytes"), "kcal": ("kilocalorie", "kilocalories"),
-    "%": ("percent", "percent"),
+    "%": ("percent", "percent"), "$": ("dollar", "dollars"), "€": ("euro", "euros"), "£": ("pound", "pounds"),
+    "¥": ("yen", "yen"),
 }  # fmt: skip
 
 # Written with their dot; looked up as written, then in lower case.
