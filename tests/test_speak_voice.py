@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import itertools
 import json
 import os
 import re
@@ -342,15 +343,21 @@ def test_words_travel_with_the_chunk_they_begin_in(said):
         assert all(0 <= word.start < max(1, chunk.samples.size) for word in chunk.words)
 
 
-def test_word_times_agree_with_a_recognizer(voice, vosk_folder):
+def _distances(voice, vosk_folder, sentences) -> list[float]:
+    """Milliseconds between a recognizer's starts and ends of words and ours."""
     distances = []
-    for sentence in SENTENCES[3:12]:
+    for sentence in sentences:
         spoken, words = voice.say(sentence)
         heard = hear_words(vosk_folder, spoken)
         pairs = difflib.SequenceMatcher(None, [_plain(word.text) for word in words], [word.text for word in heard])
         for a, b, size in pairs.get_matching_blocks():
             for ours, theirs in zip(words[a : a + size], heard[b : b + size], strict=True):
                 distances += [abs(ours.start - theirs.start) / 16, abs(ours.end - theirs.end) / 16]
+    return distances
+
+
+def test_word_times_agree_with_a_recognizer(voice, vosk_folder):
+    distances = _distances(voice, vosk_folder, SENTENCES[3:12])
     assert len(distances) > 100
     assert np.percentile(distances, 90) <= 80
     assert np.median(distances) <= 45  # Vosk itself counts in steps of 30 ms
@@ -377,6 +384,29 @@ def test_work_that_is_called_off_ends_between_chunks(voice):
         for chunk in voice.stream(SENTENCES[18], check):
             said.append(chunk)
     assert 1 <= len(said) <= 4
+
+
+@pytest.mark.parametrize("word", ["7" * 120, "banana" * 300], ids=["digits", "letters"])
+def test_a_long_word_is_rendered_in_runs_that_can_be_called_off(voice, monkeypatch, word):
+    rendered, render = [], voice._graph.render
+    checks = []
+
+    def noted(ids, scales, speaker, check):
+        rendered.append((len(ids), len(checks)))
+        return render(ids, scales, speaker, check)
+
+    monkeypatch.setattr(voice._graph, "render", noted)
+    chunks = list(voice.stream(f"It is {word}.", lambda: checks.append(1)))
+    assert len(rendered) > 1 and all(ids <= 2 * 400 + 3 for ids, _ in rendered)
+    assert all(b > a for (_, a), (_, b) in itertools.pairwise(rendered)), "it can be called off between them"
+    assert [told.text for chunk in chunks for told in chunk.words] == ["It", "is", f"{word}."]
+    assert all(np.abs(chunk.samples).max() > 0 for chunk in chunks), "no pause between its runs"
+
+
+def test_words_are_told_when_they_are_said_also_in_later_runs(voice, vosk_folder, monkeypatch):
+    monkeypatch.setattr("device.speak.voice._MOST_PHONEMES", 40)
+    distances = _distances(voice, vosk_folder, SENTENCES[5:9])
+    assert len(distances) > 60 and np.percentile(distances, 90) <= 80 and np.median(distances) <= 45
 
 
 @pytest.mark.parametrize("text", ["", "   ", "…", "😀", "**", "—"])

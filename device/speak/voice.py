@@ -21,6 +21,7 @@ from device.speak.speakable import Token, speakable
 from device.speak.split import digest_of
 
 SENTENCE_PAUSE_MS = 150  # between sentences: what a brisk reader leaves
+_MOST_PHONEMES = 400  # rendered at once, 25 s of speech: nobody can call it off, and its memory grows with the square
 LONGEST_CHUNK_SAMPLES = samples(450)
 _LEVEL = 10 ** (-20 / 20)  # RMS of the voiced parts; leaves 20 dB for peaks, like broadcast speech
 _MOST_GAIN = 4.0
@@ -98,26 +99,28 @@ class Voice:
 
         check: called before every piece of work of more than a few milliseconds; what it raises ends the stream.
         The words come as written, those that begin in a chunk with that chunk; the last ends with the last chunk at the
-        latest. Text without a single sound gives nothing.
+        latest. A word that is too long to be rendered at once ends with its first run.  Text without a single sound gives
+        nothing.
         """
         check()
         tokens = speakable(text, self._config.espeak_voice)
         sentences = self._phonemizer.phonemize(" ".join(token.spoken for token in tokens))
-        sentences = [phonemes for phonemes in sentences if groups_of(phonemes)]
-        flat = [phoneme for phonemes in sentences for phoneme in [*phonemes, " "]]
+        sounding = [[*phonemes, " "] for phonemes in sentences if groups_of(phonemes)]
+        runs = [(run, i == 0) for phonemes in sounding for i, run in enumerate(_runs(phonemes))]
+        flat = [phoneme for run, _ in runs for phoneme in run]
         spans = align(flat, [self._sound_of(token.spoken) for token in tokens])
         begin = 0
-        for i, phonemes in enumerate(sentences):
-            end = begin + len(phonemes) + 1
-            if i:
+        for i, (run, opens_sentence) in enumerate(runs):
+            end = begin + len(run)
+            if i and opens_sentence:
                 yield Chunk(np.zeros(samples(SENTENCE_PAUSE_MS), dtype=np.float32))
-            is_last = i == len(sentences) - 1
+            is_last = i == len(runs) - 1
             mine = [
                 (token, Span(span.start - begin, min(span.end, end) - begin))
                 for token, span in zip(tokens, spans, strict=True)
                 if begin <= span.start and (span.start < end or is_last)
             ]
-            yield from self._sentence(phonemes, mine, check)
+            yield from self._run(run[:-1] if run[-1] == " " else run, mine, check)
             begin = end
 
     def _sound_of(self, spoken: str) -> list[str]:
@@ -128,7 +131,7 @@ class Voice:
             self._alone[spoken] = [phoneme for phonemes in found for phoneme in [*phonemes, " "]]
         return self._alone[spoken]
 
-    def _sentence(
+    def _run(
         self, phonemes: list[str], words: list[tuple[Token, Span]], check: Callable[[], None]
     ) -> Iterator[Chunk]:
         ids = self._phonemizer.phonemes_to_ids(phonemes)
@@ -179,6 +182,16 @@ class Voice:
         over = np.abs(piece) - _KNEE
         bent = _KNEE + (1 - _KNEE) * np.tanh(np.maximum(over, 0) / (1 - _KNEE))
         return np.where(over > 0, np.sign(piece) * bent, piece).astype(np.float32)
+
+
+def _runs(phonemes: list[str]) -> Iterator[list[str]]:
+    """A sentence in runs that are rendered at once: all of nearly every one; else cut after a space where there is one."""
+    while len(phonemes) > _MOST_PHONEMES and groups_of(phonemes[_MOST_PHONEMES:]):
+        spaces = [i + 1 for i, phoneme in enumerate(phonemes[:_MOST_PHONEMES]) if phoneme == " "]
+        cut = spaces[-1] if spaces else _MOST_PHONEMES
+        yield phonemes[:cut]
+        phonemes = phonemes[cut:]
+    yield phonemes
 
 
 def _shifted(words: list[Word], by: int) -> list[Word]:
