@@ -148,7 +148,8 @@ def _plain(core: str, place: _Place) -> str:
         return f"{core} {numbers.currency(place.before[0])}"
     if core.isupper() and core.isalpha() and len(core) > 5:
         return core.lower()  # shouted, not an acronym
-    core = core.replace("&", " and ").replace("^", " to the power of ").replace("²", " squared").replace("³", " cubed").replace("_", " ")
+    core = core.replace("&", " and ").replace("_", " ")
+    core = core.replace("^", " to the power of ").replace("²", " squared").replace("³", " cubed")
     return re.sub(r"(?<=\w)/(?=\w)", " " if core.lower() == "and/or" else " slash ", core)
 
 
