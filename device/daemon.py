@@ -73,7 +73,7 @@ class Models:
         self.wake = WakeDetector(store.path("wake-words"), config.wake.words, config.wake.refractory_s)
         self.recognizer = load_recognizer(config.recognizer.engine, store)
         self.prosody = Prosody(store.path("smart-turn"))
-        self.voice = Voice(store.path(config.voice.model), config.voice.model, config.voice.speed)
+        self.voice = Voice(store.voice(config.voice.model), config.voice.model, config.voice.speed)
         self.fillers = FillerCache(fillers_dir(store), config.filler.own_dir()).load(self.voice)
         self.chime = chime()
         self.agent = build_agent(config, store, state_dir, floor, post)

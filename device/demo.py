@@ -101,7 +101,7 @@ def _print_turn(line: dict[str, Any]) -> None:
 def demo_user(config: Config, store: ModelStore) -> Voice:
     """The voice of the user: a new one speaks the same sound each time.  Raises ModelError when the model isn't there."""
     onnxruntime.set_seed(_USER_SEED)  # for the sessions that are made from now on
-    return Voice(store.path(config.voice.model), config.voice.model, pitch=USER_PITCH)
+    return Voice(store.voice(config.voice.model), config.voice.model, pitch=USER_PITCH)
 
 
 def user_side(voice: Voice, script: Sequence[Line]) -> tuple[np.ndarray, list[float]]:

@@ -12,9 +12,9 @@ def render_sounds(config: Config, store: ModelStore) -> None:
     """Render the fillers and usual answers that aren't there yet, or were rendered by another voice; says so.
 
     Blocks for 2 s when there is nothing to do, for half a minute the first time.  Raises NodError when the folders can't
-    be written; ModelError when the voice isn't there.
+    be written; ModelError when the voice isn't there, ConfigError when [voice] model is none.
     """
-    voice = Voice(store.path(config.voice.model), config.voice.model, config.voice.speed)
+    voice = Voice(store.voice(config.voice.model), config.voice.model, config.voice.speed)
     caches = FillerCache(fillers_dir(store), config.filler.own_dir()), usual_answers(store)
     missing = sum(len(cache.missing(voice)) for cache in caches)
     if missing:

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from device.download import Downloads, Source, in_folder, read_source, storing
-from device.errors import ModelError, StoreError
+from device.errors import ConfigError, ModelError, StoreError
 
 PIECE_BYTES = 1 << 20
 State = Literal["ok", "missing", "corrupt", "unreadable"]
@@ -101,6 +101,13 @@ class ModelStore:
             self._verified.add(name)
         return self.folder / name
 
+    def voice(self, name: str) -> Path:
+        """`path` of what [voice] model names.  Raises ConfigError where that is no voice."""
+        voices = [model.name for model in self.models.values() if model.role == "voice"]
+        if name not in voices:
+            raise ConfigError(f"[voice] model: '{name}' is no voice; there are: {', '.join(voices)}.")
+        return self.path(name)
+
     def has(self, name: str) -> bool:
         """Whether the model was fetched.  It is not verified: a corrupt one is there, and `path` says what is wrong.
 
@@ -152,11 +159,8 @@ class ModelStore:
         """Put a model's files in place from the first source that has the right ones."""
         self._verified.discard(model.name)
         refusals = []
-        if from_dir and (from_dir / model.name).is_dir():
-            sources: tuple[Source | None, ...] = (None, *model.sources)
-        else:
-            sources = model.sources
-        for source in sources:
+        own: tuple[Source | None, ...] = (None,) if from_dir and (from_dir / model.name).is_dir() else ()
+        for source in (*own, *model.sources):
             try:
                 if source is None:
                     self._copy(model, from_dir / model.name)

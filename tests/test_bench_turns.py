@@ -362,7 +362,19 @@ def test_what_is_wrong_is_named():
 def test_labels_are_not_overwritten(tmp_path):
     (tmp_path / "turns.json").write_text("{}")
     with pytest.raises(NodError, match="turns.json: what is written to .* would overwrite it"):
-        run_turns(Config(), None, tmp_path, tmp_path, tmp_path / "turns.json")
+        run_turns(Config(), None, None, tmp_path, tmp_path / "turns.json")
+
+
+@pytest.mark.parametrize("folder", ["out/wrong", "link", "out/wrong/mine", "out", "."])
+def test_a_folder_that_it_empties_is_none_to_hear(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    recording = tmp_path / "out" / "wrong" / "0000.wav"
+    (tmp_path / "out" / "wrong" / "mine").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("out/wrong")
+    write_wave(recording, tones(300)[0])
+    with pytest.raises(BenchError, match="^out/wrong: is emptied by this bench; name another folder with --out.$"):
+        run_turns(Config(), None, Path(folder), Path("out"), None)
+    assert recording.exists()
 
 
 def test_a_turn_whose_end_is_never_noticed_is_dead_air():
@@ -545,8 +557,9 @@ def test_labels_name_the_true_ends(tmp_path):
 
 
 def test_a_folder_without_recordings_is_an_error(tmp_path, store):
+    (tmp_path / "clips").mkdir()
     with pytest.raises(BenchError, match="no FLAC or WAV"):
-        run_turns(Config(), store, tmp_path, tmp_path / "out", None)
+        run_turns(Config(), store, tmp_path / "clips", tmp_path / "out", None)
 
 
 @pytest.fixture(scope="module")
@@ -635,11 +648,13 @@ def test_whoever_speaks_for_the_bench_or_the_fit_is_seeded_just_before(tmp_path,
     said = SimpleNamespace(say=lambda text: (tones(300)[0], ()))
     monkeypatch.setattr("device.bench.turns.Voice", lambda *_, **__: done.append("voice") or said)
     monkeypatch.setattr("device.bench.turns.measure", lambda clips, *_: [*clips] and ([], []))
-    soundfile.write(tmp_path / "a.flac", said.say("")[0], 16_000)
-    for spoken in (_synthesized(Config(), store), speakers.people(tmp_path, store), speakers.spoken(store)):
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    soundfile.write(clips / "a.flac", said.say("")[0], 16_000)
+    for spoken in (_synthesized(Config(), store), speakers.people(clips, store), speakers.spoken(store)):
         assert list(spoken)
     with pytest.raises(BenchError, match="no words were understood in 1 recordings in .*; it needs English speech"):
-        run_turns(Config(), store, tmp_path, tmp_path / "out", None)
+        run_turns(Config(), store, clips, tmp_path / "out", None)
     voices = 2 + 1 + len(speakers.WAYS) + 1
     assert done == ["seed", "voice"] * voices
 

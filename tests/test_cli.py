@@ -110,6 +110,19 @@ def test_fetching_the_voice_renders_what_it_says(monkeypatch, tmp_path, names, r
     assert asked == [names] and rendered == ["en_US-joe-medium"] * renders
 
 
+@pytest.mark.parametrize("name", ["whisper-tiny-en", "bob"])
+@pytest.mark.parametrize("command", ["simulate user.wav --out out", "models fetch"])
+def test_a_voice_that_is_none_is_a_mistake_in_the_settings(store, tmp_path, monkeypatch, capsys, command, name):
+    (tmp_path / "config.toml").write_text(
+        f'[paths]\nmodels = "{store.folder}"\nstate = "{tmp_path}"\n[voice]\nmodel = "{name}"\n'
+    )
+    write_wave(tmp_path / "user.wav", np.zeros(1600, dtype=np.float32))
+    monkeypatch.setattr("device.models.fetch_command", lambda *_: 0)
+    monkeypatch.chdir(tmp_path)
+    assert main(command.split()) == 2
+    assert capsys.readouterr().err == f"nod: [voice] model: '{name}' is no voice; there are: en_US-joe-medium.\n"
+
+
 def test_check_says_what_would_stop_the_daemon(tmp_path):
     (tmp_path / "config.toml").write_text(f'[paths]\nmodels = "{tmp_path}/none"\nstate = "{tmp_path}/state"\n')
     result = nod("check", cwd=tmp_path)

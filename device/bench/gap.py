@@ -92,7 +92,7 @@ def _tell(summary: Row, other: Row | None, compare: Path | None, out_dir: Path) 
 
 def _requests(config: Config, store: ModelStore, recordings: Sequence[Path]) -> list[Request]:
     """The voice that speaks them is gone when this returns: the daemon loads its own."""
-    voice = Voice(store.path(config.voice.model), config.voice.model, pitch=USER_PITCH)
+    voice = Voice(store.voice(config.voice.model), config.voice.model, pitch=USER_PITCH)
     return build_requests(lambda text: voice.say(text)[0], recordings)
 
 

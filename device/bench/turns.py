@@ -5,6 +5,7 @@ and the same figures but where the recognizer's dither, which can't be seeded, c
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from device.bench.gap import find_recordings
 from device.bench.hesitate import Take, spliced, takes
 from device.bench.offline import Ear
 from device.bench.requests import OPEN, ORDERS, PLAIN, ROOM_NOISE_DB
-from device.bench.turn_page import known, marks, named, write_page
+from device.bench.turn_page import SOUNDS, known, marks, named, write_page
 from device.bench.turn_score import (
     DEAD_AIR_MS,
     SLOW_MS,
@@ -78,6 +79,8 @@ def run_turns(config: Config, store: ModelStore, folder: Path | None, out_dir: P
     Raises ModelError, and BenchError when there are no recordings, nothing is understood in any of them, or the labels
     can't be read; NodError when FILES can't be written or would overwrite them.
     """
+    if folder is not None:
+        _keep_folder(folder, out_dir / SOUNDS)
     keep_inputs([labels], out_dir, FILES)
     known = {} if labels is None else read_labels(labels)
     paths = [] if folder is None else find_recordings(folder)
@@ -108,6 +111,13 @@ def run_turns(config: Config, store: ModelStore, folder: Path | None, out_dir: P
     print_table(result, sys.stdout)
     print(f"\nLook: {page}  Figures: {out_dir / 'turns.json'}")
     return result
+
+
+def _keep_folder(folder: Path, emptied: Path) -> None:
+    """Raise BenchError where one holds the other: what an earlier run left to be heard is recordings as well."""
+    ours, theirs = os.path.realpath(emptied), os.path.realpath(folder)
+    if os.path.commonpath([ours, theirs]) in (ours, theirs):
+        raise BenchError(f"{emptied}: is emptied by this bench; name another folder with --out.")
 
 
 def read_labels(path: Path) -> dict[str, int]:
@@ -142,7 +152,7 @@ def _synthesized(config: Config, store: ModelStore) -> Iterator[Clip]:
 def speaker(config: Config, store: ModelStore, pitch: float, speed: float = 1.0, seed: int = SEED) -> Voice:
     """A new voice, which speaks the same sound each time.  Raises ModelError when it isn't there."""
     onnxruntime.set_seed(seed)  # for the sessions that are made from now on: Piper draws its noise anew each time
-    return Voice(store.path(config.voice.model), config.voice.model, speed, pitch)
+    return Voice(store.voice(config.voice.model), config.voice.model, speed, pitch)
 
 
 def measure(

@@ -35,7 +35,7 @@ def in_room(
     """
     described = read_room(room)
     recorded = None if noise is None else read_recording(noise)
-    own_voice, _ = Voice(store.path(config.voice.model), config.voice.model, config.voice.speed).say(OWN_VOICE)
+    own_voice, _ = Voice(store.voice(config.voice.model), config.voice.model, config.voice.speed).say(OWN_VOICE)
 
     def make(user: np.ndarray, limit_samples: int) -> RoomDevice:
         return device_in(described, Scene(user, own_voice, echo_db, recorded, snr_db), limit_samples)

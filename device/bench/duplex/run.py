@@ -92,7 +92,7 @@ class Bench:
 
     def __init__(self, config: Config, store: ModelStore, speech_dir: Path, size: Size):
         self.config, self.store, self.size = config, store, size
-        folder, model, speed = store.path(config.voice.model), config.voice.model, config.voice.speed
+        folder, model, speed = store.voice(config.voice.model), config.voice.model, config.voice.speed
         identity = f"{model}-{speed:g}-{digest_of(folder / f'{model}.onnx')[:12]}"
         self.talk = Talk(store.folder / "bench-talk" / identity, lambda pitch: Voice(folder, model, speed, pitch))
         self.paragraphs = [self.talk.say(text) for text in PARAGRAPHS]
