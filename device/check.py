@@ -44,11 +44,12 @@ def check(config_path: Path | None, listens: bool = False) -> int:
         config = find(config_path)
     except NodError as error:
         return _print([("fail", str(error))])
-    where = config_path or ("config.toml" if Path("config.toml").is_file() else None)
+    where = config_path or ("config.toml" if os.path.isfile("config.toml") else None)
     findings = [
         ("ok", f"The settings in {where} are right." if where else "There is no config.toml; the defaults hold.")
     ]
-    return _print(findings + [*_models(config), *_fillers(config), *_machine(config, listens)])
+    findings += [*_models(config), *_fillers(config), *_machine(config, listens)]
+    return _print(list(dict.fromkeys(findings)))  # what stops two things is told once
 
 
 def _machine(config: Config, listens: bool) -> Iterator[Finding]:
@@ -136,10 +137,7 @@ def _wanted(config: Config, store: ModelStore) -> list[tuple[str, str]]:
 
 
 def _model(store: ModelStore, name: str, role: str) -> Finding:
-    if role == "voice" and store.model(name).role != role:
-        voices = ", ".join(model.name for model in store.models.values() if model.role == role)
-        raise ConfigError(f"config.toml, [voice] model: '{name}' is no voice but a {store.model(name).role}; there are: {voices}.")
-    store.path(name)
+    (store.voice if role == "voice" else store.path)(name)
     return "ok", f"The model for the {role}, {name}, is there, and every file of it is the right one."
 
 
@@ -238,11 +236,12 @@ def _default(port, side: str) -> dict | None:
 
 
 def _state(config: Config, why_not: NodError | None) -> Iterator[Finding]:
-    folder = config.paths.state_dir()
-    if isinstance(why_not, AlreadyRunning):
-        yield "ok", f"Nod is running; history, timers and ledger are kept in {folder}."
-    elif why_not is not None:
+    if why_not is not None and not isinstance(why_not, AlreadyRunning):
         yield "fail", str(why_not)
+        return
+    folder = config.paths.state_dir()
+    if why_not is not None:
+        yield "ok", f"Nod is running; history, timers and ledger are kept in {folder}."
     elif wrong := [told for name, kind in _FILES.items() if (told := _unusable(folder / name, kind))]:
         yield from (("fail", told) for told in wrong)
     else:

@@ -8,6 +8,7 @@ import os
 import re
 import tomllib
 from dataclasses import dataclass, field
+from os.path import isfile  # False also where the folder can't be looked into
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -47,7 +48,10 @@ def _folder(key: str, variable: str, xdg: str, fallback: str, leaf: str) -> Path
         return Path(key).expanduser()
     if os.environ.get(variable):
         return Path(os.environ[variable])
-    base = Path(os.environ.get(xdg) or Path.home() / fallback)
+    try:
+        base = Path(os.environ.get(xdg) or Path.home() / fallback)
+    except RuntimeError:
+        raise ConfigError(f"There is no home folder for Nod's files; set ${variable} or [paths] in config.toml.") from None
     return base / "nod" / leaf
 
 
@@ -187,7 +191,7 @@ def load(path: Path | None) -> Config:
 
 def find(path: Path | None) -> Config:
     """Settings from `path`, else from `config.toml` in the current folder, else the defaults.  Raises ConfigError."""
-    if path is None and Path("config.toml").is_file():
+    if path is None and isfile("config.toml"):
         path = Path("config.toml")
     return load(path)
 

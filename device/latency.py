@@ -37,16 +37,18 @@ def latency_command(config: Config, tools: bool, file: TextIO | None = None) -> 
 
 def _read(path: Path, read: Callable[[sqlite3.Connection], Any]) -> Any:
     """What `read` finds in the database; None where there is none."""
-    if not path.is_file():
-        return None
-    # A file that nobody has open needs no lock; one that the daemon writes to is read as of now.
-    mode = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
     try:
+        path.stat()
+        # A file that nobody has open needs no lock; one that the daemon writes to is read as of now.
+        mode = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=5.0)) as db:
             return read(db)
-    except sqlite3.Error as error:
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, sqlite3.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise NodError(
-            f"{path}: can't be read ({error}); ask as the user that the daemon runs as, or move the file away."
+            f"{path}: can't be read ({why}); ask as the user that the daemon runs as, or move the file away."
         ) from None
 
 

@@ -36,6 +36,18 @@ def test_a_nod_that_runs_is_no_failure_and_what_it_uses_is_left_to_it(tmp_path, 
     ]
 
 
+def test_a_state_folder_that_is_nowhere_is_one_failure(monkeypatch, capsys):
+    monkeypatch.setattr("device.check.find", lambda path: Config(paths=Paths(models="/nowhere")))
+    monkeypatch.setattr("device.check._models", lambda config: [])
+    monkeypatch.setattr("device.check._sound", lambda *_: [])
+    for variable in ("HOME", "NOD_STATE", "XDG_STATE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    assert check.check(None) == 1
+    told = capsys.readouterr().out
+    assert told.count("FAIL") == 1 and "There is no home folder for Nod's files; set $NOD_STATE" in told
+
+
 def test_no_nod_starts_while_the_machine_is_looked_at(tmp_path, no_card):
     looks = check._machine(Config(paths=Paths(state=str(tmp_path))), listens=False)
     next(looks)
@@ -71,13 +83,10 @@ def test_each_side_of_the_sound_card_is_told_of(tmp_path, monkeypatch):
     assert found[0][0] == "fail" and "no input device has 'Jabra' in its name; there are: none." in found[0][1]
 
 
-@pytest.mark.parametrize(
-    "name, reason",
-    [("whisper-tiny-en", "'whisper-tiny-en' is no voice but a recognizer; there are: en_US-joe-medium."), ("bob", "no model 'bob'")],
-)
-def test_a_voice_that_is_none_is_one_failure(store, name, reason):
+@pytest.mark.parametrize("name", ["whisper-tiny-en", "bob"])
+def test_a_voice_that_is_none_is_one_failure(store, name):
     (told,) = failed(check._models(Config(paths=Paths(models=str(store.folder)), voice=Voice(model=name))))
-    assert reason in told
+    assert told == f"[voice] model: '{name}' is no voice; there are: en_US-joe-medium."
 
 
 @pytest.mark.parametrize("engine", ["auto", "whisper"])

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.config import Config, load
+from device import check
+from device.config import Config, Paths, find, load
 from device.errors import ConfigError
+from tests.users import another_user
 
 FILE = Path(__file__).parent.parent / "config.toml"
 
@@ -77,6 +79,28 @@ def test_broken_toml_and_missing_files_are_told(tmp_path):
 def test_a_number_of_any_length_is_told(tmp_path, key, number):
     with pytest.raises(ConfigError, match=r"config\.toml[:,] .*(from [0-9.]+ to|must be|thousands of digits)"):
         load(written(tmp_path, f"{key} = {number}\n"))
+
+
+def test_where_the_current_folder_can_not_be_looked_into_the_defaults_hold(tmp_path, monkeypatch, capsys):
+    (tmp_path / "closed").mkdir(mode=0)
+    monkeypatch.chdir(tmp_path / "closed")
+    monkeypatch.setattr(check, "_models", lambda config: [])
+    monkeypatch.setattr(check, "_machine", lambda config, listens: [])
+    with another_user():
+        assert find(None) == Config() and check.check(None) == 0
+    assert "There is no config.toml; the defaults hold." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("variable", ["NOD_MODELS", "NOD_STATE"])
+def test_without_a_home_the_settings_must_name_the_folders(monkeypatch, variable):
+    for each in ("HOME", variable, "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # nor is there an account
+    find_folder = Paths().models_dir if variable == "NOD_MODELS" else Paths().state_dir
+    with pytest.raises(ConfigError, match=rf"^There is no home folder for Nod's files; set \${variable} or \[paths\] in config"):
+        find_folder()
+    monkeypatch.setenv(variable, "/srv/nod")
+    assert find_folder() == Path("/srv/nod")
 
 
 def test_an_editor_may_put_a_byte_order_mark_in_front(tmp_path):

@@ -13,6 +13,7 @@ from device.latency import LEDGER, latency_command
 from device.reply.ledger import Ledger
 from device.turn_log import TurnRecord
 from device.turn_times import FILE, KEPT, TurnTimes, turn_times
+from tests.users import another_user
 
 RECORD = TurnRecord(
     turn=1, user="what time is it", reply="Half past nine.", heard="Half past nine.", source="intent:time",
@@ -164,3 +165,13 @@ def test_a_file_that_is_no_database_is_told(tmp_path):
         shown(tmp_path)
     with pytest.raises(NodError, match=f"{FILE}: the turns' times can't be kept"):
         TurnTimes(tmp_path / FILE)
+
+
+@pytest.mark.parametrize("tools", [True, False])
+def test_a_state_folder_of_another_user_is_told(tmp_path, tools):
+    (tmp_path / "state").mkdir(mode=0)
+    told = "sqlite: can't be read .Permission denied.; ask as the user that the daemon runs as"
+    with another_user(), pytest.raises(NodError, match=told):
+        shown(tmp_path / "state", tools)
+    (tmp_path / "file").write_text("somebody's")
+    assert shown(tmp_path / "file", tools).startswith("No t")

@@ -2,7 +2,6 @@
 
 import hashlib
 import http.server
-import os
 import re
 import shutil
 import threading
@@ -24,6 +23,7 @@ from device.hear.recognizer import load_recognizer
 from device.models import ModelStore, read_manifest
 from device.progress_bar import bar_text
 from device.speak.split import decoder_path
+from tests.users import another_user
 
 CONTENT = {"a.onnx": bytes(range(256)) * 800, "graph/b.fst": b"Gr" * 1000}
 
@@ -108,19 +108,6 @@ def test_a_missing_model_is_named_with_what_to_do(offline):
     assert not store.has("voice")
     with pytest.raises(ModelError, match=r"a\.onnx is missing; run 'nod models fetch voice'\.$"):
         store.path("voice")
-
-
-@contextmanager
-def another_user() -> Iterator[None]:
-    """Without root's right to enter every folder; tests as any other user have none to give up."""
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if is_root:
-            os.seteuid(0)
 
 
 def test_a_folder_that_can_not_be_entered_is_told_as_such(tmp_path, capsys):
