@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import math
 import re
 import subprocess
 import threading
@@ -450,7 +451,7 @@ def test_a_result_tells_what_code_it_measured(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "content",
-    [None, "not json", "[]", "{}", *(f'{{"summary": {summary}, "requests": []}}' for summary in ("[]", "{}", '{"all": 1}'))],
+    [None, "not json", "[]", "{}", f"{'[' * 3000}{']' * 3000}", *(f'{{"summary": {summary}, "requests": []}}' for summary in ("[]", "{}", '{"all": 1}'))],
 )
 def test_a_file_that_is_no_result_is_named(tmp_path, content):
     path = tmp_path / "bench.json"
@@ -465,7 +466,8 @@ def test_a_file_that_is_no_result_is_named(tmp_path, content):
     [
         {"requests": "x"}, {"requests": [1]}, {"within_budget": "all"}, {"first_sound_ms": [1]}, {"first_sound_ms": 5},
         {"reply_ms": {"p50": "x"}}, {"silence_ms": {}}, {"stages": None}, {"stages": {"think": [1]}},
-        {"stages": {"think": {"p50": []}}}, {"speculation": [1]}, {"speculation": {"used": "x"}},
+        {"stages": {"think": {"p50": []}}}, {"silence_ms": math.inf}, {"requests": 10**400}, {"reply_ms": {"p50": 1e200}},
+        {"silence_ms": math.nan}, {"speculation": [1]}, {"speculation": {"used": "x"}},
     ],
 )  # fmt: skip
 def test_what_could_not_be_shown_beside_a_new_run_is_told_before_it(rows, tmp_path, wrong):

@@ -42,6 +42,7 @@ from device.bench.turns import (
     FAULTS,
     Clip,
     Wrong,
+    _recorded,
     _synthesized,
     cheapest,
     curve,
@@ -550,10 +551,53 @@ def test_the_curve_names_the_settings_and_the_cheapest_patience(tmp_path, capsys
 def test_labels_name_the_true_ends(tmp_path):
     file = tmp_path / "labels.json"
     file.write_text('{"a": {"end_s": 1.5}, "b": {"intent": "orderDrink"}}')
-    assert read_labels(file) == {"a": 24_000}
-    file.write_text("[1]")
-    with pytest.raises(BenchError, match="not labels"):
-        read_labels(file)
+    assert read_labels(file) == {"a": 1.5}
+    for wrong in ("[1]", f"{'[' * 3000}{']' * 3000}"):
+        file.write_text(wrong)
+        with pytest.raises(BenchError, match="labels.json: not labels"):
+            read_labels(file)
+
+
+@pytest.mark.parametrize("end_s", ["true", "null", '"2.31"', "Infinity", "NaN", "1e400", "1e200", f"1{'0' * 400}", "-1", "0", "1.6"])
+def test_an_end_that_is_none_of_its_recordings_is_told_with_its_name(tmp_path, end_s):
+    (tmp_path / "clips").mkdir()
+    write_wave(tmp_path / "clips" / "a.wav", np.zeros(24_000, np.float32))
+    (tmp_path / "labels.json").write_text(f'{{"a": {{"end_s": {end_s}}}}}')
+    with pytest.raises(BenchError, match=r"labels.json: end_s of a (is no number of seconds|isn't within its 1.50 s)"):
+        run_turns(Config(), None, tmp_path / "clips", tmp_path / "out", tmp_path / "labels.json")
+
+
+@pytest.mark.parametrize("has_folder", [True, False])
+def test_a_label_of_no_recording_is_told(tmp_path, has_folder):
+    (tmp_path / "clips").mkdir()
+    write_wave(tmp_path / "clips" / "a.wav", np.zeros(24_000, np.float32))
+    (tmp_path / "labels.json").write_text('{"a": {"intent": "order"}, "b": {"end_s": 1.0}}')
+    with pytest.raises(BenchError, match="labels.json: there is no recording b to hear"):
+        run_turns(Config(), None, tmp_path / "clips" if has_folder else None, tmp_path / "out", tmp_path / "labels.json")
+
+
+def test_an_end_by_label_is_where_it_says(tmp_path):
+    write_wave(tmp_path / "a.wav", np.zeros(24_000, np.float32))
+    (clip,) = _recorded([tmp_path / "a.wav"], {"a": 1.25})
+    assert (clip.name, clip.end_t, clip.sound.size) == ("a", 20_000, 24_000)
+
+
+@pytest.mark.parametrize(
+    ("size", "damage", "told"),
+    [
+        (24_000, lambda data: data[:30], "not a recording that can be read"),
+        (24_000, lambda data: b"", "not a recording that can be read"),
+        (0, bytes, "shorter than half a second"),
+        (7990, bytes, "shorter than half a second"),
+    ],
+)
+def test_a_recording_that_can_not_be_used_is_told_before_anything_is_heard(tmp_path, size, damage, told):
+    (tmp_path / "clips").mkdir()
+    write_wave(tmp_path / "clips" / "a.wav", np.zeros(24_000, np.float32))
+    write_wave(tmp_path / "clips" / "b.wav", np.zeros(size, np.float32))
+    (tmp_path / "clips" / "b.wav").write_bytes(damage((tmp_path / "clips" / "b.wav").read_bytes()))
+    with pytest.raises(BenchError, match=f"b.wav: {told}"):
+        run_turns(Config(), None, tmp_path / "clips", tmp_path / "out", None)
 
 
 def test_a_folder_without_recordings_is_an_error(tmp_path, store):

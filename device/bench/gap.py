@@ -35,6 +35,8 @@ from device.wave_file import write_wave
 ROOT = Path(__file__).parents[2]
 FILES = ("user.wav", "agent.wav", "events.jsonl", "bench.json", "report.html")
 
+_NO_FIGURE = 1e12  # so much is none of anything, and the widest column has no room for it
+
 Row = dict[str, Any]
 
 
@@ -116,7 +118,7 @@ def read_bench(path: Path) -> Row:
         if isinstance(found, dict) and {"summary", "requests"} <= found.keys() and _is_summary(found["summary"]):
             return found
         why = "it has no summary and requests as that writes them"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         why = str(error)
     raise BenchError(f"{path}: not a result of 'nod bench' ({why}); name the bench.json of an earlier run.")
 
@@ -142,7 +144,7 @@ def _is_group(found: Any) -> bool:
 
 
 def _is_number(found: Any) -> bool:
-    return found is None or isinstance(found, int | float)
+    return found is None or (isinstance(found, int | float) and abs(found) < _NO_FIGURE)
 
 
 def _result(config: Config, out_dir: Path, placed: Sequence[Placed], human: bool) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import onnxruntime
 from device.bench.gap import find_recordings
 from device.bench.hesitate import Take, spliced, takes
 from device.bench.offline import Ear
-from device.bench.requests import OPEN, ORDERS, PLAIN, ROOM_NOISE_DB
+from device.bench.requests import OPEN, ORDERS, PLAIN, ROOM_NOISE_DB, read_recording
 from device.bench.turn_page import SOUNDS, known, marks, named, write_page
 from device.bench.turn_score import (
     DEAD_AIR_MS,
@@ -50,6 +50,7 @@ HESITATION_MS = 800  # the length of the hesitations that are called cut
 _VOICES = ((1.3, 1.0), (0.9, 0.95))  # pitch and speed of who speaks where people's recordings are missing
 _UM_PITCH = 1.15
 _ROOM_SAMPLES = samples(800)
+_SHORTEST_S = 0.5
 
 Row = dict[str, Any]
 
@@ -76,8 +77,8 @@ def run_turns(config: Config, store: ModelStore, folder: Path | None, out_dir: P
     """Print the table, write FILES to `out_dir`; about six seconds a recording.  Returns what `turns.json` holds.
 
     folder: recordings (FLAC or WAV) of one turn each; None: a synthesized voice speaks.  labels: see `read_labels`.
-    Raises ModelError, and BenchError when there are no recordings, nothing is understood in any of them, or the labels
-    can't be read; NodError when FILES can't be written or would overwrite them.
+    Raises ModelError, and BenchError when there are no recordings, one can't be used, nothing is understood in any of them,
+    or the labels can't be read or aren't theirs; NodError when FILES can't be written or would overwrite them.
     """
     if folder is not None:
         _keep_folder(folder, out_dir / SOUNDS)
@@ -86,6 +87,7 @@ def run_turns(config: Config, store: ModelStore, folder: Path | None, out_dir: P
     paths = [] if folder is None else find_recordings(folder)
     if folder is not None and not paths:
         raise BenchError(f"{folder}: no FLAC or WAV recordings there that can be read; without a folder a voice speaks.")
+    _check_recordings(paths, known, labels)
     whose = f"{len(paths)} recordings in {folder}" if paths else "a synthesized voice, for lack of a folder of recordings"
     print(f"Turns of {whose}:", flush=True)
     make_out(out_dir)
@@ -120,23 +122,35 @@ def _keep_folder(folder: Path, emptied: Path) -> None:
         raise BenchError(f"{emptied}: is emptied by this bench; name another folder with --out.")
 
 
-def read_labels(path: Path) -> dict[str, int]:
-    """Sample of the last sound by recording, from JSON: {"name": {"end_s": 2.31}, ...}; other keys are left alone."""
+def read_labels(path: Path) -> dict[str, float]:
+    """End of the last sound in s by recording, from JSON: {"name": {"end_s": 2.31}, ...}; other keys are left alone."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return {name: round(each["end_s"] * SAMPLE_RATE_HZ) for name, each in found.items() if "end_s" in each}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        ends = {name: each["end_s"] for name, each in found.items() if "end_s" in each}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BenchError(f"{path}: not labels ({error}); it should hold {{'name': {{'end_s': 2.31}}}}.") from error
+    for name, end_s in ends.items():
+        if type(end_s) not in (int, float):
+            raise BenchError(f"{path}: end_s of {name} is no number of seconds; write such as 2.31, or leave it away.")
+    return ends
 
 
-def _recorded(paths: Sequence[Path], ends: dict[str, int]) -> Iterator[Clip]:
-    import soundfile
-    import soxr
-
+def _check_recordings(paths: Sequence[Path], ends: dict[str, float], labels: Path | None) -> None:
+    """Raise BenchError about the first recording or label that can't be used: hours later would be a pity."""
+    for name in sorted(ends.keys() - {path.stem for path in paths}):
+        raise BenchError(f"{labels}: there is no recording {name} to hear; name its folder, or take its end_s out.")
     for path in paths:
-        sound, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-        sound = np.asarray(soxr.resample(sound[:, 0], rate_hz, SAMPLE_RATE_HZ), dtype=np.float32)
-        yield Clip(path.stem, sound, ends.get(path.stem))
+        length_s = read_recording(path).size / SAMPLE_RATE_HZ
+        if length_s < _SHORTEST_S:
+            raise BenchError(f"{path}: shorter than half a second, which is no turn; take it out of the folder.")
+        if not 0 < ends.get(path.stem, length_s) <= length_s:
+            raise BenchError(f"{labels}: end_s of {path.stem} isn't within its {length_s:.2f} s; put it right.")
+
+
+def _recorded(paths: Sequence[Path], ends: dict[str, float]) -> Iterator[Clip]:
+    for path in paths:
+        end_s = ends.get(path.stem)
+        yield Clip(path.stem, read_recording(path), None if end_s is None else round(end_s * SAMPLE_RATE_HZ))
 
 
 def _synthesized(config: Config, store: ModelStore) -> Iterator[Clip]:
