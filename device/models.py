@@ -138,6 +138,8 @@ class ModelStore:
         folder like the store, or one with the archives.  Blocks for minutes.  Prints what it does.
         Raises ModelError when a model can't be had.  An optional model that wasn't asked for by name is only reported.
         """
+        if from_dir and not (os.path.isdir(from_dir) and os.access(from_dir, os.R_OK | os.X_OK, effective_ids=True)):
+            raise ModelError(f"{from_dir}: no folder that can be looked into; name the one with the models after --from.")
         asked = tuple(names)
         wanted = [self.model(n) for n in asked] or [m for m in self.models.values() if dev or m.role != "dev"]
         with self._alone():

@@ -1,6 +1,7 @@
 """The command line: help that teaches, and one sentence for each kind of bad input."""
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -262,6 +263,27 @@ def test_a_number_out_of_range_is_told(arguments, told, capsys):
 def test_a_level_may_be_below_zero():
     given = _parser().parse_args(["simulate", "user.wav", "--out", "out", "--room", "study", "--echo-db", "-10"])
     assert (given.echo_db, given.snr_db) == (-10, 20)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "--config config.toml", "--out out", "--out=out/bench", "--compare bench.json", "--write-docs", "--requests 3",
+        "--speech .", "--orders", "--tool-ms 0", "--room-noise=-50",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["turns", "wake .", "duplex"])
+def test_what_stands_before_a_benchs_name_is_refused(given, kind, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", *given.split(), *kind.split()])
+    option, name = re.match("[a-z-]+", given)[0], kind.split()[0]
+    assert ended.value.code == 2
+    assert f"{option}: put it behind {name}, if it is one of that bench's options" in capsys.readouterr().err
+
+
+def test_a_bench_has_its_own_options_behind_its_name():
+    given = _parser().parse_args(["bench", "turns", ".", "--out", "here", "--config", "my.toml"])
+    assert (given.out, given.config, given.folder) == (Path("here"), Path("my.toml"), Path("."))
 
 
 @pytest.mark.parametrize(

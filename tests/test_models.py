@@ -255,8 +255,22 @@ def test_nod_works_without_an_optional_model_whose_archive_is_damaged(tmp_path, 
 
 
 def test_an_empty_folder_says_what_it_should_hold(offline, tmp_path, no_network):
+    (tmp_path / "nothing").mkdir()
     with pytest.raises(ModelError, match=r"holds no some_voice-1\.0-\*\.whl"):
         offline[0].fetch(from_dir=tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "file", "file/folder", "closed", "unlisted", "names-only", "long" * 75])
+def test_what_is_no_folder_to_take_models_from_is_told_as_such(offline, tmp_path, monkeypatch, name, no_network):
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0o755)  # what is in it can be looked at from here, also by who couldn't come here
+    (tmp_path / "file").write_text("somebody's")
+    (tmp_path / "closed").mkdir(mode=0)
+    (tmp_path / "unlisted").mkdir(mode=0o711)
+    (tmp_path / "names-only").mkdir(mode=0o744)
+    with another_user(), pytest.raises(ModelError, match=f"{name}: no folder that can be looked into; .* after --from.$"):
+        offline[0].fetch(from_dir=Path(name))
+    assert not offline[0].folder.exists()
 
 
 def test_an_optional_model_is_reported_unless_it_was_asked_for(tmp_path, capsys, no_network):

@@ -9,6 +9,17 @@ from device.arguments import number, whole
 from device.errors import BenchError
 
 
+class _Kinds(argparse._SubParsersAction):
+    """The other benches.  Each begins with options of its own, so what stood before its name would be forgotten."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        for action in parser._actions:
+            if getattr(namespace, action.dest, action.default) is not action.default:
+                option, kind = action.option_strings[0], values[0]
+                parser.error(f"{option}: put it behind {kind}, if it is one of that bench's options ('nod bench {kind} --help')")
+        super().__call__(parser, namespace, values, option_string)
+
+
 def add_bench(add) -> None:
     """Add the command.  add: as in `device.cli`."""
     bench = add(
@@ -39,7 +50,7 @@ def add_bench(add) -> None:
     bench.add_argument(
         "--room-noise", type=number(-96, -30, "level", "dBFS"), metavar="DB", help="white noise under all of it, -96 to -30 dBFS (default: -60)"
     )
-    kinds = bench.add_subparsers(title="other benches", metavar="BENCH")
+    kinds = bench.add_subparsers(title="other benches", metavar="BENCH", action=_Kinds)
     _add_duplex(kinds)
     _add_turns(kinds)
     _add_wake(kinds)
