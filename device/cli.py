@@ -125,7 +125,7 @@ def _add_room(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--noise", type=Path, metavar="FILE", help="WAV or FLAC of noise in the room, over and over")
     command.add_argument(
-        "--snr-db", type=number(-100, 100, "level", "dB"), default=20.0, metavar="N", help="the user above that noise (default: 20)"
+        "--snr-db", type=number(-100, 100, "level", "dB"), metavar="N", help="the user above that noise (default: 20)"
     )
 
 
@@ -174,10 +174,11 @@ def _simulate(options: argparse.Namespace) -> int:
         from device.room.simulated import in_room
 
         store = ModelStore(config.paths.models_dir())
-        make_device = in_room(config, store, options.room, options.echo_db, options.noise, options.snr_db)
+        snr_db = 20.0 if options.snr_db is None else options.snr_db
+        make_device = in_room(config, store, options.room, options.echo_db, options.noise, snr_db)
         room = {"store": store, "make_device": make_device}
-    elif options.noise or options.echo_db is not None:
-        raise RoomError("--echo-db and --noise are levels in a room; name one with --room.")
+    elif options.noise or options.echo_db is not None or options.snr_db is not None:
+        raise RoomError("--echo-db, --noise and --snr-db are levels in a room; name one with --room.")
     records = simulate(options.user_wav, options.out, config, options.no_wake, **room)
     print_table(records, sys.stdout)
     print(f"{options.out / 'agent.wav'} and {options.out / 'events.jsonl'} are written.")

@@ -124,6 +124,13 @@ def test_a_voice_that_is_none_is_a_mistake_in_the_settings(store, tmp_path, monk
     assert capsys.readouterr().err == f"nod: [voice] model: '{name}' is no voice; there are: en_US-joe-medium.\n"
 
 
+@pytest.mark.parametrize("text", ["", " ", "?!", "\N{GRINNING FACE}"])
+def test_a_text_without_words_is_nothing_to_ask(text, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NOD_MODELS", str(tmp_path))
+    assert main(["ask", text]) == 1
+    assert capsys.readouterr().err.startswith("nod: nod ask: there are no words in that text; write what you would say")
+
+
 def test_check_says_what_would_stop_the_daemon(tmp_path):
     (tmp_path / "config.toml").write_text(f'[paths]\nmodels = "{tmp_path}/none"\nstate = "{tmp_path}/state"\n')
     result = nod("check", cwd=tmp_path)
@@ -260,9 +267,16 @@ def test_a_number_out_of_range_is_told(arguments, told, capsys):
     assert ended.value.code == 2 and told in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("given", ["--echo-db 0", "--snr-db 20", "--noise user.wav"])
+def test_a_level_in_a_room_wants_a_room(given, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["simulate", "user.wav", "--out", "out", *given.split()]) == 1
+    assert capsys.readouterr().err == "nod: --echo-db, --noise and --snr-db are levels in a room; name one with --room.\n"
+
+
 def test_a_level_may_be_below_zero():
     given = _parser().parse_args(["simulate", "user.wav", "--out", "out", "--room", "study", "--echo-db", "-10"])
-    assert (given.echo_db, given.snr_db) == (-10, 20)
+    assert (given.echo_db, given.snr_db) == (-10, None)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """config.toml: the commented file is the defaults, and every mistake is told with its place."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from device import check
 from device.config import Config, Paths, find, load
 from device.errors import ConfigError
+from device.speak.filler import TEXTS
 from tests.users import another_user
 
 FILE = Path(__file__).parent.parent / "config.toml"
@@ -29,6 +31,11 @@ def test_the_commented_file_holds_every_key_with_its_default():
         for key in fields(getattr(Config(), table.name)):
             there = f"\n{key.name} = " in text or f"\n[{table.name}.{key.name}]" in text
             assert there, f"[{table.name}] {key.name} isn't in config.toml"
+
+
+def test_the_commented_file_names_every_occasion_of_a_filler():
+    (listed,) = re.findall(r"Occasions: (.*?), or the name of a tool", FILE.read_text().replace("\n# ", " "))
+    assert listed.split(", ") == [*TEXTS]
 
 
 @pytest.mark.parametrize(

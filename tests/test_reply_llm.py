@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from device import realtime
 from device.config import Llm
-from device.errors import ConfigError, ModelError, StaleDraft
+from device.errors import ConfigError, ModelError, NodError, StaleDraft
 from device.events import Exchange
 from device.models import ModelStore
 from device.reply.llama import BATCH_TOKENS, SMALL_BATCH_TOKENS, Llama
@@ -49,6 +49,18 @@ class GivesUp:
         self.left -= 1
         if self.left < 0:
             raise StaleDraft("given up by the test")
+
+
+@pytest.mark.parametrize("text", ["word " * 2000, "word " * 780])  # 780: it fits, an answer doesn't
+def test_a_question_too_long_for_the_window_is_told_and_the_next_one_answered(model: LocalModel, text: str):
+    for _ in range(2):
+        with pytest.raises(NodError, match=r"A question of \d+ tokens is too long for \[llm\] context_tokens; ask a shorter one"):
+            list(model.respond(text, HISTORY, _go_on))
+    assert "Paris" in "".join(model.respond("what is the capital of france", (), _go_on))
+
+
+def test_a_history_makes_room_for_a_question_of_many_tokens(model: LocalModel):
+    assert list(model.respond("\N{GRINNING FACE}\N{SNOWMAN}" * 30, HISTORY * 20, _go_on))
 
 
 def test_a_window_without_room_for_a_question_is_told_before_anybody_asks(llama: Llama):

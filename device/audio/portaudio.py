@@ -114,4 +114,4 @@ def find_device(port: object, name: str, side: str) -> int | None:
         if name.lower() in info["name"].lower():
             return int(info["index"])
     names = ", ".join(d["name"] for d in fitting) or "none"
-    raise AudioError(f"config.toml, [audio] {side}: no {side} device has {name!r} in its name; there are: {names}.")
+    raise AudioError(f"[audio] {side}: no {side} device has {name!r} in its name; there are: {names}.")

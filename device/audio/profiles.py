@@ -59,7 +59,7 @@ def sound_card(audio: Audio) -> SoundCard:
         channels = replace(channels, reference=audio.reference_channel)
     if channels.mic == channels.reference:
         raise ConfigError(
-            f"config.toml, [audio] reference_channel: {channels.reference} is the microphone's channel too; "
+            f"[audio] reference_channel: {channels.reference} is the microphone's channel too; "
             "name the channel that carries the playback, or -1 for none."
         )
     count = max(channels.count, channels.mic + 1, (channels.reference or 0) + 1)

@@ -15,7 +15,7 @@ def load_webrtc() -> ModuleType:
         from livekit import rtc
     except ImportError:
         raise AudioError(
-            'config.toml, [audio] echo_canceller = "webrtc" needs the Python package livekit; '
+            '[audio] echo_canceller = "webrtc" needs the Python package livekit; '
             'install it with pip, or set "speex".'
         ) from None
     return rtc

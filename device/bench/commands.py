@@ -16,7 +16,8 @@ class _Kinds(argparse._SubParsersAction):
         for action in parser._actions:
             if getattr(namespace, action.dest, action.default) is not action.default:
                 option, kind = action.option_strings[0], values[0]
-                parser.error(f"{option}: put it behind {kind}, if it is one of that bench's options ('nod bench {kind} --help')")
+                where = f"put it behind {kind}, if it is one of that bench's options"
+                parser.error(f"{option}: {where} ('nod bench {kind} --help')")
         super().__call__(parser, namespace, values, option_string)
 
 

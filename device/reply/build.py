@@ -1,5 +1,6 @@
 """Puts the built-in agent together from the configuration: for the daemon, and for one turn as text."""
 
+import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -130,8 +131,10 @@ def _verify(store: ModelStore) -> int:
 def ask(config: Config, store: ModelStore, text: str) -> str:
     """The reply to one typed turn.  What it does is done: timers ring once the daemon runs.
 
-    Raises what `build_agent` does, also when a file can't be written.
+    Raises what `build_agent` does, also when a file can't be written, and NodError for a text without words or too long.
     """
+    if not re.search(r"\w", text):
+        raise NodError("nod ask: there are no words in that text; write what you would say, such as \"what time is it\".")
     floor = Floor()
     floor.advance(1)
     floor.commit(1)

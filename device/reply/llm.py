@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from device.config import Llm as Settings
-from device.errors import ConfigError
+from device.errors import ConfigError, NodError
 from device.events import Exchange
 from device.realtime import as_urgent_as
 from device.reply.llama import BATCH_TOKENS, SMALL_BATCH_TOKENS, Llama
@@ -69,7 +69,7 @@ class LocalModel:
         needed = len(self._head) + _QUESTION_TOKENS + settings.max_tokens + _RESERVE_TOKENS
         if needed > llama.context_tokens:
             raise ConfigError(
-                f"config.toml, [llm] context_tokens: a window of {llama.context_tokens} tokens is too small for system_prompt, a "
+                f"[llm] context_tokens: a window of {llama.context_tokens} tokens is too small for system_prompt, a "
                 f"question and a reply of max_tokens, together {needed}; make it larger, or system_prompt or max_tokens smaller."
             )
         self._foreseen = _Foreseen([])
@@ -188,9 +188,14 @@ class LocalModel:
         return [*self._asked(text, history), *(self._llama.tokens(mark) if mark else ()), *answer]
 
     def _asked(self, text: str, history: tuple[Exchange, ...]) -> list[int]:
-        """The prompt up to the user's last word."""
-        head = self._prompt(history, len(text) // 2 + self._settings.max_tokens)
-        return head + self._llama.tokens(_unfinished(text))
+        """The prompt up to the user's last word.  Raises NodError where it leaves no room for an answer."""
+        words, answer = self._llama.tokens(_unfinished(text)), self._settings.max_tokens
+        asked = self._prompt(history, max(len(text) // 2, len(words)) + answer) + words
+        if len(asked) + answer + _RESERVE_TOKENS > self._llama.context_tokens:
+            raise NodError(
+                f"A question of {len(words)} tokens is too long for [llm] context_tokens; ask a shorter one, or make that larger."
+            )
+        return asked
 
     def _prompt(self, history: tuple[Exchange, ...], wanted_tokens: int = 0) -> list[int]:
         """System prompt and as much of the newest history as fits, up to where the user's words begin."""
