@@ -366,7 +366,7 @@ def test_labels_are_not_overwritten(tmp_path):
         run_turns(Config(), None, None, tmp_path, tmp_path / "turns.json")
 
 
-@pytest.mark.parametrize("folder", ["out/wrong", "link", "out/wrong/mine", "out", "."])
+@pytest.mark.parametrize("folder", ["out/wrong", "link", "out/wrong/mine"])
 def test_a_folder_that_it_empties_is_none_to_hear(tmp_path, monkeypatch, folder):
     monkeypatch.chdir(tmp_path)
     recording = tmp_path / "out" / "wrong" / "0000.wav"

@@ -116,9 +116,8 @@ def run_turns(config: Config, store: ModelStore, folder: Path | None, out_dir: P
 
 
 def _keep_folder(folder: Path, emptied: Path) -> None:
-    """Raise BenchError where one holds the other: what an earlier run left to be heard is recordings as well."""
-    ours, theirs = os.path.realpath(emptied), os.path.realpath(folder)
-    if os.path.commonpath([ours, theirs]) in (ours, theirs):
+    """Raise BenchError where it is the one that is emptied, or in it: what an earlier run left there is recordings as well."""
+    if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(emptied)):
         raise BenchError(f"{emptied}: is emptied by this bench; name another folder with --out.")
 
 
