@@ -154,7 +154,7 @@ def test_a_question_that_mentions_all_is_no_answer_to_which_one(reader):
         assert intent is None or intent.name != "TimerCancel", text
 
 
-@pytest.mark.parametrize(("place", "left"), [("first", "5 minutes"), ("second", "10 minutes"), ("last", "10 minutes")])
+@pytest.mark.parametrize(("place", "left"), [("first", "10 minutes"), ("second", "5 minutes"), ("last", "5 minutes")])
 def test_of_two_timers_of_the_same_length_the_one_that_is_meant_is_cancelled(tmp_path, place, left):
     now_s = 0.0
     timers = TimerBook(tmp_path / "timers.sqlite", lambda: now_s)
@@ -164,8 +164,7 @@ def test_of_two_timers_of_the_same_length_the_one_that_is_meant_is_cancelled(tmp
     asked = "There are 2 of them: the 10 minute timer and the 10 minute timer. Which one?"
     intent = follow_up(Reader(), f"the {place} one", (Exchange("cancel the timer", asked),))
     tools["timer_cancel"].run(intent.args)
-    assert tools["timer_list"].run({}).text != f"{left} left on your 10 minute timer."
-    assert len(timers.list()) == 1
+    assert tools["timer_list"].run({}).text == f"{left} left on your 10 minute timer."
     timers.close()
 
 
