@@ -45,7 +45,8 @@ from device.speak.chime import chime
 from device.speak.filler import FillerCache, FillerChoice, never_played
 from device.speak.split import not_split
 from device.speak.voice import Voice
-from device.turn_log import TurnLog, TurnRecord
+from device.turn_log import TurnLog
+from device.turn_record import TurnRecord
 from device.turn_times import FILE as TURN_TIMES
 from device.turn_times import TurnTimes
 from device.writes import Writes
@@ -262,8 +263,7 @@ class Daemon:
 
     def describe(self) -> dict[str, str]:
         """What it runs on: recognizer, voice, agent."""
-        models = self.models
-        return {"recognizer": models.recognizer.name, "voice": self.config.voice.model, "agent": models.agent.name}
+        return {"recognizer": self.models.recognizer.name, "voice": self.config.voice.model, "agent": self.models.agent.name}
 
     def health(self) -> dict[str, object]:
         """How well it kept time since the start: blocks, late ones, xruns, what the mailboxes dropped, newest faults."""

@@ -3,7 +3,7 @@
 import sys
 from typing import TextIO
 
-from device.turn_log import TurnRecord
+from device.turn_record import TurnRecord
 
 # Severities of sd-daemon(3): systemd takes them off the front of a line.
 _INFO, _NOTICE, _WARNING, _ERROR = "<6>", "<5>", "<4>", "<3>"

@@ -20,7 +20,7 @@ from device.events import SAMPLE_RATE_HZ, samples
 from device.folder import make_out
 from device.models import ModelStore
 from device.service import lock_state
-from device.turn_log import record_line
+from device.turn_record import record_line
 from device.wave_file import read_wave, write_wave
 
 FILES = ("agent.wav", "events.jsonl")

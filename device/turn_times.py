@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from device.database import MAIN_WAITS_S, opened
-from device.turn_log import TurnRecord
+from device.turn_record import TurnRecord
 
 FILE = "turns.sqlite"
 KEPT = 1000  # turns

@@ -11,7 +11,7 @@ from device.config import Config, Paths
 from device.errors import NodError
 from device.latency import LEDGER, latency_command
 from device.reply.ledger import Ledger
-from device.turn_log import TurnRecord
+from device.turn_record import TurnRecord
 from device.turn_times import FILE, KEPT, TurnTimes, turn_times
 from tests.users import another_user
 

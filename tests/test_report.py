@@ -23,7 +23,7 @@ VOID = {"meta", "path", "br", "link", "img"}
 
 
 def record(**changes) -> dict:
-    """One line of kind "turn", as `device.turn_log` writes it."""
+    """One line of kind "turn", as `device.turn_record` has it."""
     return {
         "t_s": 2.0, "turn": 1, "kind": "turn", "user": "what time is it", "reply": "It is ten o'clock.",
         "heard": "It is ten o'clock.", "source": "intent:time", "user_end_s": 2.0, "first_sound_s": 2.15,

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from device import events as ev
 from device.config import Budget, Config
+from device.deadlines import STAGES
 from device.events import samples
 from device.journal import Journal, turn_line
 from device.run import _Reporter
-from device.turn_log import STAGES, TurnLog, record_line
+from device.turn_log import TurnLog
+from device.turn_record import record_line
 from tests.test_conversation import OPEN, RULES, Story
 
 BUDGET = Budget()
@@ -44,8 +46,8 @@ class Logged(Story):
         self.tell(ev.Pause(self.at(to_ms + 60 + pause_ms), self.state.turn, samples(to_ms), text))
         self.tell(ev.EndEvidence(self.state.t, self.state.turn, samples(to_ms), 0.9, wait_ms))
 
-    def words(self, ms):
-        self.tell(ev.ReplyWords(self.state.turn, self.state.draft, "Half past nine."))
+    def words(self, ms, gate=0):
+        self.tell(ev.ReplyWords(self.state.turn, self.state.draft, "Half past nine.", gate))
         self.at(ms)
 
     def sounds(self, ms, kind="reply"):
@@ -248,13 +250,78 @@ def test_who_goes_on_before_anything_sounded_has_waited_until_then(goes_on_ms, b
 def test_an_apology_belongs_to_the_turn_it_answers():
     story = Logged()
     story.pauses("set a timer for ten minutes", 100, 1000)
-    story.words(1120)
+    story.words(1120, gate=1)
     story.at(1200)
     story.tell(ev.ActFailed(1, story.state.draft, "Sorry, that didn't work."))
+    story.tell(ev.PlayoutEnded(story.state.t, 1, story.state.draft - 1, "reply", (), True))
     story.sounds(1300)
     story.tell(ev.PlayoutEnded(story.at(2000), 1, story.state.draft, "reply", ("Sorry,",), False))
     (record,) = story.log.records
     assert record.pause_ms == 100 and record.reply == "Sorry, that didn't work." and record.think_ms == 100
+    assert (record.late_stages, record.broke) == (("think", "speak"), "think"), "the voice waited for the tool"
+    assert story.log.speculation["used"] == 1
+
+
+@pytest.mark.parametrize("words_ms", [1090, 1120])
+def test_words_that_wait_for_a_tool_are_not_said_too_slowly(words_ms):
+    story = Logged()
+    story.pauses("set a timer for ten minutes", 100, 1000)
+    story.at(words_ms)
+    story.words(1120, gate=1)
+    story.tell(ev.SoundReady(story.at(1150), 1, story.state.draft, 1))
+    story.tell(ev.Acted(1, story.state.draft))
+    story.at(1500)
+    story.tell(ev.Acted(1, story.state.draft))  # of a further tool
+    story.sounds(1550)
+    record = story.is_heard(2000)
+    assert (record.think_ms, record.speak_ms) == (50, 400) and record.late_stages == ("think", "speak")
+    assert record.speculated == (words_ms == 1090) and record.prepared_speak_ms == 1150 - words_ms
+
+
+def test_words_before_the_turn_was_over_that_waited_for_no_tool_cost_nothing():
+    story = Logged()
+    story.pauses("what time is it", 100, 1000, wait_ms=200)
+    story.words(1120)
+    story.tell(ev.Acted(1, story.state.draft))
+    story.at(1190)
+    story.sounds(1200)
+    assert story.is_heard(2000).think_ms == 0
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_what_was_heard_before_a_second_tool_failed_was_heard(is_cut):
+    story = Logged()
+    story.pauses("set a timer for ten minutes and turn on the light", 100, 1000)
+    first = story.state.draft
+    story.at(1120)
+    story.words(1120)
+    story.sounds(1150)
+    story.tell(ev.PlayoutEnded(story.at(1700), 0, first - 1, "reply", ("Before.",), True))  # late, of the turn before
+    story.tell(ev.ActFailed(1, first, "Sorry, that didn't work."))
+    story.tell(ev.PlayoutEnded(story.state.t, 1, first, "reply", ("Timer", "set."), True))
+    if is_cut:
+        story.tell(ev.WakeConfirmed(story.at(1800), samples(1700), "hey_jarvis", 0.9))
+        story.tell(ev.PlayoutEnded(story.state.t, 1, first + 1, "reply", (), True))
+    else:
+        story.sounds(1800)
+        story.tell(ev.PlayoutEnded(story.at(2500), 1, story.state.draft, "reply", ("Sorry,", "that"), False))
+    (record,) = story.log.records
+    assert record.heard == ("Timer set." if is_cut else "Timer set. Sorry, that")
+    assert record.reply == "Timer set. Sorry, that didn't work." and record.interrupted is is_cut
+    assert (record.think_ms, record.speak_ms, record.broke) == (20, 30, None), "its first sound came in time"
+
+
+def test_a_turn_that_silence_answers_is_told_of_before_what_waits_to_be_announced():
+    story = Logged()
+    story.pauses("never mind", 100, 1000, wait_ms=200)
+    story.tell(ev.Announcement("Your timer is over."))
+    story.tell(ev.ReplyEnded(1, story.state.draft, "", "intent:never_mind"))
+    story.at(1400)
+    assert story.state.announced, "it is being said"
+    (record,) = story.log.records
+    assert (record.turn, record.user, record.reply, record.user_end_s) == (1, "never mind", "", 1.0)
+    ends = [(line["turn"], line["text"], line["wait_ms"]) for line in story.lines if line["kind"] == "turn_end"]
+    assert ends == [(1, "never mind", 180)]
     assert story.log.speculation["used"] == 1
 
 
