@@ -22,6 +22,7 @@ _HELP = (
 )
 NOT_WITH_TIMERS = "I can't do that with timers. I can set them, cancel them and tell what is left, one at a time."
 _NOT_UNDERSTOOD = "I didn't understand what to do, so I did nothing."
+_ASKING_S = 8.0  # a question and its answer take no longer
 _NO_ANSWER = "I don't know what to say to that."
 
 
@@ -53,7 +54,9 @@ class BuiltinAgent:
 
     def openings(self) -> list[str]:
         """See `TextAgent.openings`."""
-        asked = ({"what": "time"}, *({"what": "date", "offset_days": days} for days in (0, 1, -1)), {"what": "month"})
+        days = [{"what": "date", "offset_days": offset} for offset in (0, 1, -1)]
+        # The minute may change while it is asked for.
+        asked = ({"what": "time"}, {"what": "time", "ahead_s": _ASKING_S}, *days, {"what": "month"})
         true_now = [self._clock.run(args).text for args in asked]
         return [DONE, _HELP, NO_TIMERS, *self._reader.given_answers(), *true_now]
 

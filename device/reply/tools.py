@@ -46,8 +46,8 @@ def tool_names() -> frozenset[str]:
 
 
 def _clock(args: Args, wall_clock: Clock) -> str:
-    """args: what = "time", "date", "both" or "month"; offset_days counts from today."""
-    now = datetime.fromtimestamp(wall_clock(), UTC).astimezone()
+    """args: what = "time", "date", "both" or "month"; offset_days counts from today; ahead_s from now."""
+    now = datetime.fromtimestamp(wall_clock() + float(args.get("ahead_s", 0)), UTC).astimezone()
     match args.get("what"):
         case "date":
             offset = int(args.get("offset_days", 0))
