@@ -149,7 +149,7 @@ def test_what_is_told_to_hear_reaches_it(daemon):
     assert [made.boxes["hear"].get(0) for _ in told] == told
 
 
-def test_what_breaks_again_and_again_is_in_the_journal_each_time_and_kept_to_a_bound(daemon):
+def test_whatever_breaks_is_in_the_journal_and_kept_to_a_bound(daemon):
     made, out = daemon(), io.StringIO()
     reporter = _Reporter(Journal(out))
     reporter.daemon = made
@@ -160,6 +160,21 @@ def test_what_breaks_again_and_again_is_in_the_journal_each_time_and_kept_to_a_b
     assert [line.split()[-1] for line in out.getvalue().splitlines()] == [str(number) for number in range(250)]
     assert list(made.faults) == [f"tool: ValueError {number}" for number in range(150, 250)]
     assert json.loads(json.dumps(made.health()))["faults"] == list(made.faults)
+
+
+def test_what_breaks_at_every_frame_does_not_fill_the_journal(daemon):
+    made, out = daemon(), io.StringIO()
+    reporter = _Reporter(Journal(out))
+    reporter.daemon = made
+    for number in range(300):  # ten seconds of frames
+        made.take(ev.Fault("hear", "RuntimeError in loop.py, line 1"))
+        if number == 100:
+            made.take(ev.Fault("speak", "ValueError in voice.py, line 2"))
+        reporter.tell_faults()
+    hear = [f"hear: RuntimeError in loop.py, line 1 ({times} times)" for times in (2, 4, 8, 16, 32, 64, 128, 256)]
+    assert out.getvalue().splitlines() == [
+        "hear: RuntimeError in loop.py, line 1", *hear[:6], "speak: ValueError in voice.py, line 2", *hear[6:]
+    ]
 
 
 def _write_all(made, t):
