@@ -147,7 +147,7 @@ class Daemon:
         self.indicator = Indicator(config.led)
         self.rules = rules_from(config, always_open, self.models.recognizer.shows_words)
         self.turn_log = TurnLog(config.budget)
-        self.faults: deque[str] = deque(maxlen=100)  # the newest; the journal tells each
+        self.faults: deque[str] = deque(maxlen=100)  # the newest; the journal tells of each
         self.fault_count = 0
         self.warnings = _warnings(config, self.models, self.indicator)
         self.state = State()

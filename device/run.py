@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import Counter
 from itertools import islice
 
 from device import events as ev
@@ -25,6 +26,7 @@ class _Reporter:
         self.journal = journal
         self.daemon: Daemon | None = None
         self._faults = 0
+        self._times: Counter[str] = Counter()  # that each came
         self._warnings = 0
         self._is_listening = False  # until the first block: before it, nothing that is said is heard
         self._next_health = _HEALTH_EVERY
@@ -58,11 +60,17 @@ class _Reporter:
             daemon.keep_echo()
 
     def tell_faults(self) -> None:
-        """The daemon's faults since the last call."""
+        """The daemon's faults since the last call; one that comes again the 2nd, 4th, 8th time and so on.
+
+        A model that fails at every frame does so 31 times a second, and the journal is on an SD card.
+        """
         daemon = self.daemon
         told = max(0, len(daemon.faults) - (daemon.fault_count - self._faults))  # of those that are kept
         for fault in islice(daemon.faults, told, None):
-            self.journal.error(fault)
+            self._times[fault] += 1
+            times = self._times[fault]
+            if times.bit_count() == 1:
+                self.journal.error(fault if times == 1 else f"{fault} ({times} times)")
         self._faults = daemon.fault_count
 
 

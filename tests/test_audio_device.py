@@ -26,7 +26,9 @@ class Card:
     def __init__(self, holds: int, channels: int = 1):
         self.holds, self.channels = holds, channels
         self.playing = self.captured = self.played_out = 0
-        self.has_started = False
+        self.captured_at_start = 2000  # a sound server may have kept more than the card holds
+        self.told_at_once = 100_000  # of what was captured
+        self.runs = self.has_started = False
         self.broken = 0
         self.complain = lambda: None  # what ALSA calls when it recovers
 
@@ -36,17 +38,16 @@ class Card:
         self.playing = max(0, self.playing - count)
 
     def start_stream(self) -> None:
-        self.captured = 2000  # a sound server may have kept more than the card holds
-
-    def close(self) -> None: ...
+        self.captured, self.runs = self.captured_at_start, True
 
     def get_write_available(self) -> int:
         return self.broken or self.holds - self.playing
 
     def get_read_available(self) -> int:
-        return self.broken or self.captured
+        return self.broken or min(self.captured, self.told_at_once)
 
     def write(self, sound: bytes, exception_on_underflow: bool) -> None:
+        assert self.runs and not exception_on_underflow, "PyAudio closes a stream of which it raises such a thing"
         if not self.has_started:
             self.complain()
         self.has_started = True
@@ -56,6 +57,7 @@ class Card:
         self.playing += count
 
     def read(self, count: int, exception_on_overflow: bool) -> bytes:
+        assert self.runs and not exception_on_overflow
         if self.captured < count:
             self.pass_samples(count - self.captured)
         self.captured -= count
@@ -63,13 +65,16 @@ class Card:
 
 
 class Port:
+    is_open = True
+
     def __init__(self, *sides: Card):
         self.sides = list(sides)
 
     def open(self, **settings) -> Card:
         return self.sides.pop(0) if len(self.sides) > 1 else self.sides[0]
 
-    def terminate(self) -> None: ...
+    def terminate(self) -> None:
+        self.is_open = False
 
 
 @pytest.fixture
@@ -139,6 +144,43 @@ def test_a_card_that_lost_what_it_held_is_filled_again(opened):
     card.pass_samples(device.output_delay_samples - BLOCK_SAMPLES)
     device.exchange(SILENCE)
     assert (card.played_out, device.xruns) == (0, 1)
+
+
+def test_a_sound_server_that_captures_late_and_much_at_once_leaves_no_backlog(opened):
+    class Server(Card):
+        def pass_samples(self, count: int) -> None:
+            super().pass_samples(count if self.captured_before else 32_000)
+            self.captured += 0 if self.captured_before else 2000
+            self.captured_before = True
+
+    card = Server(800)
+    card.captured_at_start, card.captured_before = 0, False
+    assert opened(card).xruns == 0
+
+
+def test_a_backlog_that_is_told_in_pieces_is_read_away(opened):
+    card = Card(1600)
+    device = opened(card)
+    card.told_at_once = BLOCK_SAMPLES
+    card.pass_samples(2000)
+    for _ in range(40):
+        device.exchange(SILENCE)
+    assert (card.captured < BLOCK_SAMPLES, device.xruns) == (True, 1)
+    assert card.playing <= device.output_delay_samples + BLOCK_SAMPLES, "the backlog is heard later for good"
+
+
+@pytest.mark.parametrize("refused", [OSError("Invalid sample rate"), AudioError("no such device")])
+def test_a_card_that_is_refused_is_given_back(monkeypatch, refused):
+    port = Port()
+
+    def refuse(self, *wanted):
+        raise refused
+
+    monkeypatch.setattr(module, "open_portaudio", lambda: port)
+    monkeypatch.setattr(PyAudioDevice, "_open", refuse)
+    with pytest.raises(AudioError, match=str(refused)):
+        PyAudioDevice("", "", 40)
+    assert not port.is_open
 
 
 def test_a_card_that_holds_less_than_it_was_asked_for(opened):

@@ -266,6 +266,38 @@ def test_after_a_false_interruption_the_ducked_word_is_said_again_and_nothing_is
     assert ended.heard == tuple(f"w{i}" for i in range(10)), "a word that was said twice is counted once"
 
 
+@pytest.mark.parametrize("held", [False, True])
+def test_a_filler_that_was_ducked_rises_again_and_one_that_was_held_begins_its_word_again(held):
+    playout = Playout(15)
+    words = (Word("One", 0, samples(90)), Word("moment", samples(100), samples(390)))
+    playout.take(Sound(1, 1, "filler", np.full(samples(400), 0.5, np.float32), words, last=True), 0)
+    play(playout, 20)
+    playout.take(Duck(True), 0)
+    low, _ = play(playout, 5)
+    if held:
+        playout.take(Hold(), 0)
+        play(playout, 5)
+    playout.take(Duck(False), 0)
+    after, told = play(playout, 60)
+    assert [e.text for e in told if isinstance(e, WordStarted)] == (["moment"] if held else [])
+    assert held or np.trim_zeros(after).min() >= low[-1] - 1e-3, "a dip in it"
+
+
+def test_ducked_twice_it_goes_on_from_where_it_was_first_and_nothing_is_held_that_was_not_ducked():
+    playout = Playout(15)
+    playout.take(counting(), 0)
+    playout.take(Release(1), 0)
+    play(playout, 20)
+    playout.take(Hold(), 0)
+    assert play(playout, 5)[0].all()
+    for _ in range(2):
+        playout.take(Duck(True), 0)
+        play(playout, 8)
+    playout.take(Duck(False), 0)
+    told = play(playout, 100)[1]
+    assert [e.text for e in told if isinstance(e, WordStarted)] == [f"w{i}" for i in range(2, 10)]
+
+
 def test_nothing_begins_to_sound_while_somebody_speaks():
     playout = Playout(15)
     playout.take(Duck(True), 0)

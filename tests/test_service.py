@@ -75,7 +75,7 @@ def daemon(tmp_path):
             recognizer=SimpleNamespace(shows_words=True),
             voice=SimpleNamespace(is_split=is_split),
             chime=np.zeros(1),
-            fillers=Fillers([Filler("Hm.", kind, np.zeros(1)) for kind in ("thinking", *own)]),
+            fillers=Fillers([Filler("Hm.", kind, np.ones(1)) for kind in ("thinking", *own)]),
             agent=Assistant(None, office, ledger, timers, None),
         )
         device = SimpleNamespace(output_delay_samples=0, hears_itself=True, xruns=0)
@@ -100,13 +100,32 @@ def test_a_filler_that_would_be_heard_twice_in_a_row_ends_at_once_so_that_the_ne
     made = daemon()
     for draft in (1, 2):
         made._carry_out([ev.PlayFiller(1, draft, "thinking")])
-        made._filler_choice.heard(draft)
+        made.take(ev.PlayoutStarted(0, 1, draft, "filler"))
     sound = made.boxes["audio"].get(0)
     assert (sound.draft, made.boxes["audio"].get(0)) == (1, None)
     ended = made.boxes["main"].get(0)
     assert (ended.turn, ended.draft, ended.kind, ended.heard) == (1, 2, "filler", ())
     made._carry_out([ev.PlayFiller(1, 3, "nod"), ev.PlayFiller(1, 3, "thinking")])
     assert made.boxes["audio"].get(0).draft == 3, "silence came in between"
+
+
+def test_a_nod_is_softer_than_a_filler(daemon):
+    made = daemon(True, "nod")
+    made._carry_out([ev.PlayFiller(1, 1, "nod"), ev.PlayFiller(1, 2, "thinking")])
+    nod, filler = (made.boxes["audio"].get(0) for _ in range(2))
+    assert (nod.kind, filler.kind) == ("nod", "filler")
+    assert nod.samples[0] == pytest.approx(10 ** (-8 / 20), abs=0.01) and filler.samples[0] == 1
+
+
+def test_the_daemon_ends_with_what_broke_first(daemon, monkeypatch):
+    def breaks(what):
+        raise ValueError(what)
+
+    made = daemon()
+    monkeypatch.setattr(made, "_be", lambda role: None)
+    for what in ("the card is gone", "a matrix"):
+        made._thread("audio", lambda: breaks(what))
+    assert str(made._failure) == "the card is gone"
 
 
 @pytest.mark.parametrize("role", ["audio", "hear", "reply", "speak"])
@@ -149,7 +168,7 @@ def test_what_is_told_to_hear_reaches_it(daemon):
     assert [made.boxes["hear"].get(0) for _ in told] == told
 
 
-def test_what_breaks_again_and_again_is_in_the_journal_each_time_and_kept_to_a_bound(daemon):
+def test_whatever_breaks_is_in_the_journal_and_kept_to_a_bound(daemon):
     made, out = daemon(), io.StringIO()
     reporter = _Reporter(Journal(out))
     reporter.daemon = made
@@ -160,6 +179,21 @@ def test_what_breaks_again_and_again_is_in_the_journal_each_time_and_kept_to_a_b
     assert [line.split()[-1] for line in out.getvalue().splitlines()] == [str(number) for number in range(250)]
     assert list(made.faults) == [f"tool: ValueError {number}" for number in range(150, 250)]
     assert json.loads(json.dumps(made.health()))["faults"] == list(made.faults)
+
+
+def test_what_breaks_at_every_frame_does_not_fill_the_journal(daemon):
+    made, out = daemon(), io.StringIO()
+    reporter = _Reporter(Journal(out))
+    reporter.daemon = made
+    for number in range(300):  # ten seconds of frames
+        made.take(ev.Fault("hear", "RuntimeError in loop.py, line 1"))
+        if number == 100:
+            made.take(ev.Fault("speak", "ValueError in voice.py, line 2"))
+        reporter.tell_faults()
+    hear = [f"hear: RuntimeError in loop.py, line 1 ({times} times)" for times in (2, 4, 8, 16, 32, 64, 128, 256)]
+    assert out.getvalue().splitlines() == [
+        "hear: RuntimeError in loop.py, line 1", *hear[:6], "speak: ValueError in voice.py, line 2", *hear[6:]
+    ]
 
 
 def _write_all(made, t):

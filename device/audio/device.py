@@ -180,14 +180,11 @@ class PyAudioDevice:
         """See `AudioDevice.close`."""
         leave_room(False)
         forget_alsa_recovery(self._recovered)
-        self._capture.close()
-        if self._playback is not self._capture:
-            self._playback.close()
-        self._port.terminate()
+        self._port.terminate()  # closes its streams
 
 
 def _blocks(buffer_ms: int) -> int:
-    return max(2, buffer_ms // int(milliseconds(BLOCK_SAMPLES)))
+    return buffer_ms // int(milliseconds(BLOCK_SAMPLES))
 
 
 def _count(available: int) -> int:

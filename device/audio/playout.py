@@ -78,7 +78,7 @@ class Playout:
                 self._current.mark()
 
     def _hold(self) -> None:
-        if self._ducked and not self._held:
+        if self._ducked:
             self._held = True
             if self._current is not None:
                 self._fade_out()
@@ -86,10 +86,9 @@ class Playout:
     def _restore(self) -> None:
         """Full volume again, from the beginning of the word that was ducked."""
         if self._ducked and self._current is not None:
-            if not self._held and self._current.kind == "reply":
+            if self._current.kind == "reply":
                 self._fade_out()
             if self._held or self._current.kind == "reply":
-                self._gain = 0.0
                 self._current.rewind()
         self._ducked = self._held = False
         self._target = 1.0
