@@ -284,6 +284,27 @@ def test_systemd_is_told_on_its_socket(tmp_path, monkeypatch):
         assert service.watchdog_interval_s() == 10.0
 
 
+def test_where_nobody_listens_any_more_on_the_socket_nothing_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    assert not service.notify("READY=1")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+    assert not service.notify("READY=1")
+
+
+def test_severities_are_for_the_journal_and_not_for_a_terminal_that_a_service_started(tmp_path, monkeypatch):
+    path = tmp_path / "stream"
+    for stream in (None, "8:1234", "its own"):
+        with path.open("w") as out:
+            there = os.fstat(out.fileno())
+            if stream:
+                monkeypatch.setenv("JOURNAL_STREAM", stream.replace("its own", f"{there.st_dev}:{there.st_ino}"))
+            journal = Journal(out)
+            for write in (journal.info, journal.warning, journal.error):
+                write("line")
+        assert path.read_text() == ("<6>line\n<4>line\n<3>line\n" if stream == "its own" else "line\n" * 3)
+
+
 def test_without_systemd_nothing_is_told(monkeypatch):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     monkeypatch.delenv("WATCHDOG_USEC", raising=False)
