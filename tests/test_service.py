@@ -342,6 +342,12 @@ def _damaged(path):
     path.write_bytes(data)
 
 
+def _damaged_name(path):
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE other (text)")
+    path.write_bytes(path.read_bytes().replace(b"CREATE", b"CREA\xd5E"))
+
+
 def _content(path):
     """What somebody had in it: its rows, or else all that comes after the header."""
     if path.is_dir():
@@ -350,11 +356,11 @@ def _content(path):
         with closing(sqlite3.connect(path)) as db:
             tables = ("exchange", "turn", "calls", "timers")
             return [db.execute(f"SELECT id, outcome FROM {table}").fetchall() for table in tables]
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         return path.read_bytes()[100:]
 
 
-@pytest.mark.parametrize("spoil", [_noise, _other_columns, _damaged, Path.mkdir])
+@pytest.mark.parametrize("spoil", [_noise, _other_columns, _damaged, _damaged_name, Path.mkdir])
 @pytest.mark.parametrize("kind", [History, TurnTimes, TimerBook, Ledger])
 def test_a_file_that_can_not_be_used_is_kept_and_told(tmp_path, kind, spoil):
     path = tmp_path / "some.sqlite"
