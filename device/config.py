@@ -177,8 +177,11 @@ def load(path: Path | None) -> Config:
         source = path.read_text(encoding="utf-8-sig")  # editors on Windows put a byte order mark in front
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such config file; check the path after --config.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: can't be read as a text file ({error}).") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read ({error.strerror}); see that it is a file, and one this user may read.") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}, line {line}: isn't UTF-8, the encoding of settings; save the file in it.") from None
     try:
         return _Reader(path, source).config(tomllib.loads(source))
     except tomllib.TOMLDecodeError as error:
@@ -208,6 +211,9 @@ class _Reader:
         hints = get_type_hints(Config)
         values = {}
         for name, table in tables.items():
+            if name not in sections and not isinstance(table, dict | list):
+                what = f"stands above all tables; put it below the [table] it belongs to, of {_list(sections)}"
+                raise ConfigError(f"{self.path}, line {self.line(name, None)}: {name}: {what}.")
             if name not in sections:
                 raise self.error(name, None, f"there is no table [{name}]; there are {_list(sections)}")
             if not isinstance(table, dict):
@@ -274,15 +280,20 @@ class _Reader:
 
     def line(self, table: str, key: str | None) -> int:
         """Line of a key, found in the text: the TOML parser doesn't keep positions."""
-        header = re.compile(rf"\s*\[\s*[\"']?{re.escape(table)}[\"']?\s*\]")
-        start = next((i for i, line in enumerate(self.lines) if header.match(line)), None)
-        if start is None:
-            # A table within a table may stand in one line, as the value of a key.
-            return self.line(*table.split(".", 1)) if "." in table else 1
+        name = rf"[\"']?{re.escape(table)}[\"']?"
+        start = self.first(rf"\s*\[+\s*{name}\s*\]", 0, None)
+        if start is None and "." in table:  # a table within a table may stand in one line, as the value of a key
+            return self.line(*table.split(".", 1))
+        if start is None:  # or the table has no line of its own: "table.key = 1", "[table.table]"
+            start = self.first(rf"\s*(?:\[\s*)?{name}\s*[=.]", 0, 0)
         if key is None:
             return start + 1
-        pattern = re.compile(rf"\s*(?:{re.escape(table)}\s*\.\s*)?[\"']?{re.escape(key)}[\"']?\s*[=.]")
-        return next((i for i, line in enumerate(self.lines[start:], start) if pattern.match(line)), start) + 1
+        # A table that is a key's value may have a line of its own.
+        return self.first(rf"\s*(?:\[?\s*{name}\s*\.\s*)?[\"']?{re.escape(key)}[\"']?\s*[=.\]]", start, start) + 1
+
+    def first(self, pattern: str, start: int, otherwise: int | None) -> int | None:
+        """Index of the first line from `start` that begins with `pattern`."""
+        return next((i for i, line in enumerate(self.lines[start:], start) if re.match(pattern, line)), otherwise)
 
 
 # Keys of earlier versions, and what to write now.

@@ -30,7 +30,7 @@ def opened(path: Path, what: str, wait_s: float, **options) -> Iterator[sqlite3.
         if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("its pages are damaged")
         yield db
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # its own words quote the file
         if db is not None:
             db.close()
         raise NodError(f"{path}: the {what} can't be kept ({error}); {_advice(error)}.") from None

@@ -227,7 +227,8 @@ def get_url(source: Url, part: Path) -> None:
         try:
             _receive(source, part)
         except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: sent on to no address
-            failure = f"{source.url} can't be had ({getattr(error, 'reason', None) or error or 'interrupted'})."
+            why = " ".join(str(getattr(error, "reason", None) or error).split())  # of a redirect in a circle: three lines
+            failure = f"{source.url} can't be had ({why or 'interrupted'})."
             if isinstance(error, urllib.error.HTTPError) or _part_bytes(part) == had_bytes:
                 raise ModelError(failure) from None
         else:

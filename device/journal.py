@@ -1,5 +1,6 @@
 """What goes to the journal: latencies, states and faults.  Never a transcript, never audio: speech is private."""
 
+import os
 import sys
 from typing import TextIO
 
@@ -10,14 +11,11 @@ _INFO, _NOTICE, _WARNING, _ERROR = "<6>", "<5>", "<4>", "<3>"
 
 
 class Journal:
-    """Lines on stderr, which systemd's journal takes.  Main thread.
+    """Lines on stderr, which systemd's journal takes, with severities in front where it does.  Main thread."""
 
-    prefixes: with severities in front, for the journal; without on a terminal.
-    """
-
-    def __init__(self, out: TextIO = sys.stderr, prefixes: bool = False):
+    def __init__(self, out: TextIO = sys.stderr):
         self._out = out
-        self._prefixes = prefixes
+        self._prefixes = _is_journal(out)
 
     def _write(self, severity: str, line: str) -> None:
         print(f"{severity if self._prefixes else ''}{line}", file=self._out, flush=True)
@@ -41,6 +39,15 @@ class Journal:
     def turn(self, record: TurnRecord) -> None:
         """One line a turn: gap, stages, what masked it."""
         self._write(_INFO if record.within_budget else _NOTICE, turn_line(record))
+
+
+def _is_journal(out: TextIO) -> bool:
+    """Whether systemd reads it.  $JOURNAL_STREAM alone doesn't tell (systemd.exec(5)): a desktop's terminals inherit it."""
+    try:
+        there = os.fstat(out.fileno())
+    except OSError:  # it is no file at all
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}"
 
 
 def turn_line(record: TurnRecord) -> str:

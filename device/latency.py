@@ -42,10 +42,12 @@ def _read(path: Path, read: Callable[[sqlite3.Connection], Any]) -> Any:
         # A file that nobody has open needs no lock; one that the daemon writes to is read as of now.
         mode = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=5.0)) as db:
+            if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                raise sqlite3.DatabaseError("its pages are damaged")
             return read(db)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, UnicodeDecodeError) as error:  # SQLite's own words quote the file
         why = error.strerror if isinstance(error, OSError) else error
         raise NodError(
             f"{path}: can't be read ({why}); ask as the user that the daemon runs as, or move the file away."

@@ -1,6 +1,7 @@
 """The files that a command leaves in its `--out` folder: in the place of earlier ones when all are there, never of what it
 was given to read."""
 
+import errno
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from os.path import exists  # False also for what can't be looked at: whoever reads it says so
@@ -8,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from device.errors import NodError
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def keep_inputs(inputs: Iterable[Path | None], out_dir: Path, names: Sequence[str]) -> None:
@@ -20,8 +23,17 @@ def keep_inputs(inputs: Iterable[Path | None], out_dir: Path, names: Sequence[st
 
 @contextmanager
 def in_place_of_earlier(out_dir: Path, names: Sequence[str]) -> Iterator[Path]:
-    """A folder to write all of `names` to; they replace those in `out_dir` at the end, which stay if it isn't reached."""
-    with TemporaryDirectory(prefix=".unfinished-", dir=out_dir) as folder:
-        yield Path(folder)
-        for name in names:
-            (Path(folder) / name).replace(out_dir / name)
+    """A folder to write all of `names` to; they replace those in `out_dir` at the end, which stay if it isn't reached.
+
+    Raises NodError where there is no room for them.
+    """
+    try:
+        with TemporaryDirectory(prefix=".unfinished-", dir=out_dir) as folder:
+            yield Path(folder)
+            for name in names:
+                (Path(folder) / name).replace(out_dir / name)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        advice = "make room on its disk, or name another folder with --out"
+        raise NodError(f"{out_dir}: what was to be kept can't be written there ({error.strerror}); {advice}.") from None

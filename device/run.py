@@ -1,6 +1,5 @@
 """`nod run`: the daemon on the sound card."""
 
-import os
 import signal
 from collections import Counter
 from itertools import islice
@@ -98,7 +97,7 @@ def run(config: Config) -> int:
 
     Raises AlreadyRunning, ModelError, AudioError.  Returns 0.
     """
-    journal = Journal(prefixes="JOURNAL_STREAM" in os.environ)
+    journal = Journal()
     state_dir = config.paths.state_dir()
     lock = service.lock_state(state_dir)
     store = ModelStore(config.paths.models_dir())

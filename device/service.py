@@ -43,7 +43,10 @@ def notify(message: str) -> bool:
     if not address:
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-        channel.connect("\0" + address[1:] if address[0] == "@" else address)
+        try:
+            channel.connect("\0" + address[1:] if address[0] == "@" else address)
+        except (FileNotFoundError, ConnectionRefusedError):  # of a service that this was started from and that has ended
+            return False
         channel.send(message.encode())
     return True
 

@@ -19,6 +19,7 @@ from device.daemon import Daemon
 from device.events import SAMPLE_RATE_HZ, samples
 from device.folder import make_out
 from device.models import ModelStore
+from device.results import in_place_of_earlier
 from device.service import lock_state
 from device.turn_record import record_line
 from device.wave_file import read_wave, write_wave
@@ -99,9 +100,10 @@ def simulate(
     lines.append(
         {"t_s": round(daemon.state.t / SAMPLE_RATE_HZ, 4), "turn": daemon.state.turn, "kind": "audio"} | daemon.health()
     )
-    write_wave(out_dir / "agent.wav", device.recording())
-    with open(out_dir / "events.jsonl", "w", encoding="utf-8") as target:
-        for line in lines:
-            target.write(json.dumps(line, ensure_ascii=False) + "\n")
+    with in_place_of_earlier(out_dir, FILES) as folder:
+        write_wave(folder / "agent.wav", device.recording())
+        with open(folder / "events.jsonl", "w", encoding="utf-8") as target:
+            for line in lines:
+                target.write(json.dumps(line, ensure_ascii=False) + "\n")
     # One that was cut may be written down after the one that cut it.
     return sorted((line for line in lines if line["kind"] == "turn"), key=lambda line: line["turn"])

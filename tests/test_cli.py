@@ -8,11 +8,13 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from device.cli import _parser, main
+from device.conversation_state import State
 from device.wave_file import write_wave
 
 _NO_DATABASE = "this is text, and more of it than a header: somebody's"
@@ -74,6 +76,24 @@ def test_a_recording_is_not_overwritten_by_what_is_said_to_it(tmp_path):
         told = refused(tmp_path, "simulate", *given, "--out", "out")
         assert f"{given[-1]}: what is written to out would overwrite it; name another folder with --out." in told
     assert (tmp_path / "out" / "agent.wav").read_bytes() == before
+
+
+def test_a_full_disk_is_told_by_simulate_and_what_was_there_stays(tmp_path, monkeypatch, capsys, full_disk):
+    def deaf(*made_of, **more):
+        ready = {"describe": dict, "health": lambda: {"warnings": ["a long one"] * 99}}
+        return SimpleNamespace(state=State(), run=lambda: None, **ready)
+
+    monkeypatch.setattr("device.simulate.Daemon", deaf)
+    monkeypatch.chdir(tmp_path)
+    write_wave(tmp_path / "user.wav", np.zeros(1600, dtype=np.float32))
+    assert main("simulate user.wav --out out".split()) == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert {path.name for path in before} == {"agent.wav", "events.jsonl"}
+    capsys.readouterr()
+    with full_disk():
+        assert main("simulate user.wav --out out".split()) == 1
+    assert capsys.readouterr().err.startswith("nod: out: what was to be kept can't be written there (File too large); make room")
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
 @pytest.mark.parametrize("out", ["file", "file/out", "/proc/out", "/proc"])

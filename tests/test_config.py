@@ -63,6 +63,12 @@ def test_the_commented_file_names_every_occasion_of_a_filler():
         ("[filler]\nfolder = '~nouser/um'\n", 2, "folder: there is no home folder"),
         ('[paths]\nstate = "a\\u0000b"\n', 2, r"state: must not hold the character \\u0000"),
         ("wake = 5\n", 1, "write \\[wake\\] and its keys below it"),
+        ("\n[[wake]]\ntimeout_s = 5\n", 2, "write \\[wake\\] and its keys below it"),
+        ("# [audio]\nbuffer_ms = 50\n", 2, "config.toml, line 2: buffer_ms: stands above all tables; put it below the \\[table\\]"),
+        ("\naudio.buffer_ms = 5\n", 2, "must be from 20 to 200, not 5"),
+        ("\nwake.words.alexa = 5\n", 2, "must be from 0 to 1, not 5"),
+        ("[wake]\n\n[wake.words]\ncomputer = 0.5\n", 3, "one or more of"),
+        ("\n[wake.words]\ncomputer = 0.5\n", 2, "one or more of"),
     ],
 )
 def test_a_mistake_is_told_with_file_line_and_what_is_allowed(tmp_path, text, line, says):
@@ -70,6 +76,22 @@ def test_a_mistake_is_told_with_file_line_and_what_is_allowed(tmp_path, text, li
         load(written(tmp_path, text))
     assert f"config.toml, line {line}:" in str(told.value)
     assert len(str(told.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("encoding, line", [("cp1252", 3), ("utf-16", 1)])
+def test_another_encoding_is_told_with_the_line_and_what_to_do(tmp_path, encoding, line):
+    (tmp_path / "config.toml").write_bytes('[voice]\r\n[audio]\r\ninput = "Gerät"\r\n'.encode(encoding))
+    with pytest.raises(ConfigError, match=rf"config.toml, line {line}: isn't UTF-8, .*; save the file in it\.$"):
+        load(tmp_path / "config.toml")
+
+
+def test_what_can_not_be_read_is_named_once_with_what_to_do(tmp_path):
+    with pytest.raises(ConfigError, match=rf"^{tmp_path}: can't be read \(Is a directory\); see that it is a file, and one"):
+        load(tmp_path)
+    path = written(tmp_path, "")
+    path.chmod(0)
+    with another_user(), pytest.raises(ConfigError, match=r"config.toml: can't be read \(Permission denied\); see that"):
+        load(path)
 
 
 def test_broken_toml_and_missing_files_are_told(tmp_path):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 ROOT = Path(__file__).parent.parent
 IMAGE = ROOT / "image"
 SETUP = IMAGE / "rootfs" / "usr" / "local" / "sbin" / "nod-setup"
+NOD = IMAGE / "rootfs" / "usr" / "local" / "bin" / "nod"
 EMPTY = IMAGE / "boot" / "nod-setup.txt"
 
 
@@ -22,7 +23,7 @@ def shell(command: str, file: Path) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.mark.parametrize("script", [IMAGE / "build", IMAGE / "verify", SETUP], ids=lambda path: path.name)
+@pytest.mark.parametrize("script", [IMAGE / "build", IMAGE / "verify", SETUP, NOD], ids=lambda path: path.name)
 def test_scripts_are_programs_the_shell_understands(script):
     interpreter = script.read_text().splitlines()[0].removeprefix("#!")
     assert script.stat().st_mode & 0o111
@@ -70,6 +71,19 @@ def test_everything_a_unit_starts_is_on_the_card():
         for program in re.findall(r"^ExecStart=(\S+)", unit.read_text(), re.MULTILINE):
             assert (IMAGE / "rootfs").joinpath(program.lstrip("/")).is_file()
     assert (ROOT / "systemd" / "nod.service").is_file() and (ROOT / "systemd" / "nod.sysusers").is_file()
+
+
+def test_nods_commands_on_the_card_are_run_as_the_service_is(tmp_path):
+    unit = (ROOT / "systemd" / "nod.service").read_text()
+    (user,), (folders,) = re.findall(r"^User=(.*)", unit, re.MULTILINE), re.findall(r"^Environment=(.*) PY", unit, re.MULTILINE)
+    program, settings = re.search(r"^ExecStart=(\S+) run --config (\S+)/config.toml$", unit, re.MULTILINE).groups()
+    (tmp_path / "sudo").write_text('#!/bin/sh\npwd; printf "%s\\n" "$@"\n')
+    (tmp_path / "sudo").chmod(0o755)
+    script = NOD.read_text().replace(f"cd {settings} ", f"cd '{tmp_path}' ")
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    said = subprocess.run(["sh", "-c", script, "nod", "ask", "what time is it"], env=path, capture_output=True, text=True, check=True)
+    expected = [str(tmp_path), "-u", user, *folders.split(), program, "ask", "what time is it"]
+    assert said.stdout.splitlines() == expected
 
 
 def test_an_untouched_setup_file_changes_nothing(tmp_path):
@@ -127,6 +141,21 @@ def test_keys_it_does_not_have_are_named_and_what_they_were_set_to_does_not_stay
     file = tmp_path / "nod-setup.txt"
     assert carried_out(file, text) == [f"{named}: not understood; the keys are those above, in small letters."]
     assert b"secret" not in file.read_bytes()
+
+
+def test_a_key_that_is_none_does_not_take_the_place_of_one_that_is(tmp_path):
+    (tmp_path / "ssh-keygen").write_text('#!/bin/sh\ngrep -q ^ssh- "$3"\n')
+    (tmp_path / "ssh-keygen").chmod(0o755)
+    kept = tmp_path / "ssh" / "authorized_keys"
+
+    def set_key(key: str) -> str:
+        around = f"PATH={tmp_path}:$PATH; SSH={kept.parent}; install() {{ mkdir -p \"$SSH\"; }}; chown() {{ :; }}"
+        return shell(f"{around}; set_ssh_key '{key}'", tmp_path).stderr.decode()
+
+    assert (set_key("ssh-ed25519 AAAA"), kept.read_text()) == ("", "ssh-ed25519 AAAA\n")
+    assert set_key("~/.ssh/id_ed25519.pub") == "nod-setup.txt: ssh_key is not a public key.\n"
+    assert kept.read_text() == "ssh-ed25519 AAAA\n" and [*kept.parent.iterdir()] == [kept]
+    assert (set_key("ssh-ed25519 BBBB"), kept.read_text()) == ("", "ssh-ed25519 BBBB\n")
 
 
 def test_a_password_without_a_network_is_told_and_does_not_stay(tmp_path):

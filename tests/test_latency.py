@@ -167,6 +167,17 @@ def test_a_file_that_is_no_database_is_told(tmp_path):
         TurnTimes(tmp_path / FILE)
 
 
+@pytest.mark.parametrize("spoil", [lambda data: data[:-1024] + bytes(512) + data[-512:], lambda data: data.replace(b"CREATE", b"CREA\xd5E")])
+def test_a_damaged_file_is_told(tmp_path, spoil):
+    times = TurnTimes(tmp_path / FILE)
+    for _ in range(60):
+        times.add(RECORD)
+    times.close()
+    (tmp_path / FILE).write_bytes(spoil((tmp_path / FILE).read_bytes()))
+    with pytest.raises(NodError, match=f"{FILE}: can't be read .*move the file away"):
+        shown(tmp_path)
+
+
 @pytest.mark.parametrize("tools", [True, False])
 def test_a_state_folder_of_another_user_is_told(tmp_path, tools):
     (tmp_path / "state").mkdir(mode=0)

@@ -491,15 +491,16 @@ def test_a_server_that_does_not_say_how_long_the_file_is_will_do(tmp_path, archi
     assert part.read_bytes() == archive
 
 
-@pytest.mark.parametrize("address", ["http://[bad/", "http://127.0.0.1:bad/"])
+@pytest.mark.parametrize("address", ["http://[bad/", "http://127.0.0.1:bad/", "/"])  # "/": to itself
 def test_a_source_that_sends_on_to_no_address_can_not_be_had(tmp_path, archive, address):
     def answer(handler, _):
         handler.send_response(302)
         handler.send_header("Location", address)
         handler.end_headers()
 
-    with server(answer) as url, pytest.raises(ModelError, match=f"{url} can't be had"):
+    with server(answer) as url, pytest.raises(ModelError, match=f"{url} can't be had") as told:
         download.get_url(Url(url, "", len(archive), sha256(archive)), tmp_path / "x.part")
+    assert len(str(told.value).splitlines()) == 1
 
 
 def test_what_is_kept_of_an_endless_interruption_is_used_next_time(tmp_path, archive):

@@ -318,6 +318,27 @@ def test_systemd_is_told_on_its_socket(tmp_path, monkeypatch):
         assert service.watchdog_interval_s() == 10.0
 
 
+def test_where_nobody_listens_any_more_on_the_socket_nothing_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    assert not service.notify("READY=1")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+    assert not service.notify("READY=1")
+
+
+def test_severities_are_for_the_journal_and_not_for_a_terminal_that_a_service_started(tmp_path, monkeypatch):
+    path = tmp_path / "stream"
+    for stream in (None, "8:1234", "its own"):
+        with path.open("w") as out:
+            there = os.fstat(out.fileno())
+            if stream:
+                monkeypatch.setenv("JOURNAL_STREAM", stream.replace("its own", f"{there.st_dev}:{there.st_ino}"))
+            journal = Journal(out)
+            for write in (journal.info, journal.warning, journal.error):
+                write("line")
+        assert path.read_text() == ("<6>line\n<4>line\n<3>line\n" if stream == "its own" else "line\n" * 3)
+
+
 def test_without_systemd_nothing_is_told(monkeypatch):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     monkeypatch.delenv("WATCHDOG_USEC", raising=False)
@@ -355,6 +376,12 @@ def _damaged(path):
     path.write_bytes(data)
 
 
+def _damaged_name(path):
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE other (text)")
+    path.write_bytes(path.read_bytes().replace(b"CREATE", b"CREA\xd5E"))
+
+
 def _content(path):
     """What somebody had in it: its rows, or else all that comes after the header."""
     if path.is_dir():
@@ -363,11 +390,11 @@ def _content(path):
         with closing(sqlite3.connect(path)) as db:
             tables = ("exchange", "turn", "calls", "timers")
             return [db.execute(f"SELECT id, outcome FROM {table}").fetchall() for table in tables]
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         return path.read_bytes()[100:]
 
 
-@pytest.mark.parametrize("spoil", [_noise, _other_columns, _damaged, Path.mkdir])
+@pytest.mark.parametrize("spoil", [_noise, _other_columns, _damaged, _damaged_name, Path.mkdir])
 @pytest.mark.parametrize("kind", [History, TurnTimes, TimerBook, Ledger])
 def test_a_file_that_can_not_be_used_is_kept_and_told(tmp_path, kind, spoil):
     path = tmp_path / "some.sqlite"
