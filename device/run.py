@@ -16,6 +16,7 @@ from device.journal import Journal
 from device.models import ModelStore
 
 _HEALTH_EVERY = 600 * SAMPLE_RATE_HZ
+_FAULTS_KNOWN = 100
 
 
 class _Reporter:
@@ -66,6 +67,8 @@ class _Reporter:
         daemon = self.daemon
         told = max(0, len(daemon.faults) - (daemon.fault_count - self._faults))  # of those that are kept
         for fault in islice(daemon.faults, told, None):
+            if len(self._times) > _FAULTS_KNOWN:  # such as quote something new each time
+                self._times.clear()
             self._times[fault] += 1
             times = self._times[fault]
             if times.bit_count() == 1:

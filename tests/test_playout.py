@@ -309,6 +309,22 @@ def test_nothing_begins_to_sound_while_somebody_speaks():
     assert play(playout, 10)[0].any()
 
 
+@pytest.mark.parametrize("held", [False, True])
+def test_what_comes_after_a_reply_that_was_cut_while_somebody_spoke_is_heard_in_full(held):
+    playout = Playout(15)
+    playout.take(sound(1, 400), 0)
+    playout.take(Release(1), 0)
+    play(playout, 5)
+    for command in (Duck(True), *([Hold()] if held else []), Cut(1)):
+        playout.take(command, 0)
+        play(playout, 3)
+    playout.take(sound(2, 50, last=True), 0)
+    playout.take(Release(2), 0)
+    audio, told = play(playout, 8)
+    assert np.count_nonzero(audio == np.float32(0.5)) == samples(50)
+    assert [type(e) for e in told] == [PlayoutStarted, PlayoutEnded]
+
+
 def test_every_cut_of_a_reply_is_answered_once():
     playout = Playout(15)
     (ended,) = playout.take(Cut(3), 0)
