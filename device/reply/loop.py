@@ -70,7 +70,7 @@ def run(
                 assistant.agent.anticipate(message.text, message.history, lambda: _go_on_if_idle(mailbox))
         except StaleDraft:
             continue  # nobody wants it any more: that is all there is to know
-        except Exception as error:
+        except BaseException as error:  # an agent may raise anything, also what ends a thread without a word: SystemExit
             main.put(Fault.of("reply", error))
 
 
@@ -129,7 +129,7 @@ class _Reply:
         except ToolError as error:
             if self._failed(str(error)):
                 return
-        except Exception as error:
+        except BaseException as error:
             self._main.put(Fault.of("reply", error))
             if self._failed(_APOLOGY):
                 return
