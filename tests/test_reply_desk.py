@@ -340,8 +340,9 @@ def _raises(error: Exception) -> Iterator[Piece]:
         (lambda: _raises(ToolError("There is no pasta timer.")), "There is no pasta timer."),
         (lambda: _raises(ValueError("what somebody said")), "Sorry, something went wrong with that."),
         (lambda: iter(()), "Sorry, I have no answer to that."),
+        (lambda: iter(("It's four.",)), "Sorry, something went wrong with that."),
     ],
-    ids=["a tool that can't", "something broke", "no answer"],
+    ids=["a tool that can't", "something broke", "no answer", "no pieces"],
 )
 def test_what_the_user_is_to_be_told_is_told_before_whatever_the_reply_is(room: Room, respond, said: str) -> None:
     call = room.ledger.begin(1, 1, "door", {}, True)

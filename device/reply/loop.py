@@ -161,6 +161,8 @@ class _Reply:
             case Gated(text):
                 self._gated = True
                 self._say(text, self._desk.acted + 1)
+            case _:
+                raise TypeError(f"an agent yielded {type(piece).__name__}, which is no piece of a reply")
 
     def _say(self, text: str, gate: int = 0) -> None:
         if not text:
