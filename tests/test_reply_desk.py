@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -277,6 +277,20 @@ def test_a_failed_act_is_apologized_for_instead_of_what_was_prepared(room: Room)
     room.floor.commit(1)
     assert room.until(ActFailed)[-1].apology == "The door is stuck."
     assert not any(say.last for say in room.said())
+
+
+def test_words_that_wait_for_an_act_that_is_not_done_are_apologized_for_at_once(room: Room) -> None:
+    def respond(text: str, desk: Desk) -> Iterator[Piece]:
+        with suppress(ToolError):
+            yield from use(desk, "door", {"draft": 1})
+        yield Words(" What else?")
+
+    room.fails = True
+    room.start(respond)
+    room.prepare(1)
+    room.floor.commit(1)
+    *_, fault, failed = room.until(ActFailed)
+    assert isinstance(fault, Fault) and failed.apology == "Sorry, something went wrong with that."
 
 
 def test_what_cannot_be_undone_is_not_done(room: Room) -> None:

@@ -105,7 +105,7 @@ class _Reply:
         self._floor = floor
         self._assistant = assistant
         self._text = ""
-        self._gated = False
+        self._gate = 0  # how many acts have to succeed for all of its words to be heard
         self._desk = assistant.office.desk(self._turn, self._draft, self._tell_ending)
         self._owed: list[Call] = []
         self.telling = Telling()
@@ -124,6 +124,8 @@ class _Reply:
                     silence, self._owed = piece, []
                     break
                 self._pass_on(piece)
+            if self._gate > desk.acted:
+                raise RuntimeError("an agent said what waits for an act, and no such act has succeeded")
         except StaleDraft:
             raise
         except ToolError as error:
@@ -159,8 +161,8 @@ class _Reply:
             case Words(text):
                 self._say(text)
             case Gated(text):
-                self._gated = True
-                self._say(text, self._desk.acted + 1)
+                self._gate = self._desk.acted + 1
+                self._say(text, self._gate)
             case _:
                 raise TypeError(f"an agent yielded {type(piece).__name__}, which is no piece of a reply")
 
@@ -184,7 +186,7 @@ class _Reply:
 
     def _failed(self, apology: str) -> bool:
         """Say that it went wrong.  True when main does it, because what is prepared must not be heard."""
-        if self._gated:
+        if self._gate:
             self._main.put(ActFailed(self._turn, self._draft, apology))
             return True
         self._say(f" {apology}" if self._text else apology)
