@@ -288,7 +288,7 @@ class Fault:
     what: str
 
     @classmethod
-    def of(cls, where: str, error: Exception) -> "Fault":
+    def of(cls, where: str, error: BaseException) -> "Fault":
         """Kind and place of an error; not its message, which may quote what somebody said.
 
         The place: the innermost line of Nod's own, where there is one: a library's tells nothing of what it was asked.

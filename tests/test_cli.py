@@ -144,11 +144,17 @@ def test_a_voice_that_is_none_is_a_mistake_in_the_settings(store, tmp_path, monk
     assert capsys.readouterr().err == f"nod: [voice] model: '{name}' is no voice; there are: en_US-joe-medium.\n"
 
 
-@pytest.mark.parametrize("text", ["", " ", "?!", "\N{GRINNING FACE}"])
+@pytest.mark.parametrize("text", ["", " ", "?!", "\N{GRINNING FACE}", "\N{GREEK SMALL LETTER ETA} \udcff"])
 def test_a_text_without_words_is_nothing_to_ask(text, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("NOD_MODELS", str(tmp_path))
     assert main(["ask", text]) == 1
     assert capsys.readouterr().err.startswith("nod: nod ask: there are no words in that text; write what you would say")
+
+
+def test_bytes_of_a_terminal_that_are_no_letters_hinder_nothing(store, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NOD_STATE", str(tmp_path))
+    monkeypatch.setenv("NOD_MODELS", str(store.folder))
+    assert main(["ask", "tell me something nice \udcff\udcfe"]) == 0 and capsys.readouterr().out.strip()
 
 
 def test_check_says_what_would_stop_the_daemon(tmp_path):

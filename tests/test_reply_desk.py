@@ -2,11 +2,12 @@
 
 import queue
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,7 +88,8 @@ class Room:
         self.broken_undos: dict[int, Callable[[], ToolResult]] = {}  # what is called in place of the undo
         self.looking: queue.Queue[int] = queue.Queue()  # the drafts whose looking has begun
         self.began = threading.Event()
-        self.fails, self.breaks = False, ""  # breaks: "nothing": it returns nothing
+        self.fails = False
+        self.breaks: str | type[BaseException] = ""  # what it raises, or "nothing", which it returns
         tools = (
             Tool("look", "read", self._look),
             Tool(
@@ -123,7 +125,7 @@ class Room:
         if self.breaks == "nothing":
             return None
         if self.breaks:
-            raise ValueError("what somebody said")
+            raise self.breaks("what somebody said")
         return ToolResult("The door is open.", {"draft": draft})
 
     def _undo(self, trace: Args) -> ToolResult:
@@ -277,6 +279,20 @@ def test_a_failed_act_is_apologized_for_instead_of_what_was_prepared(room: Room)
     assert not any(say.last for say in room.said())
 
 
+def test_words_that_wait_for_an_act_that_is_not_done_are_apologized_for_at_once(room: Room) -> None:
+    def respond(text: str, desk: Desk) -> Iterator[Piece]:
+        with suppress(ToolError):
+            yield from use(desk, "door", {"draft": 1})
+        yield Words(" What else?")
+
+    room.fails = True
+    room.start(respond)
+    room.prepare(1)
+    room.floor.commit(1)
+    *_, fault, failed = room.until(ActFailed)
+    assert isinstance(fault, Fault) and failed.apology == "Sorry, something went wrong with that."
+
+
 def test_what_cannot_be_undone_is_not_done(room: Room) -> None:
     room.start(lambda text, desk: iter([Words(desk.call("bomb", {"draft": 1}).text)]))
     room.prepare(1)
@@ -338,8 +354,9 @@ def _raises(error: Exception) -> Iterator[Piece]:
         (lambda: _raises(ToolError("There is no pasta timer.")), "There is no pasta timer."),
         (lambda: _raises(ValueError("what somebody said")), "Sorry, something went wrong with that."),
         (lambda: iter(()), "Sorry, I have no answer to that."),
+        (lambda: iter(("It's four.",)), "Sorry, something went wrong with that."),
     ],
-    ids=["a tool that can't", "something broke", "no answer"],
+    ids=["a tool that can't", "something broke", "no answer", "no pieces"],
 )
 def test_what_the_user_is_to_be_told_is_told_before_whatever_the_reply_is(room: Room, respond, said: str) -> None:
     call = room.ledger.begin(1, 1, "door", {}, True)
@@ -351,7 +368,7 @@ def test_what_the_user_is_to_be_told_is_told_before_whatever_the_reply_is(room: 
 
 
 def test_an_interrupted_act_in_which_something_broke_is_told_as_a_sentence_and_the_journal_where(room: Room) -> None:
-    room.breaks = "raises"
+    room.breaks = ValueError
     (fault,) = [event for event in _interrupted(room) if isinstance(event, Fault)]
     assert fault.where == "tool" and "ValueError in " in fault.what and "somebody" not in fault.what
     room.prepare(3)
@@ -365,6 +382,17 @@ def test_an_act_that_returns_nothing_is_broken_and_leaves_no_open_line(room: Roo
     room.floor.commit(1)
     assert room.until(ActFailed)[-1].apology == "Sorry, that didn't work."
     assert room.ledger.unfinished() == []
+
+
+def test_a_tool_that_would_end_the_program_is_one_that_broke(room: Room) -> None:
+    room.breaks = SystemExit
+    room.start(lambda text, desk: _door(text, desk) if text else iter([Words("Hello.")]))
+    room.prepare(1, "1")
+    room.floor.commit(1)
+    assert room.until(ActFailed)[-1].apology == "Sorry, that didn't work."
+    assert room.ledger.unfinished() == []
+    room.prepare(2)
+    assert room.until(ReplyEnded)[-1].text == "Hello."
 
 
 @settings(max_examples=25, deadline=None)
@@ -417,15 +445,23 @@ def test_a_call_that_failed_does_not_tell_how_long_its_tool_takes(room: Room) ->
 def test_a_defect_of_the_agent_is_apologized_for_and_reported_and_the_thread_lives_on(room: Room) -> None:
     def respond(text: str, desk: Desk) -> Iterator[Piece]:
         yield Words("Well")
-        raise ValueError("a secret somebody said")
+        raise error("a secret somebody said")
 
     room.start(respond)
-    for draft in (1, 2):
+    for draft, error in enumerate((ValueError, SystemExit, ValueError), 1):
         room.prepare(draft)
         *_, fault, _, ended = room.until(ReplyEnded)
-        assert isinstance(fault, Fault) and "ValueError" in fault.what and "secret" not in fault.what
+        assert isinstance(fault, Fault) and error.__name__ in fault.what and "secret" not in fault.what
         assert ended.text == "Well Sorry, something went wrong with that."
         assert room.said()[-1].last
+
+
+def test_an_agent_that_would_end_the_program_while_it_gets_ready_is_reported_and_answers_on(room: Room) -> None:
+    room.start(lambda text, desk: iter([Words("Hello.")])).warm = lambda history, check: sys.exit()
+    room.reply.put(Warm(()))
+    assert "SystemExit in " in room.until(Fault)[-1].what
+    room.prepare(1)
+    assert room.until(ReplyEnded)[-1].text == "Hello."
 
 
 def test_silence(room: Room) -> None:
@@ -591,11 +627,12 @@ def _two_doors(text: str, desk: Desk) -> Iterator[Piece]:
 
 
 def test_an_undo_that_breaks_is_told_and_reported_and_stops_no_other(room: Room) -> None:
-    def raises() -> ToolResult:
-        raise ValueError("what somebody said")
+    def raises(error: type[BaseException] = ValueError) -> ToolResult:
+        raise error("what somebody said")
 
     room.start(_two_doors)
-    for draft, room.broken_undos in ((1, {2: raises}), (3, {2: lambda: None})):
+    for draft, undo in ((1, raises), (3, lambda: None), (5, lambda: raises(SystemExit))):
+        room.broken_undos = {2: undo}
         room.prepare(draft)
         room.floor.commit(draft)
         room.until(ReplyEnded)
@@ -608,7 +645,7 @@ def test_an_undo_that_breaks_is_told_and_reported_and_stops_no_other(room: Room)
         assert [call.result for call in owed] == ["I couldn't undo this: open the door.", "I closed the door again."]
         room.ledger.told((call.id, call.result) for call in owed)
         (fault,) = [event for event in room.until(Fault) if isinstance(event, Fault)]
-        assert fault.where == "tool" and "Error in " in fault.what and "somebody" not in fault.what
+        assert fault.where == "tool" and " in undo.py" in fault.what and "somebody" not in fault.what
 
 
 def test_an_undo_that_does_not_come_to_its_turn_before_the_end_is_spoken_about_at_the_next_start(

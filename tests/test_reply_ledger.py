@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,25 @@ def test_a_call_cut_short_is_found_at_the_next_start_and_spoken_about_once(tmp_p
     assert ledger.end(call.id, "unknown", "cut short")
     assert ledger.unfinished() == []
     ledger.close()
+
+
+def test_what_was_cut_short_is_known_also_where_the_file_can_not_be_written(tmp_path: Path, ledger: Ledger) -> None:
+    ledger.begin(1, 1, "clock", {}, False)
+    call = ledger.begin(1, 1, "timer_set", {"seconds": 60}, True)
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert [each.id for each in ledger.unfinished()] == [call]
+
+
+def test_only_what_is_still_to_be_told_of_is_kept_for_long(tmp_path: Path, ledger: Ledger) -> None:
+    for outcome, acts, owed in ((None, False, False), (None, True, False), ("done", True, True), ("done", True, False)):
+        call = ledger.begin(1, 1, "tool", {}, acts)
+        if outcome:
+            ledger.end(call, outcome, "Done.", owed)
+    ledger._db.execute("INSERT INTO calls SELECT 20000, turn, draft, tool, acts, args, 0, 0, 'done', '', 0, NULL FROM calls LIMIT 1")
+    again = Ledger(tmp_path / "ledger.sqlite")
+    assert [each.id for each in again._calls("1")] == [2, 3, 20000]
+    again.close()
 
 
 def test_the_first_outcome_of_a_call_counts(ledger: Ledger) -> None:

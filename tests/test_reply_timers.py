@@ -32,7 +32,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def book(tmp_path: Path, clock: Clock):
-    book = TimerBook(tmp_path / "timers.sqlite", clock)
+    book = TimerBook(tmp_path / "timers.sqlite", clock, clock)
     yield book
     book.close()
 
@@ -51,18 +51,40 @@ def test_timers_ring_in_order_and_once(book: TimerBook, clock: Clock) -> None:
 
 
 def test_a_timer_survives_a_restart_and_is_announced_late(tmp_path: Path, clock: Clock) -> None:
-    book = TimerBook(tmp_path / "timers.sqlite", clock)
+    book = TimerBook(tmp_path / "timers.sqlite", clock, clock)
     book.set(60, "pasta")
     book.close()
     clock.now_s += 600
-    book = TimerBook(tmp_path / "timers.sqlite", clock)
+    book = TimerBook(tmp_path / "timers.sqlite", clock, clock)
     (late,) = book.take_due(clock.now_s)
     assert late.ringing(clock.now_s) == "Your pasta timer ended 9 minutes ago, while I was off."
     book.close()
 
 
+@pytest.mark.parametrize("step_s, before", [(5_000.0, (["bread"], [], ["tea"])), (-5_000.0, ([], [], []))])
+def test_a_timer_rings_when_it_is_over_also_where_the_clock_was_set_meanwhile(tmp_path, clock, step_s, before) -> None:
+    path, steady = tmp_path / "timers.sqlite", Clock()
+    with closing(TimerBook(path, clock, steady)) as earlier:
+        earlier.set(5_000, "bread")
+        earlier.set(10_300, "tea")
+    book = TimerBook(path, clock, steady)
+    book.set(600, "pasta")
+    rung = []
+    for passed_s, set_s in ((10, step_s), (10, step_s), (579, 0.0), (1, 0.0)):
+        steady.now_s += passed_s
+        clock.now_s += passed_s + set_s
+        rung.append([timer.name for timer in book.take_due(clock.now_s)])
+        assert book.next_due_s() == min((timer.due_s for timer in book.list()), default=None)
+        if not set_s:
+            book.look()
+            with closing(TimerBook(path, clock, steady)) as again:
+                assert again.list() == book.list(), "a restart knows"
+    assert rung == [*before, ["pasta"]]
+    book.close()
+
+
 def test_a_timer_set_by_another_process_is_noticed(tmp_path: Path, book: TimerBook, clock: Clock) -> None:
-    other = TimerBook(tmp_path / "timers.sqlite", clock)
+    other = TimerBook(tmp_path / "timers.sqlite", clock, clock)
     other.set(10)
     other.close()
     book.look()
@@ -83,7 +105,7 @@ def test_what_rang_is_out_of_the_file_and_rings_once_also_where_that_can_not_be_
             assert time.perf_counter() - began_s < 1, "main waits"
             assert book.take_due(clock.now_s + 12) == book.list() == () and book.next_due_s() is None
     book.look()
-    again = TimerBook(tmp_path / "timers.sqlite", clock)
+    again = TimerBook(tmp_path / "timers.sqlite", clock, clock)
     assert again.list() == ()
     again.close()
 
@@ -106,7 +128,7 @@ def test_what_fails_half_way_leaves_nothing_half_done(tmp_path: Path, book: Time
     with pytest.raises(sqlite3.IntegrityError):
         (book.cancel if refused == "DELETE" else book.restore)(timers)
     kept = book.list() + (book.set(600),)
-    again = TimerBook(tmp_path / "timers.sqlite", clock)
+    again = TimerBook(tmp_path / "timers.sqlite", clock, clock)
     assert again.list() == kept and len(kept) == (3 if refused == "DELETE" else 1)
     again.close()
 
@@ -183,7 +205,7 @@ def _refusal(preview, args) -> str:
 @settings(deadline=None)
 def test_every_timer_rings_exactly_once_whatever_the_order(steps: list[tuple[int, int]]) -> None:
     clock = Clock()
-    book = TimerBook(Path(":memory:"), clock)
+    book = TimerBook(Path(":memory:"), clock, clock)
     rung = []
     for seconds, pause in steps:
         book.set(seconds)

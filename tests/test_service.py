@@ -209,10 +209,19 @@ def _write_all(made, t):
     return announced
 
 
+def _clocks(timers: TimerBook, monkeypatch) -> list[float]:
+    """Both of its clocks stand still at what is in the list."""
+    now_s = [0.0]
+    for clock in ("_wall_clock", "_steady_clock"):
+        monkeypatch.setattr(timers, clock, lambda: now_s[0])
+    monkeypatch.setattr(timers, "_ahead_s", 0.0)
+    return now_s
+
+
 def test_a_timer_stays_in_the_file_until_it_was_told_of(daemon, monkeypatch):
     made = daemon()
-    timers, now_s = made.models.agent.timers, [0.0]
-    monkeypatch.setattr(timers, "_wall_clock", lambda: now_s[0])
+    timers = made.models.agent.timers
+    now_s = _clocks(timers, monkeypatch)
     timers.set(1.0, "pasta")
     now_s[0] = 2.0
 
@@ -236,8 +245,7 @@ def test_what_can_not_be_written_is_told_once_until_it_can_and_ends_no_conversat
     others = [sqlite3.connect(tmp_path / f"{name}.sqlite") for name in ("history", "turns", "timers")]
     expected = [f"{kind} in {name}" for kind, name in _MAIN_WRITES]
     seconds = itertools.count(1)
-    now_s = [0.0]
-    monkeypatch.setattr(made.models.agent.timers, "_wall_clock", lambda: now_s[0])
+    now_s = _clocks(made.models.agent.timers, monkeypatch)
     for _ in range(2):
         made.models.agent.timers.set(1.0)
         now_s[0] += 2.0

@@ -1,6 +1,5 @@
 """Puts the built-in agent together from the configuration: for the daemon, and for one turn as text."""
 
-import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from device.reply.llm import LocalModel
 from device.reply.timers import FILE as TIMERS
 from device.reply.timers import TimerBook
 from device.reply.tools import build_tools
+from device.reply.words import words
 
 MODEL = "smollm2-135m"
 
@@ -133,7 +133,8 @@ def ask(config: Config, store: ModelStore, text: str) -> str:
 
     Raises what `build_agent` does, also when a file can't be written, and NodError for a text without words or too long.
     """
-    if not re.search(r"\w", text):
+    text = text.encode(errors="replace").decode()  # a terminal's bytes that are no UTF-8 can be written nowhere
+    if not words(text):
         raise NodError("nod ask: there are no words in that text; write what you would say, such as \"what time is it\".")
     floor = Floor()
     floor.advance(1)

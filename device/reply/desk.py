@@ -227,7 +227,7 @@ class _Job:
         except NodError as error:
             self.end("failed", str(error))
             raise ToolError(str(error)) from error
-        except Exception as error:
+        except BaseException as error:  # also SystemExit: raised where the call is waited for, it would end the reply thread
             self._office.post(Fault.of("tool", error))
             self.end("failed", self.broken)
             raise ToolError("Sorry, that didn't work.") from error

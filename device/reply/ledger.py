@@ -83,7 +83,7 @@ class Ledger:
             for columns in _COLUMNS:
                 self._db.execute(f"SELECT {columns} LIMIT 0")  # are they there?
             self._db.execute(
-                "DELETE FROM calls WHERE outcome IS NOT NULL AND NOT owed AND id <= (SELECT max(id) FROM calls) - ?",
+                "DELETE FROM calls WHERE (outcome IS NOT NULL AND NOT owed OR NOT acts) AND id <= (SELECT max(id) FROM calls) - ?",
                 (_KEPT_CALLS,),
             )
         self._latency: dict[str, Latency] = {}
@@ -126,9 +126,7 @@ class Ledger:
 
     def unfinished(self) -> list[Call]:
         """Acting calls that began and have no outcome.  Ask at the start, before anything calls a tool."""
-        with self._lock:
-            self._db.execute("UPDATE calls SET outcome = 'cancelled' WHERE outcome IS NULL AND NOT acts")
-        return self._calls("outcome IS NULL")
+        return self._calls("outcome IS NULL AND acts")
 
     def owed(self) -> list[Call]:
         """Calls of which the user is to be told: they ended, or hang, after their reply was given up."""

@@ -70,7 +70,7 @@ def run(
                 assistant.agent.anticipate(message.text, message.history, lambda: _go_on_if_idle(mailbox))
         except StaleDraft:
             continue  # nobody wants it any more: that is all there is to know
-        except Exception as error:
+        except BaseException as error:  # an agent may raise anything, also what ends a thread without a word: SystemExit
             main.put(Fault.of("reply", error))
 
 
@@ -105,7 +105,7 @@ class _Reply:
         self._floor = floor
         self._assistant = assistant
         self._text = ""
-        self._gated = False
+        self._gate = 0  # how many acts have to succeed for all of its words to be heard
         self._desk = assistant.office.desk(self._turn, self._draft, self._tell_ending)
         self._owed: list[Call] = []
         self.telling = Telling()
@@ -124,12 +124,14 @@ class _Reply:
                     silence, self._owed = piece, []
                     break
                 self._pass_on(piece)
+            if self._gate > desk.acted:
+                raise RuntimeError("an agent said what waits for an act, and no such act has succeeded")
         except StaleDraft:
             raise
         except ToolError as error:
             if self._failed(str(error)):
                 return
-        except Exception as error:
+        except BaseException as error:
             self._main.put(Fault.of("reply", error))
             if self._failed(_APOLOGY):
                 return
@@ -159,8 +161,10 @@ class _Reply:
             case Words(text):
                 self._say(text)
             case Gated(text):
-                self._gated = True
-                self._say(text, self._desk.acted + 1)
+                self._gate = self._desk.acted + 1
+                self._say(text, self._gate)
+            case _:
+                raise TypeError(f"an agent yielded {type(piece).__name__}, which is no piece of a reply")
 
     def _say(self, text: str, gate: int = 0) -> None:
         if not text:
@@ -182,7 +186,7 @@ class _Reply:
 
     def _failed(self, apology: str) -> bool:
         """Say that it went wrong.  True when main does it, because what is prepared must not be heard."""
-        if self._gated:
+        if self._gate:
             self._main.put(ActFailed(self._turn, self._draft, apology))
             return True
         self._say(f" {apology}" if self._text else apology)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from device.database import MAIN_WAITS_S, opened
@@ -21,6 +21,7 @@ MOST_TIMERS = 32
 LONGEST_S = 7 * 86_400.0
 _LATE_S = 30.0  # due longer ago than that: it ended while nobody was there to ring it
 _TOOL_WAITS_S = 5.0  # for a file that another process has locked
+_STEP_S = 1.0  # what the wall clock gains or loses at once when it is set; what is less is corrected little by little
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,27 @@ class Timer:
         return f"Your {self.called()} is done."
 
 
+def _since_boot_s() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class TimerBook:
     """All running timers, in a SQLite file.  Any thread; `next_due_s` is cheap enough to ask every block.
 
-    path: made when missing; NodError when it can't be used.  wall_clock: seconds since 1970.  set and cancel block for a disk
-    flush.
+    path: made when missing; NodError when it can't be used.  wall_clock: seconds since 1970.  steady_clock: seconds since
+    any moment, which nobody sets.  set and cancel block for a disk flush.
     """
 
-    def __init__(self, path: Path, wall_clock: Callable[[], float] = time.time):
+    def __init__(
+        self,
+        path: Path,
+        wall_clock: Callable[[], float] = time.time,
+        steady_clock: Callable[[], float] = _since_boot_s,
+    ):
         self._wall_clock = wall_clock
+        self._steady_clock = steady_clock
+        self._ahead_s = wall_clock() - steady_clock()
+        self._moved_s: dict[int, float] = {}  # by id: by how much a timer is due later than the file says
         self._lock = threading.Lock()
         self._timers: tuple[Timer, ...] = ()
         self._rung: frozenset[int] = frozenset()  # by now, and still in the file
@@ -64,6 +77,7 @@ class TimerBook:
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute(_SCHEMA)
             self._read()
+        self._newest_before = max((timer.id for timer in self._timers), default=0)
 
     def close(self) -> None:
         """No use of it after this."""
@@ -114,8 +128,9 @@ class TimerBook:
 
     def list(self) -> tuple[Timer, ...]:
         """The running timers, the next one first."""
-        rung = self._rung
-        return tuple(timer for timer in self._timers if timer.id not in rung)
+        rung, moved_s = self._rung, self._moved_s
+        timers = (replace(t, due_s=t.due_s + moved_s.get(t.id, 0.0)) for t in self._timers if t.id not in rung)
+        return tuple(sorted(timers, key=lambda timer: (timer.due_s, timer.id)))
 
     def now_s(self) -> float:
         """The wall clock the timers go by."""
@@ -128,9 +143,20 @@ class TimerBook:
     def take_due(self, now_s: float) -> tuple[Timer, ...]:
         """The timers due at `now_s` (wall clock), which run no longer: each once, whatever becomes of the file.  Main
         thread; from memory."""
+        self._move_with_clock()
         due = tuple(timer for timer in self.list() if timer.due_s <= now_s)
         self._rung |= {timer.id for timer in due}
         return due
+
+    def _move_with_clock(self) -> None:
+        """Where the wall clock was set, move what was started since this book was opened: it is due as long after its start
+        as it was to be.  A Raspberry Pi without a battery learns the time minutes after a power cut.  What was there
+        before stays: it is by the right time that it is late."""
+        ahead_s = self._wall_clock() - self._steady_clock()
+        step_s, self._ahead_s = ahead_s - self._ahead_s, ahead_s
+        if abs(step_s) > _STEP_S:
+            new = [timer.id for timer in self._timers if timer.id > self._newest_before]
+            self._moved_s = {number: self._moved_s.get(number, 0.0) + step_s for number in new}
 
     def look(self) -> None:
         """Take what has rung, and was told of, out of the file, and read what another process has changed in it.  Main thread.
@@ -142,6 +168,13 @@ class TimerBook:
         try:
             self._wait(MAIN_WAITS_S)
             self._read()
+            if self._moved_s:
+                moved = [(step_s, number) for number, step_s in self._moved_s.items()]
+                with self._db:  # all or none: what fails is done again
+                    self._db.execute("BEGIN IMMEDIATE")
+                    self._db.executemany("UPDATE timers SET due_s = due_s + ? WHERE id = ?", moved)
+                self._moved_s = {}
+                self._read()
             if self._rung:
                 self._db.executemany("DELETE FROM timers WHERE id = ?", [(number,) for number in self._rung])
                 self._read()

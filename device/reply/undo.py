@@ -118,7 +118,7 @@ class Acts:
                 outcome, text = "done", act.tool.undo(act.result.trace).text
         except NodError as error:
             text = str(error)
-        except Exception as error:  # a tool may raise anything; what it did stands, and the user is told so
+        except BaseException as error:  # a tool may raise anything; what it did stands, and the user is told so
             self._post(Fault.of("tool", error))
         if text is None:
             text = f"I couldn't undo this: {act.tool.describe(act.args)}."
