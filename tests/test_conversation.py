@@ -293,6 +293,14 @@ def test_after_a_cough_the_reply_is_given_time_to_go_on_before_it_is_masked():
     assert fillers(story.until(unducked_ms + 2400)) == [] and len(fillers(story.until(unducked_ms + 2600))) == 1
 
 
+def test_a_reply_that_goes_on_after_a_tool_may_be_as_long_as_any():
+    story = asks_for_a_tool()
+    draft = starved(story)
+    story.until(4400)
+    story.tell(ev.WordStarted(story.state.t, 1, draft, "It's"))
+    assert story.until(60_000) == []
+
+
 def test_a_tool_that_hangs_in_the_middle_of_a_reply_is_given_up_like_any_other():
     story = asks_for_a_tool()
     draft = starved(story)
