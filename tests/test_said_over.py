@@ -21,7 +21,7 @@ def test_signs_of_listening_and_what_recognizers_make_of_them(said):
 
 @pytest.mark.parametrize(
     "said",
-    ["stop", "okay stop", "wait", "not stop", "shut up", "stop it", "hold on", "wait a minute"],
+    ["stop", "okay stop", "wait", "not stop", "shut up", "stop it", "hold on", "wait a minute", "silence", "quiet please", "enough"],
 )
 def test_a_call_to_stop(said):
     assert judge(said, REPLY) == "command"
@@ -88,6 +88,7 @@ def test_what_nobody_begins_with_goes_on_what_was_said(said):
     "said",
     [
         "and what about rome", "and set another timer for ten minutes", "and tell me a joke", "and thank you",
+        "and could penguins fly",
         "in ten minutes remind me to call my mother", "set a timer", "five minutes", "and", "of course", "",
     ],
 )  # fmt: skip
