@@ -78,8 +78,9 @@ def test_the_same_words_count_when_nod_does_not_say_them():
 
 @pytest.mark.parametrize(
     "said",
-    ["and call it pasta", "with milk and sugar", "for ten minutes", "and thirty seconds", "in the kitchen", "and turn it off"],
-)
+    ["and call it pasta", "with milk and sugar", "for ten minutes", "and thirty seconds", "in the kitchen", "and turn it off",
+     "in french"],
+)  # fmt: skip
 def test_what_nobody_begins_with_goes_on_what_was_said(said):
     assert goes_on_with(said)
 
@@ -89,7 +90,7 @@ def test_what_nobody_begins_with_goes_on_what_was_said(said):
     [
         "and what about rome", "and set another timer for ten minutes", "and tell me a joke", "and thank you",
         "and could penguins fly",
-        "in ten minutes remind me to call my mother", "set a timer", "five minutes", "and", "of course", "",
+        "in ten minutes remind me to call my mother", "set a timer", "five minutes", "and", "because", "of course", "",
     ],
 )  # fmt: skip
 def test_what_may_begin_a_turn_does_not(said):
