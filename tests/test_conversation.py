@@ -293,6 +293,25 @@ def test_after_a_cough_the_reply_is_given_time_to_go_on_before_it_is_masked():
     assert fillers(story.until(unducked_ms + 2400)) == [] and len(fillers(story.until(unducked_ms + 2600))) == 1
 
 
+def test_after_a_cough_before_the_first_sound_a_reply_that_never_comes_is_given_up_like_any_other():
+    story = asks_for_a_tool()
+    story.until(2000)
+    story.tell(ev.SpeechStarted(samples(2000), samples(1940)))
+    story.until(2500)
+    story.tell(ev.SpeechStopped(story.state.t, samples(2440)))
+    told = story.until(40_000)
+    assert only(told, ev.Duck) == [ev.Duck(False)]
+    assert [say.text for say in only(told, ev.SayNow)] == ["Sorry, that took too long."]
+
+
+def test_a_reply_that_goes_on_after_a_tool_may_be_as_long_as_any():
+    story = asks_for_a_tool()
+    draft = starved(story)
+    story.until(4400)
+    story.tell(ev.WordStarted(story.state.t, 1, draft, "It's"))
+    assert story.until(60_000) == []
+
+
 def test_a_tool_that_hangs_in_the_middle_of_a_reply_is_given_up_like_any_other():
     story = asks_for_a_tool()
     draft = starved(story)

@@ -69,6 +69,7 @@ UNDERSTOOD = [
     ("set a timer five minutes", "TimerSet", {"seconds": 300}),
     ("set timer for one minute", "TimerSet", {"seconds": 60}),
     ("timer five minutes", "TimerSet", {"seconds": 300}),
+    ("my timer for five minutes", "TimerSet", {"seconds": 300}),
     ("five minute timer", "TimerSet", {"seconds": 300}),
     ("Set a 5-minute timer.", "TimerSet", {"seconds": 300}),
     ("set a ten minute timer", "TimerSet", {"seconds": 600}),
@@ -358,6 +359,7 @@ NOT_DONE = [
     ("when is my reminder", "TimerList"),
     ("cancel both", "TimerCancel"),
     ("stop all of them", "TimerCancel"),
+    ("my timer is five minutes", "TimerUnclear"),
     ("snooze", "TimerUnclear"),
     ("i have a timer for ten minutes", "TimerList"),
     ("i already set a timer for ten minutes", "TimerList"),
@@ -429,6 +431,7 @@ NOT_NOW = [
     ("what day is it on the twenty fifth", "today"),
     ("how many days until christmas", "today"),
     ("what time will it be in an hour", "now"),
+    ("what day is christmas", "today"),
     ("how long until midnight", "now"),
 ]
 
@@ -487,7 +490,8 @@ LEFT_TO_THE_MODEL = [
     "why does time pass so slowly",
     "what time do birds wake up",
     "what was the date of the moon landing",
-    "what day is christmas",
+    "what day is best for a walk",
+    "let's start in five minutes",
     "when did the war end",
     "how long does it take to boil an egg",
     "how long should i cook pasta",

@@ -21,7 +21,7 @@ def test_signs_of_listening_and_what_recognizers_make_of_them(said):
 
 @pytest.mark.parametrize(
     "said",
-    ["stop", "okay stop", "wait", "not stop", "shut up", "stop it", "hold on", "wait a minute"],
+    ["stop", "okay stop", "wait", "not stop", "shut up", "stop it", "hold on", "wait a minute", "silence", "quiet please", "enough"],
 )
 def test_a_call_to_stop(said):
     assert judge(said, REPLY) == "command"
@@ -78,8 +78,9 @@ def test_the_same_words_count_when_nod_does_not_say_them():
 
 @pytest.mark.parametrize(
     "said",
-    ["and call it pasta", "with milk and sugar", "for ten minutes", "and thirty seconds", "in the kitchen", "and turn it off"],
-)
+    ["and call it pasta", "with milk and sugar", "for ten minutes", "and thirty seconds", "in the kitchen", "and turn it off",
+     "in french"],
+)  # fmt: skip
 def test_what_nobody_begins_with_goes_on_what_was_said(said):
     assert goes_on_with(said)
 
@@ -88,7 +89,8 @@ def test_what_nobody_begins_with_goes_on_what_was_said(said):
     "said",
     [
         "and what about rome", "and set another timer for ten minutes", "and tell me a joke", "and thank you",
-        "in ten minutes remind me to call my mother", "set a timer", "five minutes", "and", "of course", "",
+        "and could penguins fly",
+        "in ten minutes remind me to call my mother", "set a timer", "five minutes", "and", "because", "of course", "",
     ],
 )  # fmt: skip
 def test_what_may_begin_a_turn_does_not(said):

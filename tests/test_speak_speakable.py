@@ -45,6 +45,7 @@ SPOKEN = {
     "1,5 km": "one, five kilometers",
     "in 30s, 30s or 45s": "in thirty seconds, thirty seconds or forty-five seconds",
     "1h 30m, 2m 30s, 100m": "one hour thirty minutes, two minutes thirty seconds, one hundred meters",
+    "1 h 30 m, 1 h 30m, 100 m": "one hour thirty minutes, one hour thirty minutes, one hundred meters",
     "the 60s, 70s and 80s": "the sixties, seventies and eighties",
     "his 20s, '80s and 1990s": "his twenties, eighties and nineteen nineties",
     "for 80's fans of ’70s and ‘60s": "for eighties fans of seventies and sixties",
@@ -161,6 +162,13 @@ def test_a_word_of_several_groups_takes_them_all():
     phonemes = list("æt fˈoɹ ˈoʊ fˈaɪv pˌiːˈɛm")
     spans = align(phonemes, [list("æt"), list("fˈoɹ ˈoʊ fˈaɪv"), list("pˌiːˈɛm")])
     assert ["".join(phonemes[a:b]) for a, b in spans] == ["æt", "fˈoɹ ˈoʊ fˈaɪv", "pˌiːˈɛm"]
+
+
+def test_as_many_groups_as_words_may_be_others():
+    """Two words joined and a third one parted."""
+    phonemes = list("ɔnðə twˈɛnti fˈaɪv")
+    spans = align(phonemes, [list("ˈɔn"), list("ðə"), list("twˈɛntifˈaɪv")])
+    assert ["".join(phonemes[a:b]) for a, b in spans] == ["ɔn", "ðə", "twˈɛnti fˈaɪv"]
 
 
 def test_a_word_of_many_groups_leaves_its_neighbours_theirs():

@@ -60,6 +60,8 @@ class Reader:
         said = split_words(text)
         if beyond.forbids_timer(said):
             return Intent("TimerLeft")
+        if beyond.is_proposal(said):
+            return None
         for late in (False, True):
             for words in _spellings(text):
                 matches, _ = self.grammar.read(words, late)
@@ -73,6 +75,8 @@ class Reader:
 
     def completeness(self, text: str) -> Literal["complete", "prefix", "none"]:
         """Whether `text` is all of a sentence Nod understands, may be the beginning of one, or neither."""
+        if beyond.is_proposal(split_words(text)):
+            return "none"
         begins = False
         for words in _spellings(text):
             matches, could_go_on = self.grammar.read(words)

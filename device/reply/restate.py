@@ -69,7 +69,7 @@ def _be_so(be: str, rest: str) -> str:
     said = rest.split()
     at = len(said) - (2 if len(said) > 2 and said[-2] in _DEGREES else 1)
     thing, quality = " ".join(said[:at]), " ".join(said[at:])
-    if not _is_thing(thing) or said[0] in _ARTICLES and at < 2 or said[-1] in _LOOSE_ENDS:
+    if not _is_thing(thing) or said[-1] in _LOOSE_ENDS:
         return ""
     return f"{thing} {be} {quality} because"
 

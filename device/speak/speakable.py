@@ -24,9 +24,11 @@ class Token(NamedTuple):
 class _Place(NamedTuple):
     """A token's core and the bare words before and after it.
 
-    after_number: a whole number stands right before, without a comma.  after_decade: one of the two words before is one.
+    earlier: the one before `before`.  after_number: a whole number stands right before, without a comma.
+    after_decade: one of the two words before is one.
     """
 
+    earlier: str
     before: str
     core: str
     after: str
@@ -42,7 +44,7 @@ _EMPHASIS = re.compile(r"(?<![\w*])(?:[*_`]|~~|~(?![\d$€£¥]))+(?=\S)|(?<=\S)
 _NO_POWER = re.compile(r"(?<!\w)\^|\^(?!-?\w)")  # but "2^3" is one
 _PHONEMES = re.compile(r"\[\[|\]\]")  # Piper takes what stands between as phonemes; here it comes from outside
 _EDGES = re.compile(r"^((?:(?!['‘]\d\ds)[\"'“‘(\[{«])*)(.*?)([\"'”’)\]}».,;:!?…]*)$", re.DOTALL)
-_HOURS, _SECONDS = re.compile(r"\d+(?:h|hrs?)"), re.compile(r"\d+(?:s|secs?)")  # beside them "30m" is minutes
+_HOURS, _SECONDS = re.compile(r"\d*(?:h|hrs?)"), re.compile(r"\d+(?:s|secs?)")  # beside them "30m" is minutes
 _BETWEEN = {"x": "times", "-": "minus", "–": "minus"}  # signs, but only between numbers
 _BEFORE_MINUS = ("is", "was", "be", "equals", "=")  # "is - 5"; elsewhere a lone hyphen is a pause
 _AMOUNT = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
@@ -64,7 +66,8 @@ def speakable(text: str, language: str = "en-us") -> list[Token]:
     for i, word in enumerate(written):
         after_decade = any(_bare(token.spoken).endswith(DECADES) for token in tokens[-2:])
         before, after = bare[i - 1] if i else "", bare[i + 1] if i + 1 < len(bare) else ""
-        place = _Place(before, bare[i], after, i > 0 and written[i - 1].isdigit(), after_decade)
+        earlier = bare[i - 2] if i > 1 else ""
+        place = _Place(earlier, before, bare[i], after, i > 0 and written[i - 1].isdigit(), after_decade)
         spoken = _spoken(word, place, is_last=i + 1 == len(written))
         if any(c.isalnum() for c in spoken):
             tokens.append(Token(word, spoken))
@@ -141,7 +144,8 @@ def _plain(core: str, place: _Place) -> str:
         return SPELLED[core]
     if core == "A" and place.before and not place.after[:1].islower():
         return "[[ˈeɪ]]"  # the letter: Piper takes phonemes so
-    unit = _unit(core, place.before) if _COUNT.fullmatch(place.before) else None
+    symbol = "min" if core == "m" and _HOURS.fullmatch(place.earlier) else core
+    unit = _unit(symbol, place.before) if _COUNT.fullmatch(place.before) else None
     if unit is not None:
         return unit
     if core in ("thousand", "million", "billion", "trillion") and place.before[:1] in "$€£¥" and place.before:
