@@ -26,7 +26,7 @@ from device.events import (
 )
 from device.hear.level import Level
 from device.hear.loop import Listener, run
-from device.hear.pause import PAUSE_MS, paused_since
+from device.hear.pause import PAUSE_MS, is_release, may_be_released, paused_since
 from device.hear.prosody import Prosody
 from device.hear.recognizer import load_recognizer
 from device.mailbox import Mailbox
@@ -210,6 +210,50 @@ def test_a_voice_ends_with_the_last_consonant_that_is_heard_though_the_vad_goes_
     assert milliseconds(t + 512 - ended_t) >= PAUSE_MS
 
 
+@pytest.mark.parametrize(
+    ("burst_ms", "loudness", "is_end"),
+    [
+        ((1080, 1130), 0.003, True),  # the "k" of "milk": 30 dB under the voice, as people's is
+        ((1080, 1130), 0.0006, False),  # nobody hears it
+        ((1080, 1084), 0.05, False),  # a click
+        ((1220, 1270), 0.003, False),  # no mouth is closed for so long
+    ],
+)
+def test_a_word_goes_on_after_a_closure(burst_ms, loudness, is_end):
+    rng = np.random.default_rng(0)
+    sound = rng.normal(0, 1e-4, samples(2000))
+    sound[samples(300) : samples(1000)] += rng.normal(0, 0.1, samples(700))
+    begin, end = map(samples, burst_ms)
+    sound[begin:end] += rng.normal(0, loudness, end - begin)
+    level, noticed = Level(), []
+    for t in range(0, len(sound) - 512, 512):
+        frame = Frame(t, sound[t : t + 512].astype(np.float32), 0.1, False, samples(1000))
+        level.add(t, frame.samples)
+        if t > samples(1000):
+            noticed += [t] if is_release(frame, level, samples(1000)) else []
+    assert bool(noticed) == is_end
+    assert not is_end or milliseconds(noticed[0] + 512 - end) <= 32, "in the next frame"
+
+
+def test_a_breath_after_a_vowel_is_no_end_of_a_word():
+    assert all(map(may_be_released, ("with soy milk", "a bit of whole meal", "turn on the light", "a cup", "make me a cake")))
+    assert not any(map(may_be_released, ("", "with lots of cream", "brown sugar", "an americano", "call it pasta")))
+
+
+@pytest.mark.parametrize("voice_ms", [1500, 3500])
+def test_who_begins_at_once_is_no_louder_room(voice_ms):
+    """A tenth of what is remembered may be the soft moments of a voice: its last sound is as soft as those."""
+    rng = np.random.default_rng(0)
+    loudness = np.where(np.arange(samples(voice_ms)) // samples(200) % 4 == 3, 0.004, 0.1)
+    loudness[-samples(100) :] = 0.005
+    voice = rng.normal(0, 1, samples(voice_ms)) * loudness
+    sound = np.concatenate([rng.normal(0, 1e-4, samples(150)), voice, rng.normal(0, 1e-4, samples(150))])
+    level = Level()
+    level.add(0, sound.astype(np.float32))
+    ended_t = level.voice_end(samples(voice_ms - 300), len(sound))
+    assert ended_t / 16 == pytest.approx(150 + voice_ms, abs=20)
+
+
 def test_where_nothing_is_heard_no_voice_begins():
     level = Level()
     assert level.voice_begin(0, 16_000) == 0
@@ -326,10 +370,10 @@ def test_frames_that_piled_up_are_heard_all(listener, question, vad_folder):
 
 @pytest.mark.slow
 def test_commands_end_where_they_end(listener, vad_folder, speech_dir, is_people):
-    """One final pause for each recording; its end is the one an outside scorer finds, to 60 ms for 4 of 5 people's.
+    """One final pause for each recording; its end is the one an outside scorer finds, to 40 ms of people's.
 
-    The others are breaths and releases of a last consonant after a gap, which the VAD doesn't take for speech.  The synthesized
-    voice ends in those more often: in "milk", 140 ms after its vowel, in 4 of 20.
+    In four of those a last "k" comes 60 to 110 ms after the voice: it belongs to "milk".  The synthesized voice's comes after
+    140 ms, and softer: in 4 of 20.
     """
     off_ms, clips, from_t = [], recordings(speech_dir, 20), 0
     for number, clip in enumerate(clips.values()):
@@ -341,7 +385,7 @@ def test_commands_end_where_they_end(listener, vad_folder, speech_dir, is_people
         end = outside_end(clip, speech[0].t - from_t, speech[-1].t - from_t + samples(250))
         off_ms.append(milliseconds(last.end_t - from_t - end))
         from_t += 1 << 20
-    assert abs(np.median(off_ms)) <= 20 and np.mean(np.abs(off_ms) <= 60) >= (0.8 if is_people else 0.7), off_ms
+    assert abs(np.median(off_ms)) <= 20 and np.mean(np.abs(off_ms) <= 40) >= (1.0 if is_people else 0.7), off_ms
 
 
 def test_a_fault_is_told_and_survived(recognizer, prosody, question, vad_folder):

@@ -14,6 +14,8 @@ WINDOW_SAMPLES = 320  # 20 ms
 _REMEMBERED_HOPS = 1000  # 10 s: long enough to hold a breath, from which the floor is read
 _LOWEST_BIN = 150 * WINDOW_SAMPLES // SAMPLE_RATE_HZ  # below 150 Hz: hum, wind, knocks on the table
 _ABOVE_FLOOR_DB = 10.0
+_FEWEST_FLOOR_HOPS = 10  # 100 ms of a room say how loud it is
+_VOICE_FIRST_HOPS = 300  # so much of what is remembered may be voice alone: who begins at once
 # What is so far below the voice isn't heard after it.  In a quiet room the last sound dies away for 100 ms more.
 _INAUDIBLE_DB = 40.0
 VOICE_HOPS = 3  # loud ones in a row are a voice: shorter is a click
@@ -52,8 +54,8 @@ class Level:
     def voice_end(self, low_t: int, high_t: int, hops: int = VOICE_HOPS) -> int | None:
         """The sample after the last loud one between `low_t` and `high_t`; None when all of that was quiet.
 
-        Loud: so many `hops` in a row 10 dB above the floor, which is the quietest tenth of the last 10 s, and no more than
-        _INAUDIBLE_DB below the usual loudness of the last 3 s.
+        Loud: so many `hops` in a row 10 dB above the room (`_floor_db`), and no more than _INAUDIBLE_DB below the usual
+        loudness of the last 3 s.
         """
         levels = np.array(self._levels_db)
         first = max(0, len(levels) - (self._rest_t - low_t) // HOP_SAMPLES)
@@ -83,5 +85,12 @@ def _runs(levels: np.ndarray, first: int, last: int, hops: int) -> np.ndarray:
     if last - first < hops:
         return np.zeros(0, int)
     usual_db = np.percentile(levels[-_USUAL_HOPS:], 90)
-    loud = levels > max(np.percentile(levels, 10) + _ABOVE_FLOOR_DB, usual_db - _INAUDIBLE_DB)
+    loud = levels > max(_floor_db(levels) + _ABOVE_FLOOR_DB, usual_db - _INAUDIBLE_DB)
     return first + np.flatnonzero(np.lib.stride_tricks.sliding_window_view(loud[first:last], hops).all(axis=1))
+
+
+def _floor_db(levels: np.ndarray) -> float:
+    """How loud the room is: the quietest tenth of 10 s, and less of less, which may be the voice's own but for a moment."""
+    tenth = (len(levels) - _VOICE_FIRST_HOPS) * 100 // (_REMEMBERED_HOPS - _VOICE_FIRST_HOPS)
+    rank = min(max(_FEWEST_FLOOR_HOPS, tenth), len(levels)) - 1
+    return float(np.partition(levels, rank)[rank])

@@ -33,7 +33,15 @@ from device.events import (
     whole,
 )
 from device.hear.level import Level
-from device.hear.pause import FULL_VOICE, is_voice, paused_since
+from device.hear.pause import (
+    FULL_VOICE,
+    LONGEST_CLOSURE_MS,
+    LONGEST_RELEASE_MS,
+    is_release,
+    is_voice,
+    may_be_released,
+    paused_since,
+)
 from device.hear.plain_text import without_noise
 from device.hear.prosody import HEARD_SAMPLES, LONGEST_PAUSE_SAMPLES, Prosody
 from device.hear.recognizer import Recognizer, understood
@@ -135,7 +143,8 @@ class Listener:
                 self._silence = Silence(end_t)
             return []
         silence.frames.append(frame)
-        return self._go_on(frame) if is_voice(frame, self._level) else []
+        is_rest = may_be_released(silence.text or "") and is_release(frame, self._level, silence.end_t)
+        return self._go_on(frame) if is_rest or is_voice(frame, self._level) else []
 
     def _begin(self, frame: Frame) -> None:
         turn = self._turn
@@ -218,8 +227,11 @@ class Listener:
         """The text of the turn so far, as soon as the user pauses."""
         turn, silence = self._turn, self._silence
         spoken_ms = milliseconds(silence.end_t - turn.speech_t)
-        text = turn.text if spoken_ms < SHORTEST_SPEECH_MS else self._heard_until_now(spoken_ms)
-        if text and text == turn.text and spoken_ms < SHORT_NOISE_MS:
+        # Sound again so soon is the end of the last word, not a click after it.
+        is_soon = may_be_released(turn.text) and milliseconds(turn.speech_t - turn.end_t) <= LONGEST_CLOSURE_MS
+        silence.is_released = is_soon and spoken_ms < LONGEST_RELEASE_MS
+        text = turn.text if spoken_ms < SHORTEST_SPEECH_MS and not is_soon else self._heard_until_now(spoken_ms)
+        if text and text == turn.text and spoken_ms < SHORT_NOISE_MS and not is_soon:
             # A click or a breath after the last word: the user has been silent since before it.
             silence.end_t = turn.end_t
         turn.text = turn.partial = silence.text = text
@@ -289,7 +301,7 @@ class Listener:
         paused_ms = milliseconds(self._now_t() - silence.end_t)
         text, told = whole(self._turn.front, silence.text), self._turn.ending
         ending = told[1] if told and told[0] == text else None
-        evidence = Evidence(paused_ms, text, self._completeness(text), silence.voice, ending)
+        evidence = Evidence(paused_ms, text, self._completeness(text), silence.voice, ending, silence.is_released)
         p_end = self._model.p_end(evidence)
         least_ms, most_ms = wait_bounds_ms(evidence, self._settings.min_wait_ms, self._settings.max_wait_ms)
         patience = self._settings.patience

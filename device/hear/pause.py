@@ -1,11 +1,18 @@
 """Where a pause begins, and where it is over: as soon as that can be told from the level and the VAD together."""
 
+import re
+
 from device.events import FRAME_SAMPLES, Frame, milliseconds, samples
 from device.hear.level import Level
 
 PAUSE_MS = 30.0  # silence from which it counts as a pause
 VOICE = 0.5  # probability of speech in a frame from which a pause may be over
 FULL_VOICE = 0.9  # below it a frame may belong to a pause, long before the VAD is sure of that; else none is near
+# Before the last sound of "milk" or "light" the mouth is closed for up to 170 ms; "milk" is heard as "meal" until then.
+LONGEST_CLOSURE_MS = 210.0
+LONGEST_RELEASE_MS = 150.0  # from the frame that it is noticed in
+RELEASE_HOPS = 4  # loud ones in a row; shorter is a click
+_CLOSED = re.compile(r"(?:[kptd]e?|l)$")
 # The same where the VAD hears silence but the level hasn't fallen: noise, or a very soft last syllable.
 LOUD_PAUSE_MS = 200.0
 
@@ -38,3 +45,15 @@ def is_voice(frame: Frame, level: Level) -> bool:
         return False
     is_loud = level.voice_end(frame.t, frame.t + FRAME_SAMPLES) is not None
     return is_loud or frame.speech_probability >= FULL_VOICE
+
+
+def may_be_released(text: str) -> bool:
+    """Whether the last word of `text` is one that what sounds after a closure may belong to."""
+    return bool(_CLOSED.search(text))
+
+
+def is_release(frame: Frame, level: Level, end_t: int) -> bool:
+    """Whether a word that seemed to end at `end_t` goes on after a closure, too softly or too shortly for the VAD."""
+    if milliseconds(frame.t - end_t) > LONGEST_CLOSURE_MS:
+        return False
+    return level.voice_end(end_t, frame.t + FRAME_SAMPLES, RELEASE_HOPS) is not None

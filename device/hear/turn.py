@@ -77,7 +77,8 @@ class Evidence:
 
     pause_ms: silence so far.  text: everything said in this turn, lower case.  completeness: what the intent templates
     say of it.  voice: probabilities 0..1 that it sounds finished, one for each time it was judged in this pause.  ending:
-    log-odds that a full stop follows, as who answers sees it; None until it is known.
+    log-odds that a full stop follows, as who answers sees it; None until it is known.  is_released: the last word's end was
+    heard after a closure, as the "k" of "milk".
     """
 
     pause_ms: float
@@ -85,6 +86,7 @@ class Evidence:
     completeness: Completeness = "none"
     voice: tuple[float, ...] = ()
     ending: float | None = None
+    is_released: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -105,9 +107,9 @@ def wait_bounds_ms(evidence: Evidence, min_wait_ms: float, max_wait_ms: float) -
 
 
 def closure_ms(evidence: Evidence, max_wait_ms: float) -> float:
-    """Until when the last word's "k" may still come, in ms of silence; 0 for other words, and for whole commands, whose answer
-    is taken back when more follows.  No wait is shorter, and the others are as they were."""
-    is_closed = evidence.text.endswith(("k", "ke")) and not evidence.is_whole
+    """Until when the last word's "k" may still come, in ms of silence; 0 where it has come, for other words, and for whole
+    commands, whose answer is taken back when more follows.  No wait is shorter, and the others are as they were."""
+    is_closed = evidence.text.endswith(("k", "ke")) and not (evidence.is_released or evidence.is_whole)
     return min(_CLOSURE_LEAST_MS, max_wait_ms) if is_closed else 0.0
 
 
