@@ -28,7 +28,7 @@ from device.bench.hesitate import Take, joined, room_noise, takes
 from device.bench.offline import Ear
 from device.bench.turn_score import judged
 from device.config import Paths
-from device.events import FRAME_SAMPLES, SAMPLE_RATE_HZ, milliseconds, samples
+from device.events import FRAME_SAMPLES, SAMPLE_RATE_HZ, milliseconds
 from device.models import ModelStore
 from device.reply.intents import Reader
 from tests.bench.prosody_data import save
@@ -37,14 +37,15 @@ from tests.bench.speakers import people, spoken
 
 SEED = 4
 PLACES = 2
-ROOM_MS = (0, 10_000)  # heard before a turn, in each place: who begins at once, and in a room that is known for long
+# Of the room before a turn, in each place: who begins at once, and 10 s, after which it is known.  Whole, or they move the place.
+ROOM_FRAMES = (1, 313)
 MISSED_MS = 250  # an end that is heard so much earlier or later is another noise's
 
 
 def from_places(take: Take, sound: np.ndarray, rng: np.random.Generator) -> Iterator[Take]:
     """A fluent take with the VAD's frames in PLACES places, evenly apart; any other in the first."""
     for place in range(PLACES if take.kind == "fluent" else 1):
-        lead = room_noise(sound, samples(ROOM_MS[place]) + FRAME_SAMPLES + place * FRAME_SAMPLES // PLACES, rng)
+        lead = room_noise(sound, ROOM_FRAMES[place] * FRAME_SAMPLES + place * FRAME_SAMPLES // PLACES, rng)
         whole = joined([lead, take.sound])
         yield replace(take, sound=whole, end_t=take.end_t + len(whole) - len(take.sound))
 
