@@ -235,6 +235,25 @@ def test_a_word_goes_on_after_a_closure(burst_ms, loudness, is_end):
     assert not is_end or milliseconds(noticed[0] + 512 - end) <= 32, "in the next frame"
 
 
+@pytest.mark.parametrize("max_wait_ms", [1700, 100])
+def test_where_the_turn_is_over_what_sounds_is_no_end_of_its_last_word(recognizer, prosody, voice, vad_folder, max_wait_ms):
+    """It may be Nod's answer."""
+    def heard(sound):
+        recognizer.start()
+        listener = Listener(recognizer, prosody, lambda text: "none", Turn(min_wait_ms=100, max_wait_ms=max_wait_ms))
+        return feed(listener, [Listen(1, 0), *frames(sound, vad_folder)])
+
+    said = _say(voice, "Give me a cup.")
+    pause = kinds(heard(said), Pause)[-1]
+    assert pause.text.endswith("p")
+    begin, end = pause.end_t + samples(110), pause.end_t + samples(160)
+    said[begin:end] += np.random.default_rng(0).normal(0, 0.0012, end - begin).astype(np.float32)  # the VAD takes it for nothing
+    events = heard(said)
+    last = kinds(events, Pause)[-1]
+    assert milliseconds(last.end_t - pause.end_t) == pytest.approx(160 if max_wait_ms > 160 else 0, abs=20)
+    assert last.text == pause.text and any(e.t > pause.t for e in kinds(events, Resumed)) == (max_wait_ms > 160)
+
+
 def test_a_breath_after_a_vowel_is_no_end_of_a_word():
     assert all(map(may_be_released, ("with soy milk", "a bit of whole meal", "turn on the light", "a cup", "make me a cake")))
     assert not any(map(may_be_released, ("", "with lots of cream", "brown sugar", "an americano", "call it pasta")))

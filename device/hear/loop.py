@@ -143,8 +143,13 @@ class Listener:
                 self._silence = Silence(end_t)
             return []
         silence.frames.append(frame)
-        is_rest = may_be_released(silence.text or "") and is_release(frame, self._level, silence.end_t)
-        return self._go_on(frame) if is_rest or is_voice(frame, self._level) else []
+        return self._go_on(frame) if self._is_rest(frame) or is_voice(frame, self._level) else []
+
+    def _is_rest(self, frame: Frame) -> bool:
+        """Whether it is the end of the last word; not where the turn is over, since what sounds then may be Nod."""
+        silence = self._silence
+        is_open = milliseconds(frame.t + FRAME_SAMPLES - silence.end_t) <= silence.wait_ms
+        return is_open and may_be_released(silence.text or "") and is_release(frame, self._level, silence.end_t)
 
     def _begin(self, frame: Frame) -> None:
         turn = self._turn
