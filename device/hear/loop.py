@@ -166,9 +166,9 @@ class Listener:
     def _go_on(self, frame: Frame) -> list[object]:
         turn, silence = self._turn, self._silence
         self._silence = None
-        if silence.text is not None:
+        if silence.text is not None:  # else no word of what came before it is known yet, and it is one run of speech
             self._recognizer.resume(milliseconds(frame.t - silence.end_t))
-        turn.speech_t = frame.t - FRAME_SAMPLES
+            turn.speech_t = frame.t - FRAME_SAMPLES
         skipped = np.concatenate([f.samples for f in silence.frames])
         if len(skipped) > LONG_SILENCE_SAMPLES:
             half = LONG_SILENCE_SAMPLES // 2
