@@ -29,6 +29,7 @@ from device.hear.loop import Listener, run
 from device.hear.pause import PAUSE_MS, is_release, may_be_released, paused_since
 from device.hear.prosody import Prosody
 from device.hear.recognizer import load_recognizer
+from device.hear.utterance import Silence
 from device.mailbox import Mailbox
 from device.reply.intents import Reader
 from device.speak.voice import Voice
@@ -252,6 +253,17 @@ def test_where_the_turn_is_over_what_sounds_is_no_end_of_its_last_word(recognize
     last = kinds(events, Pause)[-1]
     assert milliseconds(last.end_t - pause.end_t) == pytest.approx(160 if max_wait_ms > 160 else 0, abs=20)
     assert last.text == pause.text and any(e.t > pause.t for e in kinds(events, Resumed)) == (max_wait_ms > 160)
+
+
+def test_speech_that_goes_on_before_the_text_of_the_pause_is_one_run(listener, question, vad_folder):
+    """Counted from there it was a click, and all that was said before it was lost."""
+    every = list(frames(question, vad_folder))
+    last = max(i for i, f in enumerate(every) if f.in_speech and f.speech_probability > 0.9)
+    feed(listener, [Listen(1, 0), *every[: last - 2]])
+    begun_t = listener._turn.speech_t
+    listener._silence = Silence(every[last - 2].t, [every[last - 1]])
+    assert listener._go_on(every[last - 1]) == []
+    assert listener._turn.speech_t == begun_t
 
 
 def test_a_breath_after_a_vowel_is_no_end_of_a_word():
