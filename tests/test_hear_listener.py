@@ -215,7 +215,9 @@ def test_a_voice_ends_with_the_last_consonant_that_is_heard_though_the_vad_goes_
     ("burst_ms", "loudness", "is_end"),
     [
         ((1080, 1130), 0.003, True),  # the "k" of "milk": 30 dB under the voice, as people's is
+        ((1080, 1130), 0.0015, True),  # 36 dB under it, where a voice counts as silent
         ((1080, 1130), 0.0006, False),  # nobody hears it
+        ((1000, 1130), 0.0015, False),  # so soft, but never quiet before: the voice dies away
         ((1080, 1084), 0.05, False),  # a click
         ((1220, 1270), 0.003, False),  # no mouth is closed for so long
     ],
@@ -266,6 +268,38 @@ def test_speech_that_goes_on_before_the_text_of_the_pause_is_one_run(listener, q
     assert listener._turn.speech_t == begun_t
 
 
+@pytest.mark.parametrize(
+    ("tail", "is_soft", "end_ms"),
+    [
+        (0.004, False, 1120),  # 28 dB under the voice: the end of a word
+        (0.0015, False, 1000),  # 36 dB under it, a voice dies away
+        (0.0015, True, 1120),  # but after a closure that is the end of a word
+        (0.0004, True, 1000),  # nobody hears it
+    ],
+)
+def test_a_voice_that_dies_away_has_ended_before_it_is_silent(tail, is_soft, end_ms):
+    rng = np.random.default_rng(0)
+    sound = rng.normal(0, 1e-5, samples(1400))
+    sound[samples(300) : samples(1000)] += rng.normal(0, 0.1, samples(700))
+    sound[samples(1000) : samples(1120)] += rng.normal(0, tail, samples(120))
+    level = Level()
+    level.add(0, sound.astype(np.float32))
+    frame = Frame(samples(1248), sound[-512:].astype(np.float32), 0.6, True, samples(1120))
+    assert paused_since(frame, level, is_soft) / 16 == pytest.approx(end_ms, abs=16)
+
+
+def test_what_dies_away_is_the_end_where_the_vad_hears_nothing_else():
+    """A room that echoes: the VAD hears speech for so long after the voice that none of it is near."""
+    rng = np.random.default_rng(0)
+    sound = rng.normal(0, 1e-5, samples(1600))
+    sound[samples(300) : samples(1000)] += rng.normal(0, 0.1, samples(700))
+    sound[samples(1000) : samples(1250)] += rng.normal(0, 0.0015, samples(250))
+    level = Level()
+    level.add(0, sound.astype(np.float32))
+    frame = Frame(samples(1400), sound[:512].astype(np.float32), 0.6, True, samples(1300))
+    assert paused_since(frame, level) / 16 == pytest.approx(1250, abs=16)
+
+
 def test_a_breath_after_a_vowel_is_no_end_of_a_word():
     assert all(map(may_be_released, ("with soy milk", "a bit of whole meal", "turn on the light", "a cup", "make me a cake")))
     assert not any(map(may_be_released, ("", "with lots of cream", "brown sugar", "an americano", "call it pasta")))
@@ -290,6 +324,16 @@ def test_where_nothing_is_heard_no_voice_begins():
     assert level.voice_begin(0, 16_000) == 0
     level.add(0, np.zeros(16_000, np.float32))
     assert level.voice_begin(16_000, 8_000) == 16_000
+
+
+def test_of_what_is_no_longer_remembered_nothing_is_known():
+    """Rather than something of what is."""
+    level = Level()
+    level.add(160_000, np.random.default_rng(0).normal(0, 0.1, 32_000).astype(np.float32))
+    level.add(192_000, np.zeros(32_000, np.float32))
+    assert level.voice_end(100_000, 150_000) is None
+    assert not level.is_heard_again(100_000, 150_000, hops=3)
+    assert level.voice_begin(150_000, 8_000) == 150_000
 
 
 def test_the_wake_word_is_not_part_of_the_text(listener, voice, vad_folder):
@@ -401,7 +445,8 @@ def test_frames_that_piled_up_are_heard_all(listener, question, vad_folder):
 
 @pytest.mark.slow
 def test_commands_end_where_they_end(listener, vad_folder, speech_dir, is_people):
-    """One final pause for each recording; its end is the one an outside scorer finds, to 40 ms of people's.
+    """One final pause for each recording; its end is the one an outside scorer finds: at most 40 ms later in people's, and 60
+    sooner, which a voice takes to die away.
 
     In four of those a last "k" comes 60 to 110 ms after the voice: it belongs to "milk".  The synthesized voice's comes after
     140 ms, and softer: in 4 of 20.
@@ -416,7 +461,8 @@ def test_commands_end_where_they_end(listener, vad_folder, speech_dir, is_people
         end = outside_end(clip, speech[0].t - from_t, speech[-1].t - from_t + samples(250))
         off_ms.append(milliseconds(last.end_t - from_t - end))
         from_t += 1 << 20
-    assert abs(np.median(off_ms)) <= 20 and np.mean(np.abs(off_ms) <= 40) >= (1.0 if is_people else 0.7), off_ms
+    is_near = [-60 <= ms <= 40 for ms in off_ms]
+    assert abs(np.median(off_ms)) <= 20 and np.mean(is_near) >= (1.0 if is_people else 0.7), off_ms
 
 
 def test_a_fault_is_told_and_survived(recognizer, prosody, question, vad_folder):

@@ -16,8 +16,11 @@ _LOWEST_BIN = 150 * WINDOW_SAMPLES // SAMPLE_RATE_HZ  # below 150 Hz: hum, wind,
 _ABOVE_FLOOR_DB = 10.0
 _FEWEST_FLOOR_HOPS = 10  # 100 ms of a room say how loud it is
 _VOICE_FIRST_HOPS = 300  # so much of what is remembered may be voice alone: who begins at once
-# What is so far below the voice isn't heard after it.  In a quiet room the last sound dies away for 100 ms more.
-_INAUDIBLE_DB = 40.0
+# What is so far below the voice isn't heard.
+INAUDIBLE_DB = 40.0
+# And so far below it a voice has ended: in a quiet room its last sound dies away for 100 ms more.  What follows a closure
+# more softly than that ("milk") is heard again.
+ENDED_DB = 33.0
 VOICE_HOPS = 3  # loud ones in a row are a voice: shorter is a click
 _BRIDGED_HOPS = 20  # 200 ms: a stop within a word, or a breath between two
 _USUAL_HOPS = 300  # 3 s, from which the voice's usual loudness is read
@@ -51,42 +54,64 @@ class Level:
         """What is remembered, oldest first, one every 10 ms."""
         return np.array(self._levels_db)
 
-    def voice_end(self, low_t: int, high_t: int, hops: int = VOICE_HOPS) -> int | None:
+    def voice_end(
+        self, low_t: int, high_t: int, hops: int = VOICE_HOPS, below_voice_db: float = ENDED_DB
+    ) -> int | None:
         """The sample after the last loud one between `low_t` and `high_t`; None when all of that was quiet.
 
-        Loud: so many `hops` in a row 10 dB above the room (`_floor_db`), and no more than _INAUDIBLE_DB below the usual
+        Loud: so many `hops` in a row 10 dB above the room (`_floor_db`), and no more than `below_voice_db` below the usual
         loudness of the last 3 s.
         """
         levels = np.array(self._levels_db)
-        first = max(0, len(levels) - (self._rest_t - low_t) // HOP_SAMPLES)
-        last = len(levels) - max(0, self._rest_t - high_t) // HOP_SAMPLES
-        runs = _runs(levels, first, last, hops)
+        first, last = self._between(low_t, high_t)
+        runs = first + _runs(_loud(levels, below_voice_db)[first:last], hops)
         if not len(runs):
             return None
         hop = int(runs[-1]) + hops - 1
         return self._rest_t - (len(levels) - hop) * HOP_SAMPLES + WINDOW_SAMPLES
 
+    def is_heard_again(self, low_t: int, high_t: int, hops: int) -> bool:
+        """Whether it was quiet between `low_t` and `high_t` and so many `hops` in a row loud after that.
+
+        Loud: 10 dB above the room and no more than INAUDIBLE_DB below the voice, so that how it dies away isn't.
+        """
+        first, last = self._between(low_t, high_t)
+        loud = _loud(np.array(self._levels_db), INAUDIBLE_DB)[first:last]
+        quiet, runs = np.flatnonzero(~loud), _runs(loud, hops)
+        return len(quiet) > 0 and len(runs) > 0 and bool(runs[-1] > quiet[0])
+
     def voice_begin(self, before_t: int, longest: int) -> int:
         """The first sample of the voice that is under way at `before_t`, at most `longest` samples before it.
 
-        Loud: as in `voice_end`.  Where nothing is for _BRIDGED_HOPS there is no voice.
+        Loud: VOICE_HOPS in a row as in `is_heard_again`.  Where nothing is for _BRIDGED_HOPS there is no voice.
         """
         levels = np.array(self._levels_db)
-        last = len(levels) - max(0, self._rest_t - before_t) // HOP_SAMPLES
-        first = max(0, last - longest // HOP_SAMPLES)
-        runs = _runs(levels, first, last, VOICE_HOPS)
+        first, last = self._between(before_t - longest, before_t)
+        runs = first + _runs(_loud(levels, INAUDIBLE_DB)[first:last], VOICE_HOPS)
         gaps = np.flatnonzero(np.diff([*runs, last - VOICE_HOPS]) > _BRIDGED_HOPS)
         begun = runs[gaps[-1] + 1 :] if len(gaps) else runs
         return min(before_t, self._rest_t - (len(levels) - int(begun[0])) * HOP_SAMPLES) if len(begun) else before_t
 
+    def _between(self, low_t: int, high_t: int) -> tuple[int, int]:
+        """The first of the remembered hops from `low_t` on, and the one after the last that has ended at `high_t`."""
+        count = len(self._levels_db)
+        last = max(0, count - max(0, self._rest_t - high_t) // HOP_SAMPLES)
+        return max(0, count - (self._rest_t - low_t) // HOP_SAMPLES), last
 
-def _runs(levels: np.ndarray, first: int, last: int, hops: int) -> np.ndarray:
-    """Where so many loud hops in a row begin, of those from `first` to `last`; see `Level.voice_end`."""
-    if last - first < hops:
-        return np.zeros(0, int)
+
+def _loud(levels: np.ndarray, below_voice_db: float) -> np.ndarray:
+    """Which hops are 10 dB above the room and no more than `below_voice_db` below the usual loudness of the last 3 s."""
+    if not len(levels):
+        return np.zeros(0, bool)
     usual_db = np.percentile(levels[-_USUAL_HOPS:], 90)
-    loud = levels > max(_floor_db(levels) + _ABOVE_FLOOR_DB, usual_db - _INAUDIBLE_DB)
-    return first + np.flatnonzero(np.lib.stride_tricks.sliding_window_view(loud[first:last], hops).all(axis=1))
+    return levels > max(_floor_db(levels) + _ABOVE_FLOOR_DB, usual_db - below_voice_db)
+
+
+def _runs(loud: np.ndarray, hops: int) -> np.ndarray:
+    """Where so many loud hops in a row begin."""
+    if len(loud) < hops:
+        return np.zeros(0, int)
+    return np.flatnonzero(np.lib.stride_tricks.sliding_window_view(loud, hops).all(axis=1))
 
 
 def _floor_db(levels: np.ndarray) -> float:

@@ -138,12 +138,13 @@ class Listener:
             return []
         if silence is None:
             self._recognizer.accept(frame.samples)
-            end_t = paused_since(frame, self._level)
+            end_t = paused_since(frame, self._level, turn.is_soft)
             if end_t is not None:
                 self._silence = Silence(end_t)
             return []
         silence.frames.append(frame)
-        return self._go_on(frame) if self._is_rest(frame) or is_voice(frame, self._level) else []
+        turn.is_soft = not is_voice(frame, self._level)
+        return self._go_on(frame) if not turn.is_soft or self._is_rest(frame) else []
 
     def _is_rest(self, frame: Frame) -> bool:
         """Whether it is the end of the last word; not where the turn is over, since what sounds then may be Nod."""

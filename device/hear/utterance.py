@@ -17,6 +17,7 @@ class Utterance:
     front: str = ""  # what was said before it and belongs to it (`Joined`)
     start_t: int | None = None  # from where the recognizer has heard
     speech_t: int = 0  # first frame of the run of speech now or last
+    is_soft: bool = False  # that run is the end of a word, after a closure
     partial: str = ""
     partial_t: int = 0
     text: str = ""  # at the last pause
