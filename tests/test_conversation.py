@@ -212,6 +212,32 @@ def test_the_call_of_a_slow_tool_is_masked_at_once(acts, otherwise):
     assert fillers(story.until(4000)) == [], "it was masked"
 
 
+def test_a_slow_tool_needs_no_mask_where_the_reply_sounds_in_the_next_block():
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    story.tell(ev.ReplyWords(1, draft, "I'll open it."))
+    story.tell(ev.SoundReady(story.state.t, 1, draft, gate=0))
+    assert only(story.until(1620), ev.Release)
+    assert story.tell(ev.ToolStarted(1, draft, "garage", True, True)) == []
+
+
+def test_a_second_slow_tool_is_not_masked_at_once_again():
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    story.until(1620)
+    assert fillers(story.tell(ev.ToolStarted(1, draft, "garage", True, True))) == [("garage", "acknowledge")]
+    story.tell(ev.ToolEnded(1, draft, "garage", "done", 300.0))
+    assert story.tell(ev.ToolStarted(1, draft, "weather", True, False)) == [], "the first mask still sounds"
+
+
+def test_the_end_of_another_tool_is_not_that_of_the_slow_one():
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    story.tell(ev.ToolStarted(1, draft, "weather", True, False))
+    story.tell(ev.ToolEnded(1, draft, "lamp", "done", 5.0))
+    assert fillers(story.until(1620)) == [("weather", "tool")]
+
+
 def test_a_slow_tool_that_already_runs_is_masked_when_the_turn_ends():
     story = asks_for_a_tool()
     assert story.tell(ev.ToolStarted(1, story.state.draft, "weather", True, False)) == [], "the user may go on"
@@ -245,6 +271,21 @@ def test_words_that_wait_for_nothing_slow_are_given_a_moment_to_sound(gated, slo
         story.tell(ev.ToolStarted(1, story.state.draft, "garage", True, False))
     assert fillers(story.until(until_ms - 10)) == []
     assert len(fillers(story.until(until_ms))) == 1
+
+
+def test_a_reply_that_is_ready_when_the_turn_ends_late_is_not_masked():
+    """After a long pause the budget is over as soon as the turn is, and the first sound takes one more block."""
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500, wait_ms=600)
+    story.tell(ev.SoundReady(story.state.t, 1, story.state.draft, gate=0))
+    assert kinds(story.until(2100)) == ["Commit", "Release"]
+
+
+def test_a_nod_that_ends_after_the_turn_leaves_the_reply_its_mask():
+    story = asks_for_a_tool()
+    story.until(1620)
+    story.tell(ev.PlayoutEnded(story.state.t, 1, story.state.draft, "nod", ("Mm-hmm.",), False))
+    assert fillers(story.until(1680)) == [("thinking", "tool")]
 
 
 def test_without_fillers_there_is_none():
@@ -293,6 +334,43 @@ def test_after_a_cough_the_reply_is_given_time_to_go_on_before_it_is_masked():
     assert fillers(story.until(unducked_ms + 2400)) == [] and len(fillers(story.until(unducked_ms + 2600))) == 1
 
 
+@pytest.mark.parametrize("over", ["a cough", "nothing"])
+@pytest.mark.parametrize("sounded", [False, True])
+def test_after_a_filler_the_next_comes_in_time_whatever_the_first_was_heard_over(over, sounded):
+    story = asks_for_a_tool()
+    if sounded:
+        starved(story)
+    told = story.until(5000)
+    assert len(fillers(told)) == 1
+    story.tell(ev.PlayoutStarted(story.state.t, 1, story.state.draft, "filler"))
+    if over == "a cough":
+        story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.until(5400)
+    story.tell(ev.PlayoutEnded(story.state.t, 1, story.state.draft, "filler", (), False))
+    if over == "a cough":
+        story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    assert fillers(story.until(7800)) == [] and len(fillers(story.until(8500))) == 1
+
+
+def test_a_reply_that_begins_while_somebody_coughs_stays_low_until_that_is_over():
+    story = asks_for_a_tool()
+    story.until(2000)
+    assert ev.Duck(True) in story.tell(ev.SpeechStarted(samples(2000), samples(1940)))
+    story.tell(ev.SoundReady(story.state.t, 1, story.state.draft, gate=0))
+    story.tell(ev.PlayoutStarted(story.state.t, 1, story.state.draft, "reply"))
+    story.until(2500)
+    story.tell(ev.SpeechStopped(story.state.t, samples(2440)))
+    assert only(story.until(3000), ev.Duck) == [ev.Duck(False)] and story.state.phase == "speaking"
+
+
+def test_a_reply_may_be_long_but_has_an_end():
+    story = Story(OPEN)
+    draft = _reply_sounds(story)
+    assert story.until(120_000) == []
+    told = story.until(122_000)
+    assert only(told, ev.Cut) == [ev.Cut(draft)] and story.state.phase == "listening"
+
+
 def test_after_a_cough_before_the_first_sound_a_reply_that_never_comes_is_given_up_like_any_other():
     story = asks_for_a_tool()
     story.until(2000)
@@ -324,6 +402,7 @@ def test_a_tool_that_hangs_in_the_middle_of_a_reply_is_given_up_like_any_other()
             story.tell(ev.PlayoutEnded(story.state.t, 1, story.state.draft, "filler", (), False))
         if said:
             break
+    assert story.state.phase == "thinking", "nothing of the apology sounds yet"
     assert [s.text for s in said] == ["Sorry, that took too long."] and samples_ms(story.state.t) == pytest.approx(32_300, abs=1000)
     told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("I'll", "open", "it."), True))
     assert [r.exchange.heard for r in only(told, ev.Remember)] == ["I'll open it."]
@@ -705,6 +784,14 @@ def test_stop_to_a_later_reply_is_none_to_an_alarm_before_it():
     assert [say.text for say in only(story.until(20_000), ev.SayNow)][:1] == [TIMER.text]
 
 
+def test_an_announcement_that_was_heard_is_part_of_the_conversation():
+    story = Story(OPEN)
+    story.until(500)
+    story.tell(TIMER)
+    told = story.tell(ev.PlayoutEnded(story.state.t, 0, story.state.draft, "reply", tuple(TIMER.text.split()), False))
+    assert only(told, ev.Remember) == [ev.Remember(ev.Exchange("", TIMER.text), story.state.draft)]
+
+
 def test_an_announcement_that_the_voice_fails_at_is_made_once_more_and_is_no_exchange():
     story = Story(OPEN)
     story.until(500)
@@ -715,6 +802,16 @@ def test_an_announcement_that_the_voice_fails_at_is_made_once_more_and_is_no_exc
         told = story.tell(ev.PlayoutEnded(story.state.t, story.state.reply_turn, story.state.draft, "reply", (), False))
     assert only(told, ev.SayNow) == [] and not is_announcing(story.state)
     assert story.state.history == () and only(story.done, ev.Remember) == []
+
+
+def test_between_an_alarm_and_its_words_nothing_is_masked():
+    story = Story(OPEN)
+    story.until(500)
+    story.tell(TIMER)
+    story.tell(ev.PlayoutStarted(story.state.t, 0, story.state.draft, "alarm"))
+    story.until(1500)
+    story.tell(ev.PlayoutEnded(story.state.t, 0, story.state.draft, "alarm", (), False))
+    assert story.until(6000) == []
 
 
 def test_an_announcement_that_never_sounds_is_made_once_more_after_the_apology():
@@ -811,6 +908,39 @@ def test_asking_for_silence_gets_silence():
     story.tell(ev.ReplyEnded(1, story.state.draft, "", "intent:stop", stop=True))
     told = story.until(1200)
     assert only(told, ev.PlayFiller) == [] and story.state.phase == "listening"
+
+
+@pytest.mark.parametrize("always_open", [True, False])
+def test_the_end_of_a_reply_without_words_is_no_exchange_of_its_own(always_open):
+    """The voice ends every draft, also one that has nothing to say."""
+    story = Story(replace(RULES, always_open=always_open))
+    story.tell(ev.WakeConfirmed(160, 0, "hey_jarvis", 0.9))
+    story.says("stop", 500, 900)
+    draft, turn = story.state.draft, story.state.turn
+    story.tell(ev.ReplyEnded(turn, draft, "", "intent:stop", stop=True))
+    assert only(story.until(1200), ev.Remember) == [ev.Remember(ev.Exchange("stop", ""), draft)]
+    assert story.tell(ev.PlayoutEnded(story.state.t, turn, draft, "reply", (), False)) == []
+
+
+def test_a_reply_that_the_voice_fails_at_is_an_answer_of_which_nothing_was_heard():
+    story = Story(OPEN)
+    draft = _reply_sounds(story)
+    told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", (), False))
+    assert only(told, ev.Remember) == [ev.Remember(ev.Exchange("tell me about the moon", ""), draft)]
+
+
+def test_the_end_of_an_older_reply_is_not_that_of_the_one_that_sounds():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500)
+    older = story.state.draft
+    story.answers("It's four.", 700)
+    at_ms = samples_ms(story.state.t)
+    story.says("tell me about the moon", at_ms + 500, at_ms + 1500)
+    draft, turn = story.state.draft, story.state.turn
+    story.until(at_ms + 1700)
+    story.tell(ev.PlayoutStarted(story.state.t, turn, draft, "reply"))
+    assert story.tell(ev.PlayoutEnded(story.state.t, 1, older, "reply", ("It's", "four."), False)) == []
+    assert story.state.phase == "speaking"
 
 
 def test_the_tail_of_what_was_answered_is_not_heard_again():
@@ -1074,7 +1204,8 @@ def test_what_is_said_over_a_reply_is_answered_by_a_history_with_what_was_heard_
     assert [(p.text, p.history) for p in only(told, ev.Prepare)] == [("repeat that", ())]
     told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("The", "moon"), True))
     (prepare,) = only(told, ev.Prepare)
-    assert prepare.text == "repeat that" and [e.heard for e in prepare.history] == ["The moon"]
+    assert prepare.text == "repeat that"
+    assert [(e.heard, e.unheard) for e in prepare.history] == [("The moon", "is far away")]
     assert kinds(told) == ["Remember", "Advance", "Prepare"] and story.state.draft == prepare.draft
 
 
@@ -1090,12 +1221,23 @@ def test_going_on_never_says_that_something_was_done_which_was_not(acted, left):
     assert [r.exchange.unheard for r in only(told, ev.Remember)] == [left]
 
 
+def test_all_words_that_wait_for_an_act_are_untrue_before_it_not_the_last_of_them_alone():
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    for text, gate in (("I'll see. ", 0), ("The door is open. ", 1), ("Enjoy.", 1)):
+        story.tell(ev.ReplyWords(1, draft, text, gate))
+    story.until(1700)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
+    told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("I'll",), True))
+    assert [(r.exchange.heard, r.exchange.unheard) for r in only(told, ev.Remember)] == [("I'll", "see.")]
+
+
 def test_each_act_opens_the_words_that_wait_for_it():
     story = Story(OPEN)
     draft = _reply_sounds(story, "The light is on. ", gate=1)
     story.tell(ev.Acted(1, draft))
     assert story.state.gated_from is None
-    story.state = replace(story.state, ended=False)
     story.tell(ev.ReplyWords(1, draft, "The door is open.", gate=2))
     assert story.state.gated_from == len("The light is on. ")
     assert story.tell(ev.Acted(1, draft)) == [ev.Release(draft, 2)] and story.state.gated_from is None
@@ -1112,6 +1254,18 @@ def test_what_can_not_be_done_is_said_at_the_end_of_the_turn_and_not_before():
     assert story.until(2000) == []
     assert kinds(story.until(2120)) == ["Commit", "Release"]
     assert story.state.user == "blow up the house"
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft + 1, "reply"))
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
+    told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft + 1, "reply", ("That",), True))
+    (exchange,) = [r.exchange for r in only(told, ev.Remember)]
+    assert (exchange.user, exchange.heard, exchange.unheard) == ("blow up the house", "That", "can't be undone.")
+
+
+def test_what_is_said_instead_of_what_can_not_be_done_is_given_a_moment_to_sound():
+    story = Story(OPEN)
+    story.says("blow up the house", 500, 1500)
+    story.tell(ev.ActFailed(1, story.state.draft, "That can't be undone."))
+    assert fillers(story.until(1820)) == [] and len(fillers(story.until(1830))) == 1
 
 
 def test_a_failed_act_is_told_instead_of_what_was_prepared():
@@ -1123,6 +1277,25 @@ def test_a_failed_act_is_told_instead_of_what_was_prepared():
     told = story.tell(ev.ActFailed(1, draft, "That didn't work."))
     assert only(told, ev.Cut) == [ev.Cut(draft, reply_only=True)], "a filler that sounds is heard to its end"
     assert only(told, ev.SayNow) == [ev.SayNow(1, draft + 1, "That didn't work.")]
+    assert kinds(told) == ["Advance", "Commit", "SayNow", "Release", "Cut"]
+    assert story.tell(ev.PlayoutEnded(story.state.t, 0, draft, "reply", (), True)) == [], "nothing of it was heard"
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft + 1, "reply"))
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
+    told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft + 1, "reply", ("That",), True))
+    (exchange,) = [r.exchange for r in only(told, ev.Remember)]
+    assert (exchange.user, exchange.unheard) == ("set a timer for five minutes", "didn't work.")
+
+
+def test_what_was_heard_before_an_act_failed_goes_on_with_nothing_that_is_untrue():
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    story.tell(ev.ReplyWords(1, draft, "I'll see. "))
+    story.tell(ev.ReplyWords(1, draft, "The garage is open.", gate=1))
+    story.until(1700)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    story.tell(ev.ActFailed(1, draft, "It's stuck."))
+    told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("I'll",), True))
+    assert [(r.exchange.heard, r.exchange.unheard) for r in only(told, ev.Remember)] == [("I'll", "see.")]
 
 
 WORDS = st.sampled_from(["", "the", "what time is it", "mm hm", "stop", "set a timer"])
