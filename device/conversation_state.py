@@ -170,7 +170,6 @@ def listen(state: State, rules: Rules, from_t: int, window: int, wake_word: str 
         unproven=False,
         called_until=0,
         deadline=state.t + rules.longest_turn if state.in_speech else state.open_until,
-        filler_at=None,
     )
     return state, [*dropped, ev.Listen(state.turn, max(0, from_t), wake_word)]
 

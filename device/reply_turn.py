@@ -49,13 +49,12 @@ def acted(state: State, event: ev.Acted, rules: Rules) -> Result:
 
 def act_failed(state: State, event: ev.ActFailed, rules: Rules) -> Result:
     """What was prepared isn't true: say what is."""
-    user, turn = state.user, state.reply_turn
     # Something of it may sound already: what another tool did, or a filler.
-    parting = Parting(state.draft, user, true_text(state), is_repair=True, announced=_untold(state))
+    parting = Parting(state.draft, state.user, true_text(state), is_repair=True, announced=_untold(state))
     state = replace(state, partings=(*state.partings, parting)[-PARTINGS_MAX:])
     state, commands = new_draft(state)
-    state = replace(state, committed=True, user=user, reply_turn=turn, reply_text=event.apology)
-    say = [ev.Commit(state.draft), ev.SayNow(turn, state.draft, event.apology), ev.Release(state.draft)]
+    state = replace(state, committed=True, reply_text=event.apology)
+    say = [ev.Commit(state.draft), ev.SayNow(state.reply_turn, state.draft, event.apology), ev.Release(state.draft)]
     return state, commands + say + [ev.Cut(event.draft, reply_only=True)]
 
 
