@@ -118,7 +118,7 @@ def unduck(state: State, rules: Rules) -> Result:
     if not state.sounded:
         return replace(state, phase="thinking", deadline=state.t + rules.think_limit), [ev.Duck(False)]
     # What it held back sounds first; only then can it be waiting for words.
-    again = None if state.filler_at is None else max(state.filler_at, state.t + rules.filler_again)
+    again = None if state.filler_at is None else state.t + rules.filler_again
     return replace(state, phase="speaking", deadline=state.t + rules.speak_limit, filler_at=again), [ev.Duck(False)]
 
 

@@ -182,6 +182,13 @@ def test_who_speaks_without_a_pause_for_too_long_is_answered_and_that_is_masked_
     assert len(fillers(story.until(longest_ms + 200))) == 1
 
 
+def test_who_goes_on_by_the_recognizers_word_alone_is_not_answered_yet():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500, wait_ms=600)
+    story.tell(ev.Resumed(story.state.t, 1))
+    assert story.until(3000) == [] and story.state.phase == "hearing"
+
+
 def test_without_evidence_a_turn_ends_after_the_longest_wait_from_its_last_sound():
     story = Story(OPEN)
     story.until(560)
@@ -676,6 +683,30 @@ def test_what_is_said_over_the_reply_to_a_joined_turn_is_no_part_of_that():
     assert [p.text for p in only(told, ev.Prepare)] == ["repeat that"]
 
 
+def test_a_sign_of_listening_in_a_joined_turn_is_one_though_the_recognizer_knows_only_its_end():
+    story = Story(OPEN)
+    story.says("set a timer", 500, 1500)
+    story.answers("How long?", 700)
+    story.says("for five minutes", 2900, 3700)
+    story.until(3900)
+    story.tell(ev.PlayoutStarted(story.state.t, story.state.turn, story.state.draft, "reply"))
+    story.until(4500)
+    told = story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.tell(ev.Partial(story.state.t, story.state.turn, "for five minutes okay"))
+    told += story.until(5200)
+    told += story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    told += story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, "for five minutes okay"))
+    assert only(told, ev.Cut) == [] and told[-1] == ev.Duck(False)
+
+
+def test_a_gap_with_no_more_words_than_were_answered_is_not_the_end_of_what_is_said():
+    story = Story(OPEN)
+    _reply_sounds(story)
+    story.until(2000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    assert story.tell(ev.Pause(story.state.t, 1, story.state.t, "tell me about the moon")) == []
+
+
 def test_what_goes_on_in_the_turn_itself_is_not_joined_with_it_once_more():
     story = Story(OPEN)
     story.says("for ten minutes", 500, 1500)
@@ -773,6 +804,7 @@ def test_going_on_before_the_vad_noticed_the_pause_is_a_repair_too():
     assert only(story.until(1890), ev.Cut) == [], "how long somebody spoke is counted from where he went on"
     assert only(story.until(1930), ev.Cut) == [ev.Cut(draft)]
     assert story.state.repairs == 1 and story.state.phase == "hearing"
+    assert story.tell(ev.PlayoutEnded(story.state.t, 0, draft, "reply", (), True)) == [], "it is answered anew"
 
 
 def test_who_is_silent_to_the_vad_is_not_taken_for_going_on_over_the_reply():
@@ -1261,6 +1293,73 @@ def test_who_certainly_speaks_may_use_nods_own_words():
     assert only(told, ev.Cut)
 
 
+@pytest.mark.parametrize(("near_end", "lasts_ms"), [(True, 210), (False, 300)])
+def test_speech_after_a_gap_is_listened_to_like_any_other_that_begins_over_the_reply(near_end, lasts_ms):
+    story = speaking()
+    speech(story, 5000, 5000 + lasts_ms, near_end=near_end)
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    told = speech(story, 5400, 5900, near_end=False)
+    assert kinds(told) == ["Peek", "Peek"] and story.state.phase == "ducked"
+
+
+def test_words_that_nod_said_seconds_ago_are_somebody_elses_now():
+    story = speaking("just say stop or ask the next question")
+    speech(story, 5000, 5200, near_end=False)
+    story.tell(ev.Partial(story.state.t, story.state.turn, "ask the next question"))
+    assert only(story.until(5600), ev.Cut)
+
+
+def test_who_has_cut_in_may_speak_as_long_as_anybody():
+    story = speaking()
+    speech(story, 5000, 5200)
+    assert only(story.tell(ev.Partial(story.state.t, story.state.turn, "stop")), ev.Cut)
+    story.tell(ev.Partial(story.state.t, story.state.turn, "stop the music and then"))
+    assert only(story.until(30_000), ev.Commit) == []
+
+
+def test_who_has_cut_in_with_what_turns_out_to_be_no_word_has_time_to_begin():
+    story = Story()
+    story.tell(ev.WakeConfirmed(160, 0, "hey_jarvis", 0.9))
+    _reply_sounds(story)
+    story.until(9000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    assert only(story.tell(ev.Partial(story.state.t, story.state.turn, "stop")), ev.Cut)
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, ""))
+    assert story.until(14_900) == [] and story.state.phase == "listening"
+
+
+def test_what_goes_on_much_later_over_the_reply_is_a_turn_of_its_own():
+    story = Story(OPEN)
+    _reply_sounds(story)
+    told = story.says("and call it pasta", 8000, 9000)
+    assert [p.text for p in only(told, ev.Prepare)] == ["and call it pasta"] and only(told, ev.Undo) == []
+
+
+def test_who_speaks_over_the_end_of_a_reply_may_go_on_as_long_as_anybody():
+    story = Story()
+    story.tell(ev.WakeConfirmed(160, 0, "hey_jarvis", 0.9))
+    draft = _reply_sounds(story)
+    story.until(9000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    told = story.tell(ev.PlayoutEnded(story.state.t, story.state.reply_turn, draft, "reply", ("The", "moon"), False))
+    assert only(told, ev.Duck) == [ev.Duck(False)], "what sounds next is as loud as ever"
+    story.tell(ev.Partial(story.state.t, story.state.turn, "and how far is"))
+    assert only(story.until(20_000), ev.Commit) == []
+
+
+def test_who_coughs_over_the_end_of_a_reply_may_go_on_as_after_any():
+    story = Story()
+    story.tell(ev.WakeConfirmed(160, 0, "hey_jarvis", 0.9))
+    draft = _reply_sounds(story)
+    story.until(9000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.tell(ev.PlayoutEnded(story.state.t, story.state.reply_turn, draft, "reply", ("The", "moon"), False))
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, ""))
+    assert story.until(16_900) == [] and kinds(story.until(17_100)) == ["StopListening"]
+
+
 def test_a_word_alone_waits_for_the_next_and_counts_when_none_comes():
     story = speaking()
     speech(story, 5000, 5300, near_end=False)
@@ -1638,6 +1737,32 @@ def test_listening_begins_no_sooner_than_the_first_sample():
     assert Story().tell(ev.WakeConfirmed(160, -8000, "hey_jarvis", 0.9)) == [ev.Listen(1, 0, "hey jarvis")]
 
 
+@pytest.mark.parametrize(("most", "kept"), [(0, []), (2, ["3", "4"]), (9, ["0", "1", "2", "3", "4"])])
+def test_at_the_start_the_newest_of_the_history_is_known(most, kept):
+    history = tuple(ev.Exchange(str(number), "yes") for number in range(5))
+    assert [e.user for e in start(replace(RULES, history_turns=most), history)[0].history] == kept
+
+
+def test_a_pause_tells_of_words_also_where_the_vad_heard_none():
+    story = Story(OPEN)
+    assert [p.text for p in only(story.tell(ev.Pause(1600, 1, 1000, "what time is it")), ev.Prepare)] == ["what time is it"]
+
+
+def test_what_can_not_be_done_is_known_also_while_the_user_may_be_going_on():
+    story = Story(OPEN)
+    story.says("blow up the house", 500, 1500, wait_ms=600)
+    story.tell(ev.Resumed(story.state.t, 1))
+    assert only(story.tell(ev.ActFailed(1, story.state.draft, "That can't be undone.")), ev.SayNow)
+
+
+def test_the_end_of_an_older_filler_is_not_one_before_the_apology():
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    story.until(1700)
+    story.tell(ev.ActFailed(1, draft, "It's stuck."))
+    assert story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "filler", (), False)) == [] and story.until(6000) == []
+
+
 def test_settings_of_the_file_reach_the_table():
     default = Config()
     assert rules_from(default).fillers and not rules_from(default).nod
@@ -1756,6 +1881,7 @@ def test_stale_events_change_nothing():
     for event in (
         ev.ReplyWords(state.turn, state.draft - 1, "old"),
         ev.Pause(state.t, state.turn - 1, 5, "old"),
+        ev.Pause(state.t, state.turn + 1, 5, "of no turn yet"),
         ev.SoundReady(state.t, state.turn, state.draft + 1, 1),
     ):
         assert step(state, event, OPEN) == (state, [])
