@@ -131,7 +131,7 @@ class State:
     gate: int = 0  # so many of its acts must have succeeded before that is heard
     acted: int = 0  # how many have
     gated_from: int | None = None  # from that letter of `reply_text` on it waits for an act
-    words_t: int | None = None  # when its first words were there
+    worded: bool = False  # its first words are there
     ended: bool = False  # its text is complete
     quiet: bool = False  # the user asked for silence
     reply_text: str = ""  # as far as it is known
@@ -170,7 +170,6 @@ def listen(state: State, rules: Rules, from_t: int, window: int, wake_word: str 
         unproven=False,
         called_until=0,
         deadline=state.t + rules.longest_turn if state.in_speech else state.open_until,
-        filler_at=None,
     )
     return state, [*dropped, ev.Listen(state.turn, max(0, from_t), wake_word)]
 
@@ -234,7 +233,7 @@ def new_draft(state: State) -> Result:
         gate=0,
         acted=0,
         gated_from=None,
-        words_t=None,
+        worded=False,
         ended=False,
         quiet=False,
         reply_text="",

@@ -18,11 +18,11 @@ from device.user_turn import pause
 
 def duck(state: State, event: ev.SpeechStarted, rules: Rules) -> Result:
     """Lower the voice and find out what it is.  Soon after the turn was taken for over it is the same utterance going on."""
-    goes_on = state.turn == state.reply_turn and event.start_t < state.joined_until and state.user
+    goes_on = event.start_t < state.joined_until
     state = replace(state, phase="ducked", deadline=state.t + rules.overlap_limit, held=False, near=0, peeks=0, said="")
     if goes_on:
         return state, [ev.Duck(True)]
-    state = replace(state, turn=state.turn + 1, text="", front="", already="")
+    state = replace(state, turn=state.turn + 1, text="", front="")
     return state, [ev.Duck(True), ev.Listen(state.turn, max(0, event.start_t - rules.pre_roll))]
 
 
@@ -41,7 +41,7 @@ def word_started(state: State, event: ev.WordStarted, rules: Rules) -> Result:
         return state, []
     if state.waits and state.phase == "speaking":
         state = replace(state, deadline=state.t + rules.speak_limit)
-    return replace(state, waits=False, filler_at=None if state.sounded else state.filler_at), []
+    return replace(state, waits=False, filler_at=None), []
 
 
 def tick(state: State, event: ev.Tick, rules: Rules) -> Result:
@@ -118,7 +118,7 @@ def unduck(state: State, rules: Rules) -> Result:
     if not state.sounded:
         return replace(state, phase="thinking", deadline=state.t + rules.think_limit), [ev.Duck(False)]
     # What it held back sounds first; only then can it be waiting for words.
-    again = None if state.filler_at is None else max(state.filler_at, state.t + rules.filler_again)
+    again = None if state.filler_at is None else state.t + rules.filler_again
     return replace(state, phase="speaking", deadline=state.t + rules.speak_limit, filler_at=again), [ev.Duck(False)]
 
 

@@ -24,11 +24,9 @@ def ready(state: State, event: ev.SoundReady, rules: Rules) -> Result:
 
 
 def words(state: State, event: ev.ReplyWords, rules: Rules) -> Result:
-    begun = state.reply_text
     if event.gate > state.acted and state.gated_from is None:
-        state = replace(state, gated_from=len(begun))
-    text = begun if state.ended else begun + event.text
-    return replace(state, words_t=state.t if state.words_t is None else state.words_t, reply_text=text), []
+        state = replace(state, gated_from=len(state.reply_text))
+    return replace(state, worded=True, reply_text=state.reply_text + event.text), []
 
 
 def tool_started(state: State, event: ev.ToolStarted, rules: Rules) -> Result:
@@ -51,13 +49,12 @@ def acted(state: State, event: ev.Acted, rules: Rules) -> Result:
 
 def act_failed(state: State, event: ev.ActFailed, rules: Rules) -> Result:
     """What was prepared isn't true: say what is."""
-    user, turn = state.user, state.reply_turn
     # Something of it may sound already: what another tool did, or a filler.
-    parting = Parting(state.draft, user, true_text(state), is_repair=True, announced=_untold(state))
+    parting = Parting(state.draft, state.user, true_text(state), is_repair=True, announced=_untold(state))
     state = replace(state, partings=(*state.partings, parting)[-PARTINGS_MAX:])
     state, commands = new_draft(state)
-    state = replace(state, committed=True, user=user, reply_turn=turn, reply_text=event.apology)
-    say = [ev.Commit(state.draft), ev.SayNow(turn, state.draft, event.apology), ev.Release(state.draft)]
+    state = replace(state, committed=True, reply_text=event.apology)
+    say = [ev.Commit(state.draft), ev.SayNow(state.reply_turn, state.draft, event.apology), ev.Release(state.draft)]
     return state, commands + say + [ev.Cut(event.draft, reply_only=True)]
 
 
@@ -65,7 +62,7 @@ def cannot_act(state: State, event: ev.ActFailed, rules: Rules) -> Result:
     """It is known before the turn is over that it can't be done: what is said instead is held as any draft is."""
     prepared = state.prepared
     state, commands = new_draft(state)
-    state = replace(state, prepared=prepared, words_t=state.t, reply_text=event.apology)
+    state = replace(state, prepared=prepared, worded=True, reply_text=event.apology)
     return state, [*commands, ev.SayNow(state.turn, state.draft, event.apology)]
 
 
@@ -84,7 +81,7 @@ def thinking_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
         return state, []
     if sounds_next(state):
         return state, []  # it sounds in the next block
-    is_nearly_there = state.words_t is not None and not (state.slow_tool or state.fillers)
+    is_nearly_there = state.worded and not (state.slow_tool or state.fillers)
     if is_nearly_there and state.t < state.filler_at + rules.first_words_grace:
         return state, []
     return fill(state, rules)
@@ -110,16 +107,14 @@ def playout_ended(state: State, event: ev.PlayoutEnded, rules: Rules) -> Result:
     if event.kind == "nod":
         return state, []
     if event.kind != "reply":
-        again = state.t + rules.filler_again if event.kind == "filler" else None
-        return replace(state, filler_at=again if state.phase in ("thinking", "speaking", "ducked") else None), []
+        return replace(state, filler_at=state.t + rules.filler_again if event.kind == "filler" else None), []
     if any(parting.draft == event.draft for parting in state.partings):
         return part(state, event, rules)
     if event.draft != state.draft or state.phase not in ("thinking", "speaking", "ducked"):
         return state, []
     commands: list[object] = []
     if event.heard or state.user:
-        exchange = ev.Exchange(state.user, " ".join(event.heard), event.was_cut)
-        state, commands = remember(state, exchange, event.draft, rules)
+        state, commands = remember(state, ev.Exchange(state.user, " ".join(event.heard)), event.draft, rules)
     elif untold := _untold(state):
         state = replace(state, queued=(replace(untold, was_cut=True), *state.queued)[-QUEUED_MAX:])
     state, rest = reply_ends(state, rules) if state.phase == "ducked" else floor_is_free(state, rules, event.t)

@@ -82,9 +82,7 @@ def partial(state: State, event: ev.Partial, rules: Rules) -> Result:
         state = replace(state, phase="hearing", deadline=state.t + rules.longest_turn)
     state = replace(state, text=ev.whole(state.front, event.text))
     text = fresh(state.text, state.already)
-    # In `ducked` the reply is still being made, and most of what is said over it is no turn.
-    is_turn = text and state.phase == "hearing"
-    return state, [ev.Anticipate(state.turn, text, state.history)] if is_turn else []
+    return state, [ev.Anticipate(state.turn, text, state.history)] if text else []
 
 
 def pause(state: State, event: ev.Pause, rules: Rules) -> Result:
@@ -94,7 +92,7 @@ def pause(state: State, event: ev.Pause, rules: Rules) -> Result:
         # Noise, or the wake word alone: the turn has not begun.
         return drop_draft(replace(state, phase="listening", deadline=state.open_until))
     state, joining = join(state)
-    state = replace(state, phase="pausing", deadline=max(state.t, event.end_t + rules.max_wait))
+    state = replace(state, phase="pausing", deadline=event.end_t + rules.max_wait)
     state, preparing = prepare(state)
     return state, joining + preparing
 
@@ -109,7 +107,7 @@ def join(state: State) -> Result:
         joined, told = replace(state, already=before(state)), []
     else:
         is_soon = state.turn == state.reply_turn + 1 and state.begun_t < state.joined_until
-        if not (is_soon and state.user and not state.front and goes_on_with(said)):
+        if not (is_soon and not state.front and goes_on_with(said)):
             return state, []
         joined = replace(state, front=state.user, text=ev.whole(state.user, state.text))
         told = [ev.Joined(state.turn, state.user)]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from device import events as ev
 from device.config import Config
 from device.conversation import start, step
-from device.conversation_state import is_announcing, rules_from
+from device.conversation_state import QUEUED_MAX, is_announcing, rules_from
 from device.events import samples
 from device.heard import remember, unheard
 from device.reply.timers import MOST_TIMERS
@@ -87,8 +87,9 @@ def test_a_whole_turn_from_the_wake_word_to_idle():
     told = story.until(2630)
     assert kinds(told) == ["Commit", "Release"]
     told = story.answers("It's four.", 1000)
-    assert only(told, ev.Remember) == [ev.Remember(ev.Exchange("what time is it", "It's four."), 1)]
-    assert only(told, ev.Listen)[0].wake_word is None and story.state.phase == "listening"
+    remembered = ev.Remember(ev.Exchange("what time is it", "It's four."), 1)
+    # Speech may have begun before the VAD is sure of it.
+    assert told == [remembered, ev.Listen(2, story.state.t - RULES.pre_roll, None)] and story.state.phase == "listening"
     ended_ms = samples_ms(story.state.t)
     story.until(ended_ms + 7900)
     assert story.state.phase == "listening"
@@ -136,6 +137,8 @@ def test_only_the_part_that_was_not_answered_is_made_ready_for():
     story.state = replace(story.state, already="tell me a joke")
     assert story.tell(ev.Partial(samples(900), 1, "tell me a joke")) == []
     assert story.tell(ev.Partial(samples(990), 1, "tell me a joke and another"))[0].text == "and another"
+    assert story.tell(ev.Partial(samples(990), 1, "tell me a joke, and another."))[0].text == "and another"
+    assert story.tell(ev.Partial(samples(990), 1, "let me go home and sleep"))[0].text == "let me go home and sleep"
 
 
 def test_a_pause_in_the_sentence_drops_the_draft_unseen():
@@ -146,6 +149,63 @@ def test_a_pause_in_the_sentence_drops_the_draft_unseen():
     assert second.draft > first.draft and second.text == "set a timer for five minutes"
     assert only(story.done, ev.Commit) == []
     assert only(story.until(3200), ev.Commit) == [ev.Commit(second.draft)]
+
+
+def test_words_that_are_there_before_the_vad_is_sure_begin_the_turn():
+    story = Story()
+    story.tell(ev.WakeConfirmed(16000, 1000, "hey_jarvis", 0.9))
+    story.until(5900)
+    assert story.tell(ev.Partial(story.state.t, 1, "")) == [] and story.state.phase == "listening"
+    assert only(story.tell(ev.Partial(story.state.t, 1, "what")), ev.Anticipate)
+    assert story.until(8000) == [] and story.state.phase == "hearing", "the time to begin was over at 6 s"
+
+
+def test_where_the_recognizer_never_calls_the_silence_a_pause_the_turn_ends_all_the_same():
+    story = Story(OPEN)
+    story.until(560)
+    story.tell(ev.SpeechStarted(samples(560), samples(500)))
+    story.tell(ev.Partial(story.state.t, 1, "what time is it"))
+    story.until(1500)
+    story.tell(ev.SpeechStopped(samples(1500), samples(1440)))
+    assert [p.text for p in only(story.until(5000), ev.Prepare)] == ["what time is it"] and story.state.committed
+
+
+def test_who_speaks_without_a_pause_for_too_long_is_answered_and_that_is_masked_in_time():
+    story = Story(OPEN)
+    story.until(560)
+    story.tell(ev.SpeechStarted(samples(560), samples(500)))
+    story.tell(ev.Partial(story.state.t, 1, "and then"))
+    longest_ms = 560 + 1000 * Config().turn.longest_s
+    assert story.until(longest_ms - 10) == []
+    told = story.until(longest_ms + 160)
+    assert [p.text for p in only(told, ev.Prepare)] == ["and then"] and only(told, ev.Commit) and fillers(told) == []
+    assert len(fillers(story.until(longest_ms + 200))) == 1
+
+
+def test_who_goes_on_by_the_recognizers_word_alone_is_not_answered_yet():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500, wait_ms=600)
+    story.tell(ev.Resumed(story.state.t, 1))
+    assert story.until(3000) == [] and story.state.phase == "hearing"
+
+
+def test_without_evidence_a_turn_ends_after_the_longest_wait_from_its_last_sound():
+    story = Story(OPEN)
+    story.until(560)
+    story.tell(ev.SpeechStarted(samples(560), samples(500)))
+    story.until(2000)
+    story.tell(ev.SpeechStopped(samples(2000), samples(1500)))
+    story.tell(ev.Pause(story.state.t, 1, samples(1500), "what time is it"))
+    latest_ms = 1500 + Config().turn.max_wait_ms - 20  # what is released is heard 20 ms later
+    assert story.until(latest_ms - 10) == [] and kinds(story.until(latest_ms))[:2] == ["Commit", "Release"]
+
+
+def test_evidence_of_an_older_pause_says_nothing_of_the_newest():
+    story = Story(OPEN)
+    story.says("set a timer for", 500, 1500, wait_ms=1500)
+    story.says("set a timer for five minutes", 2000, 3000, wait_ms=1500)
+    assert story.tell(ev.EndEvidence(story.state.t, 1, samples(1500), 0.9, 120)) == []
+    assert only(story.until(4400), ev.Commit) == []
 
 
 def test_of_a_turn_that_turns_out_to_be_a_noise_no_draft_is_left():
@@ -212,6 +272,32 @@ def test_the_call_of_a_slow_tool_is_masked_at_once(acts, otherwise):
     assert fillers(story.until(4000)) == [], "it was masked"
 
 
+def test_a_slow_tool_needs_no_mask_where_the_reply_sounds_in_the_next_block():
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    story.tell(ev.ReplyWords(1, draft, "I'll open it."))
+    story.tell(ev.SoundReady(story.state.t, 1, draft, gate=0))
+    assert only(story.until(1620), ev.Release)
+    assert story.tell(ev.ToolStarted(1, draft, "garage", True, True)) == []
+
+
+def test_a_second_slow_tool_is_not_masked_at_once_again():
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    story.until(1620)
+    assert fillers(story.tell(ev.ToolStarted(1, draft, "garage", True, True))) == [("garage", "acknowledge")]
+    story.tell(ev.ToolEnded(1, draft, "garage", "done", 300.0))
+    assert story.tell(ev.ToolStarted(1, draft, "weather", True, False)) == [], "the first mask still sounds"
+
+
+def test_the_end_of_another_tool_is_not_that_of_the_slow_one():
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    story.tell(ev.ToolStarted(1, draft, "weather", True, False))
+    story.tell(ev.ToolEnded(1, draft, "lamp", "done", 5.0))
+    assert fillers(story.until(1620)) == [("weather", "tool")]
+
+
 def test_a_slow_tool_that_already_runs_is_masked_when_the_turn_ends():
     story = asks_for_a_tool()
     assert story.tell(ev.ToolStarted(1, story.state.draft, "weather", True, False)) == [], "the user may go on"
@@ -221,7 +307,7 @@ def test_a_slow_tool_that_already_runs_is_masked_when_the_turn_ends():
 
 def test_a_slow_tool_that_was_quick_is_not_masked():
     story = asks_for_a_tool()
-    story.tell(ev.ToolStarted(1, story.state.draft, "weather", True, False))
+    story.tell(ev.ToolStarted(1, story.state.draft, "weather", True, True))
     story.tell(ev.ToolEnded(1, story.state.draft, "weather", "done", 5.0))
     assert fillers(story.until(1670)) == []
     assert fillers(story.until(1680)) == [("thinking", "tool")], "the reply is late all the same"
@@ -247,12 +333,50 @@ def test_words_that_wait_for_nothing_slow_are_given_a_moment_to_sound(gated, slo
     assert len(fillers(story.until(until_ms))) == 1
 
 
+def test_a_reply_that_is_ready_when_the_turn_ends_late_is_not_masked():
+    """After a long pause the budget is over as soon as the turn is, and the first sound takes one more block."""
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500, wait_ms=600)
+    story.tell(ev.SoundReady(story.state.t, 1, story.state.draft, gate=0))
+    assert kinds(story.until(2100)) == ["Commit", "Release"]
+
+
+def test_words_that_are_there_when_the_turn_ends_late_are_given_a_moment_from_then_on():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500, wait_ms=600)
+    story.tell(ev.ReplyWords(1, story.state.draft, "It's four."))
+    assert only(story.until(2080), ev.Commit)
+    assert fillers(story.until(2220)) == [] and len(fillers(story.until(2230))) == 1
+
+
+def test_a_slow_tool_that_runs_when_the_turn_ends_needs_no_mask_where_its_reply_is_ready():
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    story.tell(ev.ReplyWords(1, draft, "I'll look."))
+    story.tell(ev.SoundReady(story.state.t, 1, draft, gate=0))
+    story.tell(ev.ToolStarted(1, draft, "weather", True, False))
+    assert kinds(story.until(1620)) == ["Commit", "Release"]
+
+
+def test_a_nod_that_ends_after_the_turn_leaves_the_reply_its_mask():
+    story = asks_for_a_tool()
+    story.until(1620)
+    story.tell(ev.PlayoutEnded(story.state.t, 1, story.state.draft, "nod", ("Mm-hmm.",), False))
+    assert fillers(story.until(1680)) == [("thinking", "tool")]
+
+
 def test_without_fillers_there_is_none():
     story = asks_for_a_tool(rules=replace(OPEN, fillers=False))
     story.until(1620)
     story.tell(ev.ToolStarted(1, story.state.draft, "garage", True, True))
     story.until(9000)
     assert fillers(story.done) == []
+
+
+def test_without_fillers_a_tool_that_hangs_in_the_middle_of_a_reply_is_given_up_all_the_same():
+    story = asks_for_a_tool(rules=replace(OPEN, fillers=False))
+    starved(story)
+    assert [say.text for say in only(story.until(33_000), ev.SayNow)] == ["Sorry, that took too long."]
 
 
 def test_a_reply_that_waits_for_its_next_words_is_masked_too():
@@ -293,6 +417,63 @@ def test_after_a_cough_the_reply_is_given_time_to_go_on_before_it_is_masked():
     assert fillers(story.until(unducked_ms + 2400)) == [] and len(fillers(story.until(unducked_ms + 2600))) == 1
 
 
+@pytest.mark.parametrize("over", ["a cough", "nothing"])
+@pytest.mark.parametrize("sounded", [False, True])
+def test_after_a_filler_the_next_comes_in_time_whatever_the_first_was_heard_over(over, sounded):
+    story = asks_for_a_tool()
+    if sounded:
+        starved(story)
+    told = story.until(5000)
+    assert len(fillers(told)) == 1
+    story.tell(ev.PlayoutStarted(story.state.t, 1, story.state.draft, "filler"))
+    if over == "a cough":
+        story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.until(5400)
+    story.tell(ev.PlayoutEnded(story.state.t, 1, story.state.draft, "filler", (), False))
+    if over == "a cough":
+        story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    assert fillers(story.until(7800)) == [] and len(fillers(story.until(8500))) == 1
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_who_coughs_while_a_reply_waits_for_its_next_words_holds_it_no_longer_than_any_other(goes_on):
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    story.tell(ev.SoundReady(story.state.t, 1, draft, gate=0))
+    story.until(1700)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    story.until(4000)
+    story.tell(ev.SpeechStarted(samples(4000), samples(3940)))
+    story.until(4300)
+    story.tell(ev.PlayoutStarved(story.state.t, 1, draft))
+    if goes_on:
+        story.tell(ev.WordStarted(story.state.t, 1, draft, "It's"))
+    assert ev.Duck(False) not in story.until(8990) and story.until(9000) == [ev.Duck(False)]
+
+
+def test_a_reply_that_begins_while_somebody_coughs_stays_low_until_that_is_over():
+    story = asks_for_a_tool()
+    story.until(2000)
+    assert ev.Duck(True) in story.tell(ev.SpeechStarted(samples(2000), samples(1940)))
+    story.tell(ev.SoundReady(story.state.t, 1, story.state.draft, gate=0))
+    story.tell(ev.PlayoutStarted(story.state.t, 1, story.state.draft, "reply"))
+    story.until(2500)
+    story.tell(ev.SpeechStopped(story.state.t, samples(2440)))
+    assert only(story.until(3000), ev.Duck) == [ev.Duck(False)] and story.state.phase == "speaking"
+
+
+def test_a_reply_may_be_long_but_has_an_end():
+    story = Story(OPEN)
+    draft = _reply_sounds(story)
+    for at_ms in range(2000, 100_000, 2000):
+        story.until(at_ms)
+        story.tell(ev.WordStarted(story.state.t, 1, draft, "away"))
+        assert len(story.state.spoken) <= 4, "what it said is known as long as it may come back as an echo: 8 s"
+    assert story.until(120_000) == []
+    told = story.until(122_000)
+    assert only(told, ev.Cut) == [ev.Cut(draft)] and story.state.phase == "listening"
+
+
 def test_after_a_cough_before_the_first_sound_a_reply_that_never_comes_is_given_up_like_any_other():
     story = asks_for_a_tool()
     story.until(2000)
@@ -310,6 +491,7 @@ def test_a_reply_that_goes_on_after_a_tool_may_be_as_long_as_any():
     story.until(4400)
     story.tell(ev.WordStarted(story.state.t, 1, draft, "It's"))
     assert story.until(60_000) == []
+    assert kinds(story.until(125_000)) == ["Advance", "Cut", "Listen"], "it doesn't wait for anything any more"
 
 
 def test_a_tool_that_hangs_in_the_middle_of_a_reply_is_given_up_like_any_other():
@@ -324,6 +506,7 @@ def test_a_tool_that_hangs_in_the_middle_of_a_reply_is_given_up_like_any_other()
             story.tell(ev.PlayoutEnded(story.state.t, 1, story.state.draft, "filler", (), False))
         if said:
             break
+    assert story.state.phase == "thinking", "nothing of the apology sounds yet"
     assert [s.text for s in said] == ["Sorry, that took too long."] and samples_ms(story.state.t) == pytest.approx(32_300, abs=1000)
     told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("I'll", "open", "it."), True))
     assert [r.exchange.heard for r in only(told, ev.Remember)] == ["I'll open it."]
@@ -359,13 +542,30 @@ def test_an_interruption_ducks_then_cuts_and_keeps_only_the_heard_words():
     story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
     story.until(5000)
     told = story.tell(ev.SpeechStarted(samples(5000), samples(4940)))
-    assert kinds(told) == ["Duck", "Listen"]
+    assert told == [ev.Duck(True), ev.Listen(2, samples(4940) - OPEN.pre_roll)]
     assert story.tell(ev.Partial(story.state.t, story.state.turn, "what time")) == []
     told = story.until(5300)
     assert kinds(told) == ["Peek", "Advance", "Cut"]
     told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("I", "can"), True))
     assert told == [ev.Remember(ev.Exchange("what can you do", "I can", True, unheard="do a lot of things"), draft)]
     assert story.state.phase == "hearing"
+
+
+def test_what_was_answered_is_known_again_however_the_recognizer_ends_it():
+    story = Story(OPEN)
+    story.says("I want to hear a story.", 500, 1500)
+    story.until(1700)
+    draft = story.state.draft
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    told = story.says("I want to hear a story, mm hm.", 2500, 2750)
+    assert only(told, ev.Cut) == [] and told[-1] == ev.Duck(False)
+
+
+def test_who_says_the_same_over_the_reply_wants_something():
+    story = Story(OPEN)
+    draft = _reply_sounds(story)
+    told = story.says("tell me about the moon", 5000, 6000)
+    assert only(told, ev.Cut) == [ev.Cut(draft)] and only(told, ev.Prepare)[-1].text == "tell me about the moon"
 
 
 def test_a_backchannel_brings_the_volume_back():
@@ -459,6 +659,65 @@ def test_who_goes_on_when_a_short_reply_is_over_is_joined_too(text, joined):
         assert only(told, ev.Prepare)[-1].text == "and one for ten", "that late it is a turn of its own"
 
 
+def test_a_turn_is_joined_with_the_one_before_only_once():
+    story = Story(OPEN)
+    story.says("for ten minutes", 500, 1500)
+    story.answers("What for?", 700)
+    told = story.says("and a half", 2900, 3500, wait_ms=1500)
+    assert only(told, ev.Prepare)[-1].text == "for ten minutes and a half"
+    story.tell(ev.Resumed(story.state.t, story.state.turn))
+    told = story.tell(ev.Partial(story.state.t, story.state.turn, "and a half please"))
+    assert [a.text for a in only(told, ev.Anticipate)] == ["for ten minutes and a half please"]
+    told = story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, "and a half please"))
+    assert only(told, ev.Prepare)[-1].text == "for ten minutes and a half please" and story.state.repairs == 1
+
+
+def test_what_is_said_over_the_reply_to_a_joined_turn_is_no_part_of_that():
+    story = Story(OPEN)
+    story.says("set a timer", 500, 1500)
+    story.answers("How long?", 700)
+    story.says("for five minutes", 2900, 3700)
+    story.until(3900)
+    story.tell(ev.PlayoutStarted(story.state.t, story.state.turn, story.state.draft, "reply"))
+    told = story.says("repeat that", 8000, 8800)
+    assert [p.text for p in only(told, ev.Prepare)] == ["repeat that"]
+
+
+def test_a_sign_of_listening_in_a_joined_turn_is_one_though_the_recognizer_knows_only_its_end():
+    story = Story(OPEN)
+    story.says("set a timer", 500, 1500)
+    story.answers("How long?", 700)
+    story.says("for five minutes", 2900, 3700)
+    story.until(3900)
+    story.tell(ev.PlayoutStarted(story.state.t, story.state.turn, story.state.draft, "reply"))
+    story.until(4500)
+    told = story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.tell(ev.Partial(story.state.t, story.state.turn, "for five minutes okay"))
+    told += story.until(5200)
+    told += story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    told += story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, "for five minutes okay"))
+    assert only(told, ev.Cut) == [] and told[-1] == ev.Duck(False)
+
+
+def test_a_gap_with_no_more_words_than_were_answered_is_not_the_end_of_what_is_said():
+    story = Story(OPEN)
+    _reply_sounds(story)
+    story.until(2000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    assert story.tell(ev.Pause(story.state.t, 1, story.state.t, "tell me about the moon")) == []
+
+
+def test_what_goes_on_in_the_turn_itself_is_not_joined_with_it_once_more():
+    story = Story(OPEN)
+    story.says("for ten minutes", 500, 1500)
+    draft = story.state.draft
+    story.until(1700)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    told = story.says("for ten minutes and a half", 2000, 3000)
+    assert only(told, ev.Prepare)[-1].text == "for ten minutes and a half"
+    assert only(told, ev.Undo) == [ev.Undo(draft)] and story.state.repairs == 1
+
+
 def test_a_turn_joined_after_the_reply_may_go_on_over_the_next_one():
     story = Story(OPEN)
     story.says("set a timer", 500, 1500)
@@ -472,7 +731,7 @@ def test_a_turn_joined_after_the_reply_may_go_on_over_the_next_one():
     assert only(told, ev.Undo) == [ev.Undo(draft)] and story.state.repairs == 2
 
 
-@pytest.mark.parametrize("tail, joined", [("and call it pasta", True), ("okay", False), ("stop", False)])
+@pytest.mark.parametrize("tail, joined", [("and call it pasta", True), ("tomorrow", True), ("okay", False), ("stop", False)])
 def test_who_goes_on_over_the_end_of_the_reply_is_joined(tail, joined):
     story = Story(OPEN)
     story.says("set a timer for five minutes", 500, 1500)
@@ -542,8 +801,17 @@ def test_going_on_before_the_vad_noticed_the_pause_is_a_repair_too():
     draft = story.state.draft
     assert story.tell(ev.Resumed(story.state.t, 1)) == [ev.Duck(True)]
     story.tell(ev.Partial(story.state.t, 1, "set a timer for five minutes and thirty"))
+    assert only(story.until(1890), ev.Cut) == [], "how long somebody spoke is counted from where he went on"
     assert only(story.until(1930), ev.Cut) == [ev.Cut(draft)]
     assert story.state.repairs == 1 and story.state.phase == "hearing"
+    assert story.tell(ev.PlayoutEnded(story.state.t, 0, draft, "reply", (), True)) == [], "it is answered anew"
+
+
+def test_who_is_silent_to_the_vad_is_not_taken_for_going_on_over_the_reply():
+    story = Story(OPEN)
+    story.says("set a timer for five minutes", 500, 1500)
+    assert only(story.until(1620), ev.Commit)
+    assert story.tell(ev.Resumed(story.state.t, 1)) == []
 
 
 @pytest.mark.parametrize(
@@ -565,12 +833,56 @@ def test_evidence_that_comes_when_the_wait_is_over_ends_the_turn_at_once(wait_ms
 def test_an_announcement_waits_for_the_floor():
     story = Story(OPEN)
     story.says("what time is it", 500, 1500)
-    assert story.tell(ev.Announcement("Your timer is done.", rings=True)) == []
+    assert story.tell(ev.Announcement("Your timer is done.", rings=True)) == [] and is_announcing(story.state)
     told = story.answers("It's four.", 500)
     assert kinds(told)[:1] == ["Remember"] and {"PlayAlarm", "SayNow"} <= set(kinds(told))
 
 
 TIMER = ev.Announcement("Your timer is done.", rings=True)
+
+
+@pytest.mark.parametrize("rings", [True, False])
+def test_what_nobody_asked_for_is_said_at_once_where_nobody_has_the_floor(rings):
+    story = Story(OPEN)
+    story.until(500)
+    told = story.tell(ev.Announcement("The power was cut.", rings=rings))
+    alarm = ["PlayAlarm"] * rings
+    assert kinds(told) == ["Advance", "StopListening", "Commit", *alarm, "SayNow", "Release"]
+    assert {c.draft for c in told if not isinstance(c, ev.StopListening)} == {story.state.draft}
+
+
+def test_a_timer_that_is_due_after_a_quick_answer_need_not_wait_for_who_called_before_it():
+    story = Story()
+    story.tell(ev.WakeConfirmed(8000, 1000, "hey_jarvis", 0.9))
+    story.says("what time is it", 700, 1500)
+    story.answers("It's four.", 700)
+    assert samples_ms(story.state.t) < 6000 and only(story.tell(TIMER), ev.SayNow)
+
+
+def test_of_more_announcements_than_there_is_room_for_the_oldest_are_given_up():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500)
+    for number in range(QUEUED_MAX + 5):
+        story.tell(ev.Announcement(str(number)))
+    assert [waiting.text for waiting in story.state.queued] == [str(number) for number in range(5, QUEUED_MAX + 5)]
+
+
+def test_what_is_said_over_an_announcement_goes_on_no_turn_before_it():
+    story = Story(OPEN)
+    story.says("set a timer for five minutes", 500, 1500)
+    story.answers("Five minutes.", 300)
+    story.tell(TIMER)
+    turn, draft = story.state.turn, story.state.draft
+    story.tell(ev.PlayoutStarted(story.state.t, turn, draft, "reply"))
+    story.until(2500)
+    told = story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    assert kinds(told) == ["Duck", "Listen"] and is_announcing(story.state)
+    story.until(3000)
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    told = story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, "and call it pasta"))
+    assert [p.text for p in only(told, ev.Prepare)] == ["and call it pasta"] and only(story.done, ev.Undo) == []
+    told = story.tell(ev.PlayoutEnded(story.state.t, turn, draft, "reply", ("Your", "timer"), True))
+    assert [r.exchange for r in only(told, ev.Remember)] == [ev.Exchange("", "Your timer", True, unheard="is done.")]
 
 
 def _coughs(story, at_ms):
@@ -705,6 +1017,22 @@ def test_stop_to_a_later_reply_is_none_to_an_alarm_before_it():
     assert [say.text for say in only(story.until(20_000), ev.SayNow)][:1] == [TIMER.text]
 
 
+def test_an_announcement_that_was_heard_is_part_of_the_conversation():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500)
+    story.answers("It's four.", 700)
+    story.tell(TIMER)
+    told = story.tell(ev.PlayoutEnded(story.state.t, 0, story.state.draft, "reply", tuple(TIMER.text.split()), False))
+    assert only(told, ev.Remember) == [ev.Remember(ev.Exchange("", TIMER.text), story.state.draft)]
+    at_ms = samples_ms(story.state.t)
+    story.says("what day is it", at_ms + 500, at_ms + 1500)
+    cut = story.state.draft
+    story.until(at_ms + 1700)
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
+    story.tell(ev.PlayoutEnded(story.state.t, 0, cut, "reply", (), True))
+    assert not is_announcing(story.state), "the next reply is none, also where nothing of it was heard"
+
+
 def test_an_announcement_that_the_voice_fails_at_is_made_once_more_and_is_no_exchange():
     story = Story(OPEN)
     story.until(500)
@@ -715,6 +1043,24 @@ def test_an_announcement_that_the_voice_fails_at_is_made_once_more_and_is_no_exc
         told = story.tell(ev.PlayoutEnded(story.state.t, story.state.reply_turn, story.state.draft, "reply", (), False))
     assert only(told, ev.SayNow) == [] and not is_announcing(story.state)
     assert story.state.history == () and only(story.done, ev.Remember) == []
+
+
+def test_between_an_alarm_and_its_words_nothing_is_masked():
+    story = Story(OPEN)
+    story.until(500)
+    story.tell(TIMER)
+    story.tell(ev.PlayoutStarted(story.state.t, 0, story.state.draft, "alarm"))
+    story.until(1500)
+    story.tell(ev.PlayoutEnded(story.state.t, 0, story.state.draft, "alarm", (), False))
+    assert story.until(6000) == []
+
+
+def test_an_announcement_after_a_turn_of_which_no_sound_came_is_not_masked():
+    story = Story(OPEN)
+    story.says("stop", 500, 900)
+    story.tell(ev.ReplyEnded(1, story.state.draft, "", "intent:stop", stop=True))
+    story.until(2000)
+    assert only(story.tell(TIMER), ev.SayNow) and story.until(6000) == []
 
 
 def test_an_announcement_that_never_sounds_is_made_once_more_after_the_apology():
@@ -813,12 +1159,63 @@ def test_asking_for_silence_gets_silence():
     assert only(told, ev.PlayFiller) == [] and story.state.phase == "listening"
 
 
-def test_the_tail_of_what_was_answered_is_not_heard_again():
-    story = Story(OPEN)
+@pytest.mark.parametrize("always_open", [True, False])
+def test_the_end_of_a_reply_without_words_is_no_exchange_of_its_own(always_open):
+    """The voice ends every draft, also one that has nothing to say."""
+    story = Story(replace(RULES, always_open=always_open))
+    story.tell(ev.WakeConfirmed(160, 0, "hey_jarvis", 0.9))
     story.says("stop", 500, 900)
-    story.tell(ev.ReplyEnded(1, story.state.draft, "", "intent:stop", stop=True))
-    listens = only(story.until(1200), ev.Listen)
-    assert len(listens) == 1 and samples(950) <= listens[0].from_t <= story.state.t
+    draft, turn = story.state.draft, story.state.turn
+    story.tell(ev.ReplyEnded(turn, draft, "", "intent:stop", stop=True))
+    assert only(story.until(1200), ev.Remember) == [ev.Remember(ev.Exchange("stop", ""), draft)]
+    assert story.tell(ev.PlayoutEnded(story.state.t, turn, draft, "reply", (), False)) == []
+
+
+def test_a_reply_that_the_voice_fails_at_is_an_answer_of_which_nothing_was_heard():
+    story = Story(OPEN)
+    draft = _reply_sounds(story)
+    told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", (), False))
+    assert only(told, ev.Remember) == [ev.Remember(ev.Exchange("tell me about the moon", ""), draft)]
+
+
+def test_the_end_of_an_older_reply_is_not_that_of_the_one_that_sounds():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500)
+    older = story.state.draft
+    story.answers("It's four.", 700)
+    at_ms = samples_ms(story.state.t)
+    story.says("tell me about the moon", at_ms + 500, at_ms + 1500)
+    draft, turn = story.state.draft, story.state.turn
+    story.until(at_ms + 1700)
+    story.tell(ev.PlayoutStarted(story.state.t, turn, draft, "reply"))
+    assert story.tell(ev.PlayoutEnded(story.state.t, 1, older, "reply", ("It's", "four."), False)) == []
+    assert story.state.phase == "speaking"
+
+
+@pytest.mark.parametrize(("wait_ms", "from_ms"), [(120, 1000), (60, 960)], ids=["its tail is over", "it is over even before"])
+def test_the_tail_of_what_was_answered_is_not_heard_again(wait_ms, from_ms):
+    story = Story(OPEN)
+    told = story.says("stop", 500, 900, wait_ms)
+    told += story.tell(ev.ReplyEnded(1, story.state.draft, "", "intent:stop", stop=True))
+    assert only(told + story.until(1200), ev.Listen) == [ev.Listen(2, samples(from_ms), None)]
+
+
+def test_who_got_no_answer_may_go_on_as_after_any():
+    story = Story()
+    story.tell(ev.WakeConfirmed(160, 0, "hey_jarvis", 0.9))
+    story.says("thank you", 500, 1500)
+    story.tell(ev.ReplyEnded(story.state.turn, story.state.draft, "", "test"))
+    assert kinds(story.until(1700))[-1] == "Listen"
+    assert story.until(9000) == [] and kinds(story.until(10_000)) == ["StopListening"]
+
+
+def test_who_asks_the_same_again_is_answered_again():
+    story = Story(OPEN)
+    for _ in range(2):
+        at_ms = samples_ms(story.state.t)
+        told = story.says("what time is it", at_ms + 500, at_ms + 1500)
+        assert [p.text for p in only(told, ev.Prepare)] == ["what time is it"]
+        story.answers("It's four.", 3000)
 
 
 def test_who_asked_for_silence_is_not_listened_to_any_longer_unless_the_microphone_is_always_open():
@@ -859,6 +1256,7 @@ def test_who_speaks_over_the_reply_is_let_speak_before_any_word_is_known():
     story = speaking()
     told = speech(story, 5000, 5400)
     assert kinds(told) == ["Duck", "Listen", "Hold", "Peek", "Peek"]
+    assert kinds(speech(speaking(), 5000, 5210)) == ["Duck", "Listen"], "it may yet be a click"
     assert story.state.phase == "ducked", "nothing is lost yet"
 
 
@@ -883,6 +1281,83 @@ def test_nods_own_words_do_not_interrupt_it():
     assert only(story.until(5600), ev.Cut) == []
     told = story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, "ask the next question"))
     assert told == [ev.Duck(False)]
+
+
+def test_who_certainly_speaks_may_use_nods_own_words():
+    story = speaking("just say stop or ask the next question", words_from_ms=3500)
+    speech(story, 4900, 5300)
+    story.tell(ev.Partial(story.state.t, story.state.turn, "ask the next"))
+    told = []
+    for t in range(story.state.t + 160, samples(5900), 160):
+        told += story.tell(ev.Tick(t, voice=True, near_end=True))
+    assert only(told, ev.Cut)
+
+
+@pytest.mark.parametrize(("near_end", "lasts_ms"), [(True, 210), (False, 300)])
+def test_speech_after_a_gap_is_listened_to_like_any_other_that_begins_over_the_reply(near_end, lasts_ms):
+    story = speaking()
+    speech(story, 5000, 5000 + lasts_ms, near_end=near_end)
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    told = speech(story, 5400, 5900, near_end=False)
+    assert kinds(told) == ["Peek", "Peek"] and story.state.phase == "ducked"
+
+
+def test_words_that_nod_said_seconds_ago_are_somebody_elses_now():
+    story = speaking("just say stop or ask the next question")
+    speech(story, 5000, 5200, near_end=False)
+    story.tell(ev.Partial(story.state.t, story.state.turn, "ask the next question"))
+    assert only(story.until(5600), ev.Cut)
+
+
+def test_who_has_cut_in_may_speak_as_long_as_anybody():
+    story = speaking()
+    speech(story, 5000, 5200)
+    assert only(story.tell(ev.Partial(story.state.t, story.state.turn, "stop")), ev.Cut)
+    story.tell(ev.Partial(story.state.t, story.state.turn, "stop the music and then"))
+    assert only(story.until(30_000), ev.Commit) == []
+
+
+def test_who_has_cut_in_with_what_turns_out_to_be_no_word_has_time_to_begin():
+    story = Story()
+    story.tell(ev.WakeConfirmed(160, 0, "hey_jarvis", 0.9))
+    _reply_sounds(story)
+    story.until(9000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    assert only(story.tell(ev.Partial(story.state.t, story.state.turn, "stop")), ev.Cut)
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, ""))
+    assert story.until(14_900) == [] and story.state.phase == "listening"
+
+
+def test_what_goes_on_much_later_over_the_reply_is_a_turn_of_its_own():
+    story = Story(OPEN)
+    _reply_sounds(story)
+    told = story.says("and call it pasta", 8000, 9000)
+    assert [p.text for p in only(told, ev.Prepare)] == ["and call it pasta"] and only(told, ev.Undo) == []
+
+
+def test_who_speaks_over_the_end_of_a_reply_may_go_on_as_long_as_anybody():
+    story = Story()
+    story.tell(ev.WakeConfirmed(160, 0, "hey_jarvis", 0.9))
+    draft = _reply_sounds(story)
+    story.until(9000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    told = story.tell(ev.PlayoutEnded(story.state.t, story.state.reply_turn, draft, "reply", ("The", "moon"), False))
+    assert only(told, ev.Duck) == [ev.Duck(False)], "what sounds next is as loud as ever"
+    story.tell(ev.Partial(story.state.t, story.state.turn, "and how far is"))
+    assert only(story.until(20_000), ev.Commit) == []
+
+
+def test_who_coughs_over_the_end_of_a_reply_may_go_on_as_after_any():
+    story = Story()
+    story.tell(ev.WakeConfirmed(160, 0, "hey_jarvis", 0.9))
+    draft = _reply_sounds(story)
+    story.until(9000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.tell(ev.PlayoutEnded(story.state.t, story.state.reply_turn, draft, "reply", ("The", "moon"), False))
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, ""))
+    assert story.until(16_900) == [] and kinds(story.until(17_100)) == ["StopListening"]
 
 
 def test_a_word_alone_waits_for_the_next_and_counts_when_none_comes():
@@ -919,6 +1394,23 @@ def test_laughter_and_coughs_hold_the_reply_and_it_goes_on():
     assert ev.Hold() in speech(story, 7000, 7600)
     story.tell(ev.SpeechStopped(story.state.t, story.state.t))
     assert only(story.until(8100), ev.Duck) == [ev.Duck(False)], "the recognizer never said a word about it"
+    told = speech(story, 9000, 9600, near_end=False)
+    assert kinds(told) == ["Duck", "Listen", "Peek", "Peek", "Peek"], "of each it is asked anew who speaks and what"
+
+
+def test_sound_without_a_word_of_which_it_is_certain_who_makes_it_ends_no_reply_for_seconds():
+    story = speaking()
+    assert only(speech(story, 5000, 9900), ev.Cut) == []
+    assert only(story.until(10_100), ev.Cut), "nobody hums, laughs or coughs that long"
+
+
+def test_what_an_earlier_noise_seemed_to_be_says_nothing_of_the_next():
+    story = speaking()
+    speech(story, 5000, 5200, near_end=False)
+    story.tell(ev.Partial(story.state.t, story.state.turn, "and then make"))
+    story.tell(ev.SpeechStopped(story.state.t, samples(5140)))
+    assert story.until(5600) == [ev.Duck(False)]
+    assert only(speech(story, 7000, 8000, near_end=False), ev.Cut) == []
 
 
 def test_a_gap_after_the_first_sound_of_a_word_is_not_the_end_of_what_is_said_over_the_reply():
@@ -1025,12 +1517,41 @@ def test_it_nods_rarely_and_only_where_the_user_goes_on():
     assert story.tell(ev.PlayoutEnded(story.state.t, 1, story.state.draft, "nod", ("Mm-hmm.",), False)) == []
 
 
+def test_how_long_somebody_speaks_is_counted_from_the_wake_word_said_in_the_same_breath():
+    story = Story(NODDING)
+    story.until(8000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.until(9000)
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 16000, "hey_jarvis", 0.9))
+    story.until(11_060)
+    turn, end = story.state.turn, samples(11_000)
+    story.tell(ev.SpeechStopped(story.state.t, end))
+    story.tell(ev.Pause(story.state.t, turn, end, "so i was at"))
+    assert story.tell(ev.EndEvidence(story.state.t, turn, end, 0.01, 1800)) == [], "too soon"
+
+
 def test_it_does_not_nod_late_in_a_pause():
     story = Story(NODDING)
     assert pauses(story, 500, 5000, "so i was at the station and", 0.4) == []
     assert story.state.phase == "pausing"
     story.until(6000)
     assert story.tell(ev.EndEvidence(story.state.t, 1, samples(5000), 0.01, 1800)) == []
+
+
+@pytest.mark.parametrize(("is_voice", "is_speech"), [(True, False), (False, True)])
+def test_it_does_not_nod_where_somebody_may_be_speaking(is_voice, is_speech):
+    story = Story(NODDING)
+    story.until(560)
+    story.tell(ev.SpeechStarted(story.state.t, samples(500)))
+    story.until(5060)
+    if not is_speech:
+        story.tell(ev.SpeechStopped(story.state.t, samples(5000)))
+    story.tell(ev.Pause(story.state.t, 1, samples(5000), "so i was at the station and"))
+    story.tell(ev.Tick(story.state.t + 160, voice=is_voice))
+    assert story.tell(ev.EndEvidence(story.state.t, 1, samples(5000), 0.01, 1800)) == []
+    story.tell(ev.SpeechStopped(story.state.t, samples(5000)))
+    story.tell(ev.Tick(story.state.t + 160))
+    assert len(story.tell(ev.EndEvidence(story.state.t, 1, samples(5000), 0.01, 1800))) == 1
 
 
 def test_it_does_not_nod_unless_told_to():
@@ -1074,7 +1595,8 @@ def test_what_is_said_over_a_reply_is_answered_by_a_history_with_what_was_heard_
     assert [(p.text, p.history) for p in only(told, ev.Prepare)] == [("repeat that", ())]
     told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("The", "moon"), True))
     (prepare,) = only(told, ev.Prepare)
-    assert prepare.text == "repeat that" and [e.heard for e in prepare.history] == ["The moon"]
+    assert prepare.text == "repeat that"
+    assert [(e.heard, e.unheard) for e in prepare.history] == [("The moon", "is far away")]
     assert kinds(told) == ["Remember", "Advance", "Prepare"] and story.state.draft == prepare.draft
 
 
@@ -1090,12 +1612,23 @@ def test_going_on_never_says_that_something_was_done_which_was_not(acted, left):
     assert [r.exchange.unheard for r in only(told, ev.Remember)] == [left]
 
 
+def test_all_words_that_wait_for_an_act_are_untrue_before_it_not_the_last_of_them_alone():
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    for text, gate in (("I'll see. ", 0), ("The door is open. ", 1), ("Enjoy.", 1)):
+        story.tell(ev.ReplyWords(1, draft, text, gate))
+    story.until(1700)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
+    told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("I'll",), True))
+    assert [(r.exchange.heard, r.exchange.unheard) for r in only(told, ev.Remember)] == [("I'll", "see.")]
+
+
 def test_each_act_opens_the_words_that_wait_for_it():
     story = Story(OPEN)
     draft = _reply_sounds(story, "The light is on. ", gate=1)
     story.tell(ev.Acted(1, draft))
     assert story.state.gated_from is None
-    story.state = replace(story.state, ended=False)
     story.tell(ev.ReplyWords(1, draft, "The door is open.", gate=2))
     assert story.state.gated_from == len("The light is on. ")
     assert story.tell(ev.Acted(1, draft)) == [ev.Release(draft, 2)] and story.state.gated_from is None
@@ -1112,6 +1645,18 @@ def test_what_can_not_be_done_is_said_at_the_end_of_the_turn_and_not_before():
     assert story.until(2000) == []
     assert kinds(story.until(2120)) == ["Commit", "Release"]
     assert story.state.user == "blow up the house"
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft + 1, "reply"))
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
+    told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft + 1, "reply", ("That",), True))
+    (exchange,) = [r.exchange for r in only(told, ev.Remember)]
+    assert (exchange.user, exchange.heard, exchange.unheard) == ("blow up the house", "That", "can't be undone.")
+
+
+def test_what_is_said_instead_of_what_can_not_be_done_is_given_a_moment_to_sound():
+    story = Story(OPEN)
+    story.says("blow up the house", 500, 1500)
+    story.tell(ev.ActFailed(1, story.state.draft, "That can't be undone."))
+    assert fillers(story.until(1820)) == [] and len(fillers(story.until(1830))) == 1
 
 
 def test_a_failed_act_is_told_instead_of_what_was_prepared():
@@ -1123,6 +1668,116 @@ def test_a_failed_act_is_told_instead_of_what_was_prepared():
     told = story.tell(ev.ActFailed(1, draft, "That didn't work."))
     assert only(told, ev.Cut) == [ev.Cut(draft, reply_only=True)], "a filler that sounds is heard to its end"
     assert only(told, ev.SayNow) == [ev.SayNow(1, draft + 1, "That didn't work.")]
+    assert kinds(told) == ["Advance", "Commit", "SayNow", "Release", "Cut"]
+    assert story.tell(ev.PlayoutEnded(story.state.t, 0, draft, "reply", (), True)) == [], "nothing of it was heard"
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft + 1, "reply"))
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
+    told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft + 1, "reply", ("That",), True))
+    (exchange,) = [r.exchange for r in only(told, ev.Remember)]
+    assert (exchange.user, exchange.unheard) == ("set a timer for five minutes", "didn't work.")
+
+
+def test_what_was_heard_before_an_act_failed_goes_on_with_nothing_that_is_untrue():
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    story.tell(ev.ReplyWords(1, draft, "I'll see. "))
+    story.tell(ev.ReplyWords(1, draft, "The garage is open.", gate=1))
+    story.until(1700)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    story.tell(ev.ActFailed(1, draft, "It's stuck."))
+    told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("I'll",), True))
+    assert [(r.exchange.heard, r.exchange.unheard) for r in only(told, ev.Remember)] == [("I'll", "see.")]
+
+
+def test_of_an_older_reply_nothing_is_left_in_the_next():
+    story = Story(OPEN)
+    older = _reply_sounds(story, "The door is open", gate=1)
+    story.tell(ev.ToolStarted(1, older, "garage", True, True))
+    story.tell(ev.Acted(1, older))
+    story.tell(ev.PlayoutStarved(story.state.t, 1, older))
+    assert len(fillers(story.until(5000))) == 1
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
+    story.tell(ev.PlayoutEnded(story.state.t, 1, older, "reply", ("The", "door"), True))
+    story.says("what time is it", 5500, 6500)
+    turn, draft = story.state.turn, story.state.draft
+    assert fillers(story.until(6670)) == [] and fillers(story.until(6680)) == [("thinking", "tool")]
+    story.tell(ev.ReplyWords(turn, draft, "It's four. "))
+    story.tell(ev.ReplyWords(turn, draft, "The light is on.", gate=1))
+    story.tell(ev.PlayoutStarted(story.state.t, turn, draft, "reply"))
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
+    told = story.tell(ev.PlayoutEnded(story.state.t, turn, draft, "reply", ("It's",), True))
+    assert [(r.exchange.heard, r.exchange.unheard) for r in only(told, ev.Remember)] == [("It's", "four.")]
+
+
+def test_a_noise_after_a_turn_is_not_answered_with_that_turn_again():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500)
+    story.answers("It's four.", 700)
+    at_ms = samples_ms(story.state.t)
+    story.until(at_ms + 3000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.until(at_ms + 3400)
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    assert only(story.until(at_ms + 40_000), ev.Prepare) == []
+
+
+def test_the_same_words_in_a_later_turn_are_no_part_of_what_was_answered():
+    story = Story(OPEN)
+    _reply_sounds(story)
+    story.until(2000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    assert only(story.tell(ev.Partial(story.state.t, 1, "tell me about the moon stop")), ev.Cut)
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    told = story.says("tell me about the moon", 3000, 4000)
+    assert [p.text for p in only(told, ev.Prepare)] == ["tell me about the moon"]
+
+
+def test_listening_begins_no_sooner_than_the_first_sample():
+    assert Story().tell(ev.WakeConfirmed(160, -8000, "hey_jarvis", 0.9)) == [ev.Listen(1, 0, "hey jarvis")]
+
+
+@pytest.mark.parametrize(("most", "kept"), [(0, []), (2, ["3", "4"]), (9, ["0", "1", "2", "3", "4"])])
+def test_at_the_start_the_newest_of_the_history_is_known(most, kept):
+    history = tuple(ev.Exchange(str(number), "yes") for number in range(5))
+    assert [e.user for e in start(replace(RULES, history_turns=most), history)[0].history] == kept
+
+
+def test_a_pause_tells_of_words_also_where_the_vad_heard_none():
+    story = Story(OPEN)
+    assert [p.text for p in only(story.tell(ev.Pause(1600, 1, 1000, "what time is it")), ev.Prepare)] == ["what time is it"]
+
+
+def test_what_can_not_be_done_is_known_also_while_the_user_may_be_going_on():
+    story = Story(OPEN)
+    story.says("blow up the house", 500, 1500, wait_ms=600)
+    story.tell(ev.Resumed(story.state.t, 1))
+    assert only(story.tell(ev.ActFailed(1, story.state.draft, "That can't be undone.")), ev.SayNow)
+
+
+def test_the_end_of_an_older_filler_is_not_one_before_the_apology():
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    story.until(1700)
+    story.tell(ev.ActFailed(1, draft, "It's stuck."))
+    assert story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "filler", (), False)) == [] and story.until(6000) == []
+
+
+def test_settings_of_the_file_reach_the_table():
+    default = Config()
+    assert rules_from(default).fillers and not rules_from(default).nod
+    assert not rules_from(replace(default, filler=replace(default.filler, enabled=False))).fillers
+    assert rules_from(replace(default, turn=replace(default.turn, nod=True))).nod
+
+
+def test_a_recognizer_without_words_before_the_pause_is_given_the_time_of_a_sentence():
+    for shows_words, phase in ((True, "idle"), (False, "hearing")):
+        story = Story(rules_from(Config(), shows_words=shows_words))
+        story.tell(ev.WakeConfirmed(16000, 1000, "hey_jarvis", 0.9))
+        story.until(5500)
+        story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+        story.until(12_000)
+        assert story.state.phase == phase
 
 
 WORDS = st.sampled_from(["", "the", "what time is it", "mm hm", "stop", "set a timer"])
@@ -1226,6 +1881,7 @@ def test_stale_events_change_nothing():
     for event in (
         ev.ReplyWords(state.turn, state.draft - 1, "old"),
         ev.Pause(state.t, state.turn - 1, 5, "old"),
+        ev.Pause(state.t, state.turn + 1, 5, "of no turn yet"),
         ev.SoundReady(state.t, state.turn, state.draft + 1, 1),
     ):
         assert step(state, event, OPEN) == (state, [])

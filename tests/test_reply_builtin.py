@@ -134,6 +134,7 @@ def test_the_answer_to_for_how_long_is_understood(talk, texts, said, running):
         ("keep both", LEFT, ["pasta timer", "10 minute timer"]),
         ("not all of them", LEFT, ["pasta timer", "10 minute timer"]),
         ("all but the pasta", NOT_WITH_TIMERS, ["pasta timer", "10 minute timer"]),
+        ("all except the pasta", NOT_WITH_TIMERS, ["pasta timer", "10 minute timer"]),
         ("one second", "", ["pasta timer", "10 minute timer"]),
         ("one minute please", "", ["pasta timer", "10 minute timer"]),
         ("the one minute timer", "There is no 1 minute timer.", ["pasta timer", "10 minute timer"]),
@@ -152,6 +153,36 @@ def test_a_question_that_mentions_all_is_no_answer_to_which_one(reader):
     for text in ("why should i cancel both", "tell me all about whales", "everything is fine"):
         intent = follow_up(reader, text, history)
         assert intent is None or intent.name != "TimerCancel", text
+
+
+FOR_HOW_LONG = (Exchange("remind me to call mom", "For how long?"),)
+INTERRUPTED = Exchange("cancel the timer", WHICH[:40], interrupted=True, unheard=WHICH[40:].strip())
+SUM = (Exchange("what is five times five", "That's 25."),)
+SET = (Exchange("set a timer for ten minutes", "Okay, 10 minutes, starting now."),)
+
+
+@pytest.mark.parametrize(
+    ("history", "text", "intent"),
+    [
+        ((INTERRUPTED,), "the pasta timer", "TimerCancel"),  # who knows what is asked needn't hear all of it
+        ((Exchange("cancel the timer", WHICH),), "set a timer for three minutes", "TimerSet"),
+        ((Exchange("cancel the timer", WHICH),), "why should i keep both", None),
+        ((Exchange("cancel the pasta timer", "Okay, your pasta timer is cancelled."),), "cancel that", "TimerUnclear"),
+        (FOR_HOW_LONG, "one minute", "TimerSet"),
+        (FOR_HOW_LONG, "add two minutes", "TimerUnclear"),
+        (SET, "what can happen in one minute", None),
+        (SUM, "who was the second of the two kings", None),
+        (SUM, "what is that about", None),
+    ],
+)
+def test_what_a_text_means_after_what_was_said_before(reader, history, text, intent):
+    found = follow_up(reader, text, history)
+    assert (found and found.name) == intent
+
+
+def test_what_to_be_reminded_of_is_kept_until_it_is_known_when(reader):
+    found = follow_up(reader, "one minute", FOR_HOW_LONG)
+    assert found is not None and found.args == {"name": "call mom", "reminder": True, "seconds": 60.0}
 
 
 @pytest.mark.parametrize(("place", "left"), [("first", "10 minutes"), ("second", "5 minutes"), ("last", "5 minutes")])

@@ -47,6 +47,35 @@ def test_denied_it_is_as_if_nothing_had_been_said():
     assert story.until(9000) == [], "no reply"
 
 
+def test_the_denial_of_an_earlier_word_says_nothing_of_the_one_that_is_looked_at():
+    story, _ = heard()
+    story.until(1500)
+    story.tell(ev.WakeWord(story.state.t, samples(600), "hey_jarvis", 0.9))
+    assert story.tell(ev.WakeDenied(*CALLED)) == [] and story.state.phase == "listening"
+    told = story.tell(ev.WakeDenied(story.state.t, samples(600), "hey_jarvis", 0.9))
+    assert kinds(told) == ["StopListening"] and story.state.phase == "idle"
+
+
+def test_a_denial_that_comes_too_late_ends_no_reply():
+    story, _ = heard()
+    story.says("what time is it", 1100, 1500)
+    assert only(story.until(3010), ev.Commit)
+    assert story.tell(ev.WakeDenied(*CALLED)) == [] and story.state.phase == "thinking"
+
+
+def test_a_denial_that_comes_too_late_takes_nobody_the_time_to_go_on():
+    story, _ = heard()
+    story.says("what time is it", 1100, 1500)
+    story.answers("It's four.", 700)
+    assert story.tell(ev.WakeDenied(*CALLED)) == [] and story.state.phase == "listening"
+
+
+def test_who_is_confirmed_only_after_the_time_to_speak_gets_it_once_more():
+    story, _ = heard()
+    assert kinds(story.until(8000)) == ["StopListening"] and story.state.phase == "idle"
+    assert kinds(story.tell(ev.WakeConfirmed(*CALLED))) == ["Listen"] and story.state.phase == "listening"
+
+
 def test_a_hear_thread_that_never_answers_loses_no_turn():
     story, _ = heard()
     story.says("what time is it", 1100, 1500)
@@ -66,6 +95,17 @@ def test_a_reply_is_cut_by_a_confirmed_wake_word_only():
     assert story.tell(ev.WakeDenied(*word)) == [] and story.state.phase == "speaking"
     assert story.tell(ev.WakeWord(*word)) == []
     assert {"Cut", "Listen"} <= set(kinds(story.tell(ev.WakeConfirmed(*word))))
+
+
+def test_a_turn_that_lasts_too_long_waits_for_the_verdict_too():
+    story = Story(OPEN)
+    story.until(560)
+    story.tell(ev.SpeechStarted(story.state.t, samples(500)))
+    story.tell(ev.Partial(story.state.t, 1, "and then"))
+    longest_ms = 560 + 1000 * Turn().longest_s
+    story.until(longest_ms - 500)
+    story.tell(ev.WakeWord(story.state.t, story.state.t - 8000, "hey_jarvis", 0.9))
+    assert only(story.until(longest_ms + 1490), ev.Commit) == [] and only(story.until(longest_ms + 1510), ev.Commit)
 
 
 def test_within_a_turn_it_begins_a_new_one_only_when_it_is_confirmed():
