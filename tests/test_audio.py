@@ -1,6 +1,9 @@
 """The audio thread's parts on real sound, and the loop over a file-backed device."""
 
+import importlib.util
+import re
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device.audio.device import EndOfRecording, FileDevice
-from device.audio.echo import NoCanceller, SpeexCanceller, to_float, to_int16
+from device.audio.echo import NoCanceller, SpeexCanceller, load_canceller, to_float, to_int16
 from device.audio.echo_path import EchoPath
 from device.audio.loop import AudioLoop
 from device.audio.playout import Playout
 from device.audio.vad import Segmenter, SileroVad
 from device.audio.wake import STEP_SAMPLES, WakeDetector, _Scores
 from device.bench.requests import read_recording
+from device.errors import AudioError
 from device.events import BLOCK_SAMPLES, FRAME_SAMPLES, Frame, SpeechStarted, SpeechStopped, Tick, samples
 from device.mailbox import Mailbox
 from device.room.level import active_dbfs, repeated, rms_dbfs, room_noise, scaled
@@ -147,6 +151,31 @@ def test_segments_alternate_and_lie_in_the_past(probabilities):
     assert edges == [("started", "stopped")[i % 2] for i in range(len(edges))]
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.sampled_from([0.9, 0.5, 0.49, 0.35, 0.34, 0.0]), max_size=60),
+    st.integers(1, 3),
+    st.integers(1, 3),
+)
+def test_speech_is_what_lies_between_a_run_of_speech_and_the_next_run_of_none(probabilities, onset, hangover):
+    """The same as a pattern: H may begin speech, M only goes on with it, L is none."""
+    kinds = "".join("H" if p >= 0.5 else "M" if p >= 0.35 else "L" for p in probabilities)
+    pattern = f"H{{{onset}}}(?:(?!L{{{hangover}}}).)*(L{{{hangover}}})?"
+    expected = []
+    for found in re.finditer(pattern, kinds):
+        expected.append((found.start() + onset - 1, "started", found.start()))
+        expected += [(found.end() - 1, "stopped", found.start(1))] if found[1] else []
+    segmenter, edges = Segmenter(0.5, 0.35, onset, hangover), []
+    for i, probability in enumerate(probabilities):
+        edge = segmenter.step(i * FRAME_SAMPLES, probability)
+        at_t = {"started": segmenter.start_t, "stopped": segmenter.end_t}
+        edges += [(i, edge, at_t[edge] // FRAME_SAMPLES)] if edge else []
+        if segmenter.in_speech:
+            newest = max(j for j in range(i + 1) if kinds[j] != "L")
+            assert segmenter.end_t == (newest + 1) * FRAME_SAMPLES
+    assert edges == expected
+
+
 def test_speex_takes_the_echo_out_and_leaves_silence_alone(reading):
     canceller = SpeexCanceller(200)
     room = np.zeros(1600, np.float32)
@@ -164,6 +193,39 @@ def test_speex_takes_the_echo_out_and_leaves_silence_alone(reading):
 def test_int16_and_back_is_within_one_step():
     block = np.linspace(-1, 1, BLOCK_SAMPLES, dtype=np.float32)
     assert np.abs(to_float(to_int16(block)) - block).max() < 2 / 32768
+
+
+def test_what_is_louder_than_full_scale_is_clipped_and_does_not_wrap_around():
+    loud = np.array([-2, -1, 0, 1, 2], np.float32)
+    assert to_int16(loud).tolist() == [-32767, -32767, 0, 32767, 32767]
+    lowest = to_float(np.array([-32768], np.int16))
+    assert lowest.dtype == np.float32 and lowest[0] == -1
+
+
+@pytest.mark.parametrize(("tail_ms", "reaches"), [(200, True), (40, False)])
+def test_an_echo_is_taken_out_as_far_as_the_tail_reaches(reading, tail_ms, reaches):
+    canceller = load_canceller("speex", tail_ms)()
+    played = reading[np.flatnonzero(np.abs(reading) > 0.05)[0] :][: 8 * 16_000]
+    echo = 0.5 * np.pad(played, (samples(100), 0))[: played.size]
+    at = range(0, played.size - BLOCK_SAMPLES + 1, BLOCK_SAMPLES)
+    clean = np.concatenate([canceller.process(*(s[i : i + BLOCK_SAMPLES] for s in (echo, played))) for i in at])
+    last = slice(4 * 16_000, clean.size)
+    erle_db = 10 * np.log10(np.mean(echo[last] ** 2) / np.mean(clean[last] ** 2))
+    assert erle_db > 15 if reaches else erle_db < 6
+
+
+@pytest.mark.parametrize(("kind", "made"), [("speex", SpeexCanceller), ("none", NoCanceller)])
+def test_each_canceller_is_made_anew_every_time(kind, made):
+    make = load_canceller(kind, 200)
+    one, other = make(), make()
+    assert type(one) is type(other) is made and one is not other
+
+
+@pytest.mark.parametrize("found", [None, SimpleNamespace(origin=None)])
+def test_without_its_package_the_canceller_says_what_to_do(monkeypatch, found):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: found)
+    with pytest.raises(AudioError, match="speexdsp is not installed; run 'make setup'"):
+        load_canceller("speex", 200)
 
 
 class Listening:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from device.audio.delay import LONGEST_SAMPLES, DelayTracker
+from device.audio.delay import LONGEST_SAMPLES, Delay, DelayTracker
 from device.audio.echo import NoCanceller, load_canceller
 from device.audio.echo_path import EchoPath
 from device.audio.reference import DelayLine
@@ -100,6 +100,101 @@ def test_a_microphone_that_gives_zeros_has_no_delay(played):
     for near, far in blocks(np.zeros_like(played[: 4 * SAMPLE_RATE_HZ]), played):
         assert not tracker.add(near, far)
     assert tracker.delay is None
+
+
+def test_the_delay_is_found_between_two_samples_too(played):
+    shift = 2j * np.pi * np.fft.rfftfreq(2 * played.size)
+    between = np.fft.irfft(np.fft.rfft(played, 2 * played.size) * np.exp(-640.5 * shift))[: played.size]
+    tracker = DelayTracker()
+    for near, far in blocks(between.astype(np.float32), played):
+        tracker.add(near, far)
+    assert tracker.delay.samples == pytest.approx(640.5, abs=0.25)
+
+
+def at_a_moment(played, is_there):
+    """A tracker that has known a delay for long, where `is_there`, and the blocks that follow."""
+    tracker, following = DelayTracker(), blocks(echo_of(played, 1600), played)
+    for near, far in following:
+        tracker.add(near, far)
+        if tracker._t > 4 * SAMPLE_RATE_HZ and is_there(tracker):
+            assert tracker.delay is not None and not tracker.is_unsure
+            return tracker, following
+    raise AssertionError("there was no such moment")
+
+
+@pytest.mark.parametrize(
+    "is_there",
+    [
+        lambda tracker: tracker._near_spectrum is not None,
+        lambda tracker: tracker._cross is not None,
+        lambda tracker: tracker._blocks >= 20,
+    ],
+)
+def test_after_lost_samples_two_new_looks_have_to_agree_even_on_the_delay_there_was(played, is_there):
+    """Whatever was under way.  Each waits for 80 ms of playout."""
+    tracker, following = at_a_moment(played, is_there)
+    tracker.look_again()
+    assert tracker.is_unsure
+    took = next(count for count, (near, far) in enumerate(following, 1) if tracker.add(near, far))
+    assert took > 16 and not tracker.is_unsure
+
+
+def test_after_lost_samples_the_sound_before_them_is_not_looked_at(played):
+    """Most of a window is from before, and would agree on the delay that was."""
+    near, lost_at = echo_of(played, 2400), 12 * SAMPLE_RATE_HZ
+    near = np.concatenate((near[:lost_at], near[lost_at + 480 :]))
+    tracker = DelayTracker()
+    for number, (heard, far) in enumerate(blocks(near, played[: near.size])):
+        if number * BLOCK_SAMPLES == lost_at:
+            tracker.look_again()
+        if tracker.add(heard, far) and number * BLOCK_SAMPLES >= lost_at:
+            break
+    assert tracker.delay.samples == pytest.approx(2400 - 480, abs=1)
+
+
+def test_a_look_that_sees_something_else_is_followed_by_the_next_soon(played):
+    """Of an xrun that nobody reported."""
+    near, lost_at = echo_of(played, 2400), 12 * SAMPLE_RATE_HZ
+    near = np.concatenate((near[:lost_at], near[lost_at + 480 :]))
+    tracker, unsure = DelayTracker(), []
+    for heard, far in blocks(near, played[: near.size]):
+        tracker.add(heard, far)
+        unsure.append(tracker.is_unsure)
+    first = lost_at // BLOCK_SAMPLES
+    assert not any(unsure[first - 200 : first]) and any(unsure[first : first + 150]) and not unsure[-1]
+
+
+EVERY = 27 * BLOCK_SAMPLES  # samples from one look to the next
+
+
+def taken(delays, every=EVERY):
+    tracker = DelayTracker()
+    for number, samples_found in enumerate(delays):
+        tracker._take(Delay(number * every, samples_found))
+    return tracker
+
+
+def test_the_delay_now_is_what_the_newest_looks_see_together():
+    assert taken([]).steady_samples is None
+    assert taken([97.0] * 5 + [100.0, 100.0, 101.0, 100.0, 103.0]).steady_samples == 100
+
+
+def test_what_drifts_during_a_long_silence_has_not_jumped_and_what_jumps_begins_anew():
+    minute = 60 * SAMPLE_RATE_HZ
+    assert taken([100.0, 100 + 40e-6 * minute], minute).jumps == 0
+    jumped = taken([100.0] * 9 + [112.0])
+    assert jumped.jumps == 1 and jumped.steady_samples == 112 and jumped.drift_ppm is None
+
+
+def test_a_drift_is_read_from_seconds_and_not_from_chance():
+    assert taken([100.0, 101.0]).drift_ppm is None
+    assert taken(100 + np.random.default_rng(2).uniform(-1, 1, 60)).drift_ppm == 0
+    drifting = taken(100 + 50e-6 * EVERY * np.arange(60) + np.random.default_rng(2).uniform(-0.3, 0.3, 60))
+    assert drifting.drift_ppm == pytest.approx(50, abs=5)
+
+
+def test_hours_of_looks_are_not_kept():
+    assert len(taken([100.0] * 5000)._track) < 500
 
 
 @pytest.mark.parametrize("drift_ppm", [-80, 40])

@@ -1,10 +1,13 @@
 """Fusion and wait: properties that must hold whatever the weights, and what the weights must say."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.hear import sentence
 from device.hear.sentence import SentenceModel, traits
 from device.hear.turn import WITNESSES, Evidence, TurnModel, closure_ms, features, wait_bounds_ms, witnesses
 
@@ -217,3 +220,43 @@ def test_a_short_question_reads_like_a_whole_sentence_and_its_beginning_does_not
 def test_any_text_can_be_read(text):
     assert np.isfinite(SENTENCE.log_odds(text))
     assert not text.split() or len(traits(text.split())) == len(set(traits(text.split())))
+
+
+def of_kind(kind):
+    """A word that is of such a kind: itself, one with that ending, or one with none."""
+    return f"qq{kind[1:] or 'q'}" if kind.startswith("-") else kind
+
+
+def sentence_with(trait):
+    """Words that have it.  Nine words stand for more."""
+    letter, *parts = trait.split(" ")
+    count = next((12 if part == "9" else int(part) for part in parts if letter in "klmn" and part.isdigit()), 0)
+    words = [of_kind(part) for part in parts if part != "^" and not (count and part.isdigit())]
+    if letter in "klm":
+        words += ["qqq"] * (count - len(words))
+    elif letter == "n":
+        words = [words[0], *["qqq"] * (count - 2), *words[1:]][:count]
+    elif letter in "jo" and "^" in parts:
+        words = words[:1]
+    return words
+
+
+def test_every_weight_is_of_a_trait_that_some_sentence_has():
+    """What the regression was fitted to is what it looks at; a weight that isn't met any more is an end that is missed."""
+    assert len(SENTENCE._weights) > 1000
+    for trait in SENTENCE._weights:
+        assert trait in traits(sentence_with(trait)), (trait, sentence_with(trait))
+
+
+@pytest.mark.parametrize(("word", "kind"), [("king", "-"), ("walking", "-ing"), ("bed", "-"), ("us", "us"), ("gas", "-s")])
+def test_a_rare_word_counts_as_its_ending_where_something_is_left_before_it(word, kind):
+    assert f"h ^ ^ ^ {kind}" in traits([word])
+
+
+def test_weights_of_sentences_of_another_version_are_refused(monkeypatch, tmp_path):
+    (tmp_path / "sentence_weights.json").write_text(json.dumps({"version": 0, "hundredths": {"a it": 100}}))
+    monkeypatch.setattr(sentence.resources, "files", lambda package: tmp_path)
+    with pytest.raises(ValueError, match="version 0"):
+        SentenceModel.load()
+    monkeypatch.setattr(sentence, "WEIGHTS_VERSION", 0)
+    assert SentenceModel.load().log_odds("it") == 1.0 and SentenceModel.load().log_odds("") == 0.0

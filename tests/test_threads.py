@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -44,6 +45,34 @@ def test_a_full_mailbox_drops_what_it_says(size, messages):
 def test_an_empty_mailbox_gives_none():
     assert Mailbox("a", 1).get(0) is None
     assert Mailbox("a", 1).get(0.01) is None
+
+
+def test_a_reader_without_a_deadline_waits_for_its_message():
+    box, found = Mailbox("a", 1), []
+    reader = threading.Thread(target=lambda: found.append(box.get()), daemon=True)
+    reader.start()
+    reader.join(0.1)
+    assert reader.is_alive() and not found
+    box.put("late")
+    reader.join(5)
+    assert found == ["late"]
+
+
+def test_what_is_full_when_it_is_looked_at_and_empty_a_moment_later_drops_nothing():
+    class JustEmptied(queue.SimpleQueue):
+        """Between the writer's look and its next call the reader took everything."""
+
+        def qsize(self):
+            return 3
+
+    box = Mailbox("a", 3, "oldest")
+    box._queue = JustEmptied()
+    assert box.put("new") is True and box.dropped == 0 and box.get(0) == "new"
+
+
+def test_unless_it_is_told_otherwise_what_is_new_gives_way():
+    box = Mailbox("a", 1)
+    assert box.name == "a" and [box.put(1), box.put(2)] == [True, False] and box.get(0) == 1
 
 
 @given(st.lists(st.tuples(st.sampled_from(["advance", "commit"]), st.integers(1, 6)), max_size=20), st.integers(1, 6))
