@@ -195,6 +195,7 @@ def test_who_hangs_is_told_to_be_busy(start: Start, monkeypatch) -> None:
     asking.prepare(1, "first")
     assert began.wait(10)
     assert asking.answer(2, "second") == "I'm still busy with something else. Please ask again in a moment."
+    monkeypatch.undo()
     go.set()
     assert asking.answer(3, "third") == "True"
 

@@ -68,7 +68,7 @@ def host() -> Iterator[ThreadingHTTPServer]:
         host.daemon_threads = True
         host.asked, host.looked, host.answer, host.status = [], [], streams("Yes."), 200
         host.url = f"http://127.0.0.1:{host.server_port}/v1"
-        threading.Thread(target=host.serve_forever, daemon=True).start()
+        threading.Thread(target=host.serve_forever, args=(0.01,), daemon=True).start()
         yield host
         host.shutdown()
 
