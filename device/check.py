@@ -18,9 +18,10 @@ from device.history import FILE as HISTORY
 from device.history import History
 from device.indicator import Indicator
 from device.models import ModelStore
-from device.reply.build import load_model
+from device.reply.build import find_answer, load_model
 from device.reply.ledger import FILE as LEDGER
 from device.reply.ledger import Ledger
+from device.reply.server import Server
 from device.reply.timers import FILE as TIMERS
 from device.reply.timers import TimerBook
 from device.reply.tools import tool_names
@@ -29,7 +30,7 @@ from device.speak.split import digest_of, is_split, not_split
 from device.turn_times import FILE as TURN_TIMES
 from device.turn_times import TurnTimes
 
-# (severity, sentence): "ok" is right, "warn" works but could be better, "fail" would stop the daemon.
+# (severity, sentence): "ok" is right, "warn" works but could be better, "fail" would stop the daemon, or who answers.
 Finding = tuple[str, str]
 _FILES = {HISTORY: History, TIMERS: TimerBook, LEDGER: Ledger, TURN_TIMES: TurnTimes}
 _MARKS = {"ok": " ok ", "warn": "warn", "fail": "FAIL"}
@@ -48,7 +49,7 @@ def check(config_path: Path | None, listens: bool = False) -> int:
     findings = [
         ("ok", f"The settings in {where} are right." if where else "There is no config.toml; the defaults hold.")
     ]
-    findings += [*_models(config), *_fillers(config), *_machine(config, listens)]
+    findings += [*_models(config), *_agent(config), *_fillers(config), *_machine(config, listens)]
     return _print(list(dict.fromkeys(findings)))  # what stops two things is told once
 
 
@@ -131,7 +132,7 @@ def _wanted(config: Config, store: ModelStore) -> list[tuple[str, str]]:
         ("silero-vad", "voice activity detector"),
         ("smart-turn", "end of turn"),
         (recognizer, "recognizer"),
-        ("smollm2-135m", "language model"),
+        *([("smollm2-135m", "language model")] if config.agent.kind == "nod" else []),
         (config.voice.model, "voice"),
     ]
 
@@ -139,6 +140,17 @@ def _wanted(config: Config, store: ModelStore) -> list[tuple[str, str]]:
 def _model(store: ModelStore, name: str, role: str) -> Finding:
     (store.voice if role == "voice" else store.path)(name)
     return "ok", f"The model for the {role}, {name}, is there, and every file of it is the right one."
+
+
+def _agent(config: Config) -> Iterator[Finding]:
+    """Whether an agent that isn't Nod's own can be asked."""
+    if config.agent.kind == "nod":
+        return
+    try:
+        answer = find_answer(config)
+        yield answer.look() if isinstance(answer, Server) else ("ok", f"The agent's function, {config.agent.function}, is there.")
+    except NodError as error:
+        yield "fail", str(error)
 
 
 def _fillers(config: Config) -> Iterator[Finding]:
@@ -150,7 +162,7 @@ def _fillers(config: Config) -> Iterator[Finding]:
     except NodError as error:
         yield "fail", str(error)
         return
-    tools = tool_names()
+    tools = tool_names() if config.agent.kind == "nod" else ()
     if told := never_played((filler.kind for filler in own), tools):
         yield "warn", told
     if played := [filler.kind for filler in own if never_played([filler.kind], tools) is None]:

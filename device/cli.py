@@ -205,8 +205,8 @@ def _demo(options: argparse.Namespace) -> int:
     from device.demo import run_demo
     from device.models import ModelStore
 
-    # The demo is the same every time: no history or timers of the user's.
-    config = replace(config, paths=replace(config.paths, state=""))
+    # The demo is the same every time: no history, timers or agent of the user's.
+    config = replace(config, paths=replace(config.paths, state=""), agent=config_file.Agent())
     return run_demo(config, ModelStore(config.paths.models_dir()), options.out)
 
 

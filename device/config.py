@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from os.path import isfile  # False also where the folder can't be looked into
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 from device.errors import ConfigError
 
@@ -103,6 +104,16 @@ class Recognizer:
 
 
 @dataclass(frozen=True)
+class Agent:
+    kind: Literal["nod", "server", "function"] = "nod"
+    url: str = ""
+    model: str = ""
+    function: str = ""
+    speculate: bool = False
+    folder: str = field(default="", compare=False)  # of config.toml: no key, hence not compared
+
+
+@dataclass(frozen=True)
 class Llm:
     max_tokens: int = _key(60, 8, 400)
     context_tokens: int = _key(1024, 384, 8192)
@@ -159,6 +170,7 @@ class Config:
     turn: Turn = Turn()
     conversation: Conversation = Conversation()
     recognizer: Recognizer = Recognizer()
+    agent: Agent = Agent()
     llm: Llm = Llm()
     voice: Voice = Voice()
     filler: Filler = Filler()
@@ -224,10 +236,25 @@ class _Reader:
             raise self.error("vad", "release", "must not be above threshold")
         if config.turn.min_wait_ms > config.turn.max_wait_ms:
             raise self.error("turn", "min_wait_ms", "must not be above max_wait_ms")
-        return config
+        self.agent(config.agent)
+        agent = dataclasses.replace(config.agent, folder=str(self.path.absolute().parent))
+        return dataclasses.replace(config, agent=agent)
+
+    def agent(self, agent: Agent) -> None:
+        """Raise ConfigError where a key doesn't fit the kind of agent."""
+        for key, kind in (("url", "server"), ("model", "server"), ("function", "function")):
+            if getattr(agent, key) and agent.kind != kind:
+                raise self.error("agent", key, f'goes with kind = "{kind}", not "{agent.kind}"; change kind, or leave this empty')
+        if agent.kind == "nod" and agent.speculate:
+            raise self.error("agent", "speculate", 'is for another kind of agent; Nod\'s own, kind = "nod", is always asked early')
+        if agent.kind == "server" and not _is_base(agent.url):
+            what = 'must be the base of a server\'s addresses, such as "http://127.0.0.1:8080/v1", without a name, key or question mark'
+            raise self.error("agent", "url", what)
+        if agent.kind == "function" and not _FUNCTION.fullmatch(agent.function):
+            raise self.error("agent", "function", 'must be "module:name", such as "home:answer"')
 
     def section(self, name: str, kind: type, table: dict[str, Any]) -> Any:
-        fields = {f.name: f for f in dataclasses.fields(kind)}
+        fields = {f.name: f for f in dataclasses.fields(kind) if f.compare}
         hints = get_type_hints(kind)
         values = {}
         for key, value in table.items():
@@ -296,6 +323,16 @@ class _Reader:
         return next((i for i, line in enumerate(self.lines[start:], start) if re.match(pattern, line)), otherwise)
 
 
+def _is_base(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        is_there = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        return False
+    return is_there and re.fullmatch(r"[!-~]+", url) is not None and not re.search(r"[@?#]", url)
+
+
+_FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 # Keys of earlier versions, and what to write now.
 _GONE = {
     ("wake", "threshold"): "each word has its own sensitivity now: write [wake.words] with hey_jarvis = 0.5 below it "

@@ -11,6 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from device.errors import AgentError
+
 SAMPLE_RATE_HZ = 16_000
 BLOCK_SAMPLES = 160  # 10 ms, one exchange with the device
 FRAME_SAMPLES = 512  # 32 ms, what Silero VAD takes
@@ -293,6 +295,8 @@ class Fault:
 
         The place: the innermost line of Nod's own, where there is one: a library's tells nothing of what it was asked.
         """
+        if isinstance(error, AgentError):
+            return cls(where, str(error))
         frames = traceback.extract_tb(error.__traceback__)
         frame = next((f for f in reversed(frames) if Path(f.filename).is_relative_to(_PACKAGE)), frames[-1])
         return cls(where, f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}")

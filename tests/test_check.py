@@ -1,13 +1,16 @@
 """`nod check`: what would stop the daemon is told, once, and nothing else is."""
 
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from device import check, service
-from device.config import Audio, Config, Led, Llm, Paths, Recognizer, Voice
+from device.config import Agent, Audio, Config, Filler, Led, Llm, Paths, Recognizer, Voice
 from device.errors import AlreadyRunning
+from device.wave_file import write_wave
 
 # Names no path may have: as little can be looked into as into a folder of somebody else's, also by root.
 TOO_LONG = "w" * 300
@@ -99,6 +102,26 @@ def test_a_window_too_small_for_the_prompt_is_told(store):
     paths = Paths(models=str(store.folder))
     (told,) = failed(check._models(Config(paths=paths, llm=Llm(context_tokens=384, max_tokens=400))))
     assert told.startswith("[llm] context_tokens: a window of 384 tokens is too small")
+
+
+def test_another_agent_is_looked_for_in_place_of_the_language_model(store, tmp_path):
+    (tmp_path / "nod_checks.py").write_text("def answer(text, history):\n    return text\n")
+    config = Config(paths=Paths(models=str(store.folder)), agent=Agent("function", function="nod_checks:answer", folder=str(tmp_path)))
+    assert list(check._agent(config)) == [("ok", "The agent's function, nod_checks:answer, is there.")]
+    asked_of = lambda config: [role for _, role in check._wanted(config, store)]  # noqa: E731
+    assert asked_of(Config()) == [*asked_of(config)[:-1], "language model", "voice"] and list(check._agent(Config())) == []
+    (told,) = failed(check._agent(replace(config, agent=replace(config.agent, function="nod_checks:reply"))))
+    assert told.startswith("[agent] function: nod_checks has no function reply;")
+    (told,) = failed(check._agent(Config(agent=Agent("server", "http://127.0.0.1:9/v1"))))
+    assert told.startswith("[agent] url: http://127.0.0.1:9/v1 can't be asked (Connection refused);")
+
+
+def test_the_occasion_of_a_tool_is_none_where_nobody_offers_it(tmp_path):
+    (tmp_path / "clock").mkdir()
+    write_wave(tmp_path / "clock" / "Hm.wav", np.zeros(1600, dtype=np.float32))
+    own = Config(filler=Filler(folder=str(tmp_path)))
+    told = [severity for severity, text in check._fillers(replace(own, agent=Agent("function"))) if "in clock are never played" in text]
+    assert told == ["warn"] and not any("never played" in text for _, text in check._fillers(own))
 
 
 def test_the_led_is_tried_and_given_back(tmp_path, monkeypatch):

@@ -157,6 +157,24 @@ def test_bytes_of_a_terminal_that_are_no_letters_hinder_nothing(store, tmp_path,
     assert main(["ask", "tell me something nice \udcff\udcfe"]) == 0 and capsys.readouterr().out.strip()
 
 
+def test_a_function_of_ones_own_is_asked_and_no_model_is_needed(tmp_path):
+    (tmp_path / "config.toml").write_text(
+        f'[paths]\nmodels = "{tmp_path}/none"\nstate = "{tmp_path}/state"\n[agent]\nkind = "function"\nfunction = "home:answer"\n'
+    )
+    (tmp_path / "home.py").write_text("def answer(text, history):\n    yield f'You said {int(text)}.'\n")
+    assert nod("ask", "42", cwd=tmp_path).stdout == "You said 42.\n"
+    told = refused(tmp_path, "ask", "my secret")
+    assert told == "nod: [agent] ValueError in home.py, line 2; see what it does there.\n"
+
+
+def test_the_demo_is_held_with_nods_own_agent(tmp_path, monkeypatch):
+    (tmp_path / "config.toml").write_text('[agent]\nkind = "function"\nfunction = "home:answer"\n')
+    monkeypatch.chdir(tmp_path)
+    kinds = []
+    monkeypatch.setattr("device.demo.run_demo", lambda config, store, out: kinds.append(config.agent.kind) or 0)
+    assert main(["demo"]) == 0 and kinds == ["nod"]
+
+
 def test_check_says_what_would_stop_the_daemon(tmp_path):
     (tmp_path / "config.toml").write_text(f'[paths]\nmodels = "{tmp_path}/none"\nstate = "{tmp_path}/state"\n')
     result = nod("check", cwd=tmp_path)

@@ -1,7 +1,9 @@
 """The seam to the text agent: text in, a stream of words and tool calls out, cancellable by draft.
 
-The built-in agent (`device.reply.builtin`) is one implementation.  Another agent keeps its own tools and state; it only
-has to yield `Words` as they come and to look at `desk.check()` between two of them.
+The built-in agent (`device.reply.builtin`) is one implementation; a Python function (`device.reply.function`) and an
+OpenAI-compatible server (`device.reply.server`) are the others.  Another agent keeps its own tools and state; it only
+has to yield `Words` as they come, to look at `desk.check()` between two of them, and, when it may do something that isn't a
+tool of the desk, to begin with `desk.wait_for_commit()`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,6 +56,13 @@ class Desk(Protocol):
     def ending(self, log_odds: float) -> None:
         """Tell how sure it is, from the text alone, that the user's turn is over after it: log-odds, above 0 when it is
         more likely than not.  Helps to tell a pause from an end; the sooner the better, and it may be left out."""
+
+    def wait_for_commit(self) -> None:
+        """Block until the user's turn is over: before it, nothing may have an effect (speculation may read, never act).
+
+        Tools called through the desk need no such wait.  Bounded as `Floor.wait_for_commit`.  Raises StaleDraft when the
+        draft is given up first.
+        """
 
     def call(self, name: str, args: Args) -> ToolResult:
         """Run a tool and wait for it.  An acting tool first waits until the user's turn is over.

@@ -1,5 +1,6 @@
-"""Puts the built-in agent together from the configuration: for the daemon, and for one turn as text."""
+"""Puts the agent of the configuration together: for the daemon, and for one turn as text."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -17,11 +18,13 @@ from device.reply.agent import Gated, TextAgent, Words
 from device.reply.builtin import BuiltinAgent
 from device.reply.check import self_check
 from device.reply.desk import Office
+from device.reply.function import Answer, FunctionAgent, find_function
 from device.reply.intents import Reader
 from device.reply.ledger import FILE as LEDGER
 from device.reply.ledger import Ledger
 from device.reply.llama import Llama
 from device.reply.llm import LocalModel
+from device.reply.server import Server
 from device.reply.timers import FILE as TIMERS
 from device.reply.timers import TimerBook
 from device.reply.tools import build_tools
@@ -33,10 +36,10 @@ MODEL = "smollm2-135m"
 class Assistant:
     """The agent with all it needs: tools, ledger, timers.  One for the process.
 
-    agent: who answers.  office: where drafts get their desks.
+    agent: who answers.  office: where drafts get their desks.  reader: who knows the sentences it answers by, if it does.
     """
 
-    def __init__(self, agent: TextAgent, office: Office, ledger: Ledger, timers: TimerBook, reader: Reader):
+    def __init__(self, agent: TextAgent, office: Office, ledger: Ledger, timers: TimerBook, reader: Reader | None):
         self.agent = agent
         self.office = office
         self.ledger = ledger
@@ -48,8 +51,9 @@ class Assistant:
         return self.agent.name
 
     def completeness(self, text: str) -> Literal["complete", "prefix", "none"]:
-        """Whether `text` is a sentence Nod understands, may begin one, or neither.  Any thread, within milliseconds."""
-        return self.reader.completeness(text)
+        """Whether `text` is a sentence the agent is known to understand, may begin one, or neither.  Any thread, within
+        milliseconds."""
+        return self.reader.completeness(text) if self.reader else "none"
 
     def take_due(self) -> list[str]:
         """What to say about timers that ring now.  Main thread; from memory (`TimerBook.look`)."""
@@ -92,6 +96,13 @@ def load_model(settings: Llm, store: ModelStore) -> LocalModel:
     return LocalModel(Llama(gguf, settings.context_tokens, settings.threads), settings)
 
 
+def find_answer(config: Config) -> Answer:
+    """What answers where [agent] kind isn't "nod".  Imports the function's module; raises ConfigError."""
+    if config.agent.kind == "server":
+        return Server(config.agent, config.llm.system_prompt, os.environ.get("NOD_AGENT_KEY", ""))
+    return find_function(config.agent.function, config.agent.folder)
+
+
 def build_agent(
     config: Config,
     store: ModelStore,
@@ -100,15 +111,19 @@ def build_agent(
     post: Callable[[Any], Any],
     wall_clock: Callable[[], float] = time.time,
 ) -> Assistant:
-    """Load the language model and open the files in `state_dir`.  Takes about a second; raises ModelError,
-    ConfigError about [llm], and NodError when a file can't be used.
+    """Load the language model, or find another agent, and open the files in `state_dir`.  Takes about a second; raises
+    ModelError, ConfigError about [llm] or [agent], and NodError when a file can't be used.
 
-    post: where events of the tools go; must not block.
+    post: where events of the tools go; must not block.  Nod's tools are for its own agent alone; timers ring all the same.
     """
-    model = load_model(config.llm, store)
+    settings = config.agent
+    other = None if settings.kind == "nod" else FunctionAgent(settings.kind, find_answer(config), settings.speculate)
+    model = None if other else load_model(config.llm, store)
     make_folder(state_dir, "set [paths] state in config.toml")
     timers = TimerBook(state_dir / TIMERS, wall_clock)
     ledger = Ledger(state_dir / LEDGER, wall_clock)
+    if other:
+        return Assistant(other, Office({}, ledger, floor, post, config.budget.turn), ledger, timers, None)
     reader = Reader()
     tools = build_tools(timers, lambda: self_check(lambda: _verify(store), state_dir), wall_clock)
     office = Office(tools, ledger, floor, post, config.budget.turn)

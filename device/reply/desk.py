@@ -144,6 +144,10 @@ class DraftDesk:
         """See `device.reply.agent.Desk.ending`."""
         self._on_ending(log_odds)
 
+    def wait_for_commit(self) -> None:
+        """See `device.reply.agent.Desk.wait_for_commit`."""
+        self._office.floor.wait_for_commit(self._draft)
+
     def call(self, name: str, args: Args) -> ToolResult:
         """Run the tool `name` on a worker and wait for it.  See `device.reply.agent.Desk.call`."""
         self.check()
@@ -153,7 +157,7 @@ class DraftDesk:
         if tool.effect == "irreversible":
             raise ToolError("That can't be undone, and I don't do such things yet.")
         if tool.acts:
-            self._office.floor.wait_for_commit(self._draft)
+            self.wait_for_commit()
         act = Act(self._turn, self._draft, tool, args)
         if tool.undo is not None:
             self._office.acts.add(act)  # from here on, who takes the draft back knows of it

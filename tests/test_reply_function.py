@@ -1,0 +1,346 @@
+"""A Python function as the agent: what it is given, when it is asked, and that nothing it does holds Nod up."""
+
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.config import Agent, Config, Paths
+from device.errors import ConfigError, ToolError
+from device.events import SAMPLE_RATE_HZ, Exchange
+from device.floor import Floor
+from device.models import ModelStore
+from device.reply import build, function
+from device.reply.function import Answer, FunctionAgent, find_function
+from device.reply.timers import TimerBook
+from device.simulate import simulate
+from device.speak.voice import Voice
+from device.wave_file import write_wave
+from tests.asking import Asking
+
+Start = Callable[..., Asking]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Begins a reply thread that asks a function."""
+    begun = []
+
+    def start(answer: Answer, speculate: bool = False) -> Asking:
+        begun.append(Asking(tmp_path, FunctionAgent("function", answer, speculate)))
+        return begun[-1]
+
+    yield start
+    for asking in begun:
+        asking.close()
+
+
+def test_what_it_returns_or_yields_is_said(start: Start) -> None:
+    answers = {"text": "It is four.", "list": ["It is", " four."], "pieces": (piece for piece in "It is four.")}
+    asking = start(lambda text, history: answers[text])
+    assert [asking.answer(draft, text) for draft, text in enumerate(answers, start=1)] == ["It is four."] * 3
+
+
+def test_words_are_passed_on_whole_as_they_come(start: Start) -> None:
+    heard: queue.Queue[str] = queue.Queue()
+
+    def answer(text, history):
+        for piece in ("It", " is", " four"):
+            yield piece
+            heard.get(timeout=10)  # before that, nothing more is known
+        yield " o'clock."
+
+    asking = start(answer)
+    asking.prepare(1, "what time is it")
+    said = []
+    for _ in range(2):
+        heard.put("")
+        said.append(asking.speak.get(10).text)
+    heard.put("")
+    assert asking.ended()[0].text == "It is four o'clock." and said == ["It ", "is "]
+    assert [say.text for say in asking.said()] == ["four ", "o'clock.", ""]
+
+
+PIECES: list[str] = []
+TELLER = FunctionAgent("function", lambda text, history: PIECES, False)  # one for all examples, since its thread stays
+
+
+@given(st.lists(st.text(st.sampled_from("ab \n.\ud83d"), max_size=9), max_size=20))
+def test_however_it_is_cut_the_words_are_the_same(pieces: list[str]) -> None:
+    class Desk:
+        def wait_for_commit(self): ...
+        def check(self): ...
+
+    PIECES[:] = pieces
+    said = [words.text for words in TELLER.respond("hello", (), Desk())]
+    assert "".join(said) == "".join(pieces).replace("\ud83d", "?")
+    assert all(words[-1].isspace() for words in said[:-1])
+
+
+def test_it_gets_the_text_and_what_was_heard_of_each_reply(start: Start) -> None:
+    given = []
+    asking = start(lambda *asked: given.append(asked) or "Yes.")
+    history = (Exchange("count to five", "One, two,", True, "three, four, five."), Exchange("", "Your timer is up."))
+    asking.answer(1, "and then", history)
+    assert given == [("and then", (("count to five", "One, two,"), ("", "Your timer is up.")))]
+
+
+def test_what_was_never_committed_was_never_asked(start: Start) -> None:
+    given = []
+    asking = start(lambda text, history: given.append(text) or "Yes.")
+    for draft in (1, 2, 3):
+        asking.prepare(draft, f"order {draft}", commit=False)
+    asking.floor.commit(3)
+    assert asking.ended()[0].text == "Yes." and given == ["order 3"]
+
+
+def test_one_that_has_no_effect_may_be_asked_before_the_turn_is_over(start: Start) -> None:
+    asking = start(lambda text, history: f"You said {text}.", speculate=True)
+    asking.prepare(1, "hello", commit=False)
+    assert asking.ended()[0].text == "You said hello."
+
+
+@pytest.mark.realtime
+def test_one_that_blocks_is_given_up_at_once_and_what_it_still_says_is_thrown_away(start: Start, longest_stall_s) -> None:
+    began, go = threading.Event(), threading.Event()
+
+    def answer(text, history):
+        began.set()
+        if text == "first":
+            assert go.wait(10)
+        return f"{text.capitalize()}."
+
+    asking = start(answer)
+    asking.prepare(1, "first")
+    assert began.wait(10)
+    longest_stall_s()
+    since_s = time.perf_counter()
+    asking.prepare(2, "stop")  # isn't asked, so nothing but the first can be waited for
+    assert asking.ended()[0].stop
+    assert time.perf_counter() - since_s < 0.05 + longest_stall_s()
+    asking.prepare(3, "second")
+    go.set()
+    assert asking.ended()[0].text == "Second."
+    assert {say.draft for say in asking.said()} == {2, 3}
+
+
+def test_a_generator_nobody_listens_to_is_closed_where_it_ran(start: Start) -> None:
+    ran, closed = [], threading.Event()
+
+    def answer(text, history):
+        ran.append(threading.get_ident())
+        try:
+            while True:
+                yield "and "
+        finally:
+            ran.append(threading.get_ident())
+            closed.set()
+
+    asking = start(answer)
+    asking.prepare(1, "go on")
+    assert asking.speak.get(10).text == "and "
+    asking.floor.advance(2)
+    assert closed.wait(10)
+    first, last = ran
+    assert first == last != threading.get_ident()
+
+
+def test_nothing_is_asked_of_a_generator_once_nobody_listens(start: Start) -> None:
+    began, go, taken = threading.Event(), threading.Event(), []
+
+    def pieces():
+        taken.append("a word")
+        yield "No."
+
+    def answer(text, history):
+        if text == "second":
+            return "Yes."
+        began.set()
+        assert go.wait(10)
+        return pieces()
+
+    asking = start(answer)
+    asking.prepare(1, "first")
+    assert began.wait(10)
+    asking.prepare(2, "stop")
+    asking.ended()
+    go.set()
+    assert asking.answer(3, "second") == "Yes." and not taken
+
+
+def test_an_answer_without_end_ends(start: Start) -> None:
+    def answer(text, history):
+        while True:
+            yield text
+
+    asking = start(answer)
+    for draft, text in ((1, "a "), (2, "aaaa")):
+        said = asking.answer(draft, text)
+        assert len(said) == 2000 and set(said) == set(text)
+        assert len(asking.said()) < 1024, "the speak thread's mailbox would drop the end"
+
+
+def test_who_hangs_is_told_to_be_busy(start: Start, monkeypatch) -> None:
+    monkeypatch.setattr(function, "FREE_WITHIN_S", 0.1)
+    began, go = threading.Event(), threading.Event()
+    asking = start(lambda text, history: began.set() or str(go.wait(10)))
+    asking.prepare(1, "first")
+    assert began.wait(10)
+    assert asking.answer(2, "second") == "I'm still busy with something else. Please ask again in a moment."
+    monkeypatch.undo()
+    go.set()
+    assert asking.answer(3, "third") == "True"
+
+
+@pytest.mark.parametrize("limit, said", [("FIRST_WITHIN_S", ""), ("NEXT_WITHIN_S", "One. ")])
+def test_words_that_do_not_come_are_apologized_for(start: Start, monkeypatch, limit: str, said: str) -> None:
+    monkeypatch.setattr(function, limit, 0.1)
+    go = threading.Event()
+
+    def answer(text, history):
+        yield said
+        yield ""
+        assert go.wait(10)
+
+    assert start(answer).answer(1, "hello").split() == f"{said} Sorry, that took too long.".split()
+    go.set()
+
+
+def fails(error: BaseException) -> Iterator[str]:
+    raise error
+
+
+@pytest.mark.parametrize(
+    "answer, told",
+    [
+        (lambda text: fails(ValueError(text)), "ValueError in test_reply_function.py, line "),
+        (lambda text: fails(SystemExit(text)), "SystemExit in test_reply_function.py"),
+        (lambda text: fails(StopIteration(text)), "StopIteration in test_reply_function.py"),
+        (lambda text: int(text), "ValueError in test_reply_function.py"),
+        (lambda text: None, "answered with NoneType, not with text"),
+        (lambda text: [text.encode()], "answered with bytes, not with text"),
+        (lambda text: 4, "answered with int, not with text"),
+    ],
+)
+def test_what_goes_wrong_in_it_is_apologized_for_and_the_journal_is_told_where(start: Start, answer, told: str) -> None:
+    asking = start(lambda text, history: answer(text))
+    for draft in (1, 2):
+        asking.prepare(draft, "my secret")
+        reply, (fault,) = asking.ended()
+        assert reply.text == "Sorry, something went wrong with that."
+        assert told in fault.what and "secret" not in fault.what and fault.where == "reply"
+
+
+def test_it_may_say_itself_what_went_wrong(start: Start) -> None:
+    assert start(lambda text, history: fails(ToolError("The lamp is broken."))).answer(1, "light") == "The lamp is broken."
+
+
+@pytest.mark.parametrize("text, is_final", [("stop", True), ("please be quiet", True), ("Stop!", True), ("wait", False), ("um", False), ("", True)])
+def test_what_concerns_the_conversation_is_not_asked(start: Start, text: str, is_final: bool) -> None:
+    given = []
+    asking = start(lambda text, history: given.append(text) or "Yes.")
+    asking.prepare(1, text, commit=False)
+    reply, _ = asking.ended()
+    assert (reply.text, reply.stop) == ("", is_final)
+    assert asking.answer(2, "stop the music") == "Yes." and given == ["stop the music"]
+
+
+# --- where it is found ---
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch) -> Callable[[str, str], None]:
+    """Writes a module into the folder of the settings."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def write(name: str, text: str) -> None:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        (tmp_path / f"{name}.py").write_text(text)
+
+    return write
+
+
+def test_the_folder_of_the_settings_comes_first_while_it_is_looked_for_and_hides_nothing_afterwards(module, tmp_path: Path) -> None:
+    module("colorsys", "def answer(text, history):\n    return 'mine'\n")  # there is one in the standard library
+    assert find_function("colorsys:answer", str(tmp_path))("", ()) == "mine"
+    assert sys.path.index(str(tmp_path)) == len(sys.path) - 1
+    assert find_function("json:dumps", str(tmp_path)) is __import__("json").dumps and sys.path.count(str(tmp_path)) == 1
+    sys.modules.pop("colorsys")
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        (None, "there is no module nod_home in "),
+        ("import nowhere_at_all", "nod_home can't be imported: ModuleNotFoundError in nod_home.py, line 1;"),
+        ("\n\ndef (:", "nod_home can't be imported: SyntaxError in nod_home.py, line 3;"),
+        ("raise SystemExit", "nod_home can't be imported: SystemExit in nod_home.py, line 1;"),
+        ("answers = 1", "nod_home has no function answer;"),
+        ("answer = 'Yes.'", "nod_home has no function answer;"),
+    ],
+)
+def test_a_function_that_is_none_is_told_in_a_sentence(module, tmp_path: Path, text: str | None, told: str) -> None:
+    if text is not None:
+        module("nod_home", text)
+    with pytest.raises(ConfigError) as refused:
+        find_function("nod_home:answer", str(tmp_path))
+    assert str(refused.value).startswith(f"[agent] function: {told}") and str(refused.value).count("\n") == 0
+
+
+def test_with_another_agent_no_model_is_needed_and_no_tool_there_but_timers_ring(module, tmp_path: Path) -> None:
+    module("nod_home", "def answer(text, history):\n    return 'mine'\n")
+    (tmp_path / "state").mkdir()
+    timers = TimerBook(tmp_path / "state" / "timers.sqlite", lambda: time.time() - 60)
+    timers.set(30.0, "tea")
+    timers.close()
+    config = Config(paths=Paths(models=str(tmp_path / "none")), agent=Agent("function", function="nod_home:answer", folder=str(tmp_path)))
+    assistant = build.build_agent(config, ModelStore(tmp_path / "none"), tmp_path / "state", Floor(), print)
+    assert assistant.name == "function" and not assistant.office.tools
+    assert assistant.completeness("set a timer for ten minutes") == "none"
+    (told,) = assistant.take_due()
+    assert "tea" in told
+    assistant.close()
+
+
+# --- the whole daemon ---
+
+COUNTING = "One. Two. Three. Four. Five. Six. Seven. Eight. Nine. Ten. Eleven. Twelve. Thirteen. Fourteen. Fifteen. Sixteen."
+MODULE = f"""
+asked = []
+
+
+def answer(text, history):
+    asked.append((text, history))
+    return "All right." if history else "{COUNTING}"
+"""
+
+
+@pytest.mark.realtime
+@pytest.mark.slow
+def test_a_function_answers_a_spoken_question_and_remembers_only_what_was_heard(store, module, tmp_path: Path) -> None:
+    module("nod_counts", MODULE)
+    onnxruntime.set_seed(5)
+    voice = Voice(store.path("en_US-joe-medium"), "en_US-joe-medium", pitch=1.15)
+    sound = np.random.default_rng(7).normal(0, 4e-4, 15 * SAMPLE_RATE_HZ).astype(np.float32)
+    for at_s, text in ((1.5, "Can you count for me?"), (8.0, "What is the capital of France?")):
+        spoken = voice.say(text)[0]
+        sound[round(at_s * SAMPLE_RATE_HZ) :][: spoken.size] += spoken
+    write_wave(tmp_path / "user.wav", sound)
+    config = Config(agent=Agent("function", function="nod_counts:answer", folder=str(tmp_path)))
+    first, second = simulate(tmp_path / "user.wav", tmp_path / "out", config, no_wake=True, store=store)
+    (text, nothing), (then, history) = sys.modules["nod_counts"].asked
+    assert "count" in text and nothing == () and "capital" in then
+    ((user, heard),) = history
+    assert (user, heard) == (first["user"], first["heard"]) and first["interrupted"]
+    assert COUNTING.startswith(heard) and 0 < len(heard.split()) < len(COUNTING.split())
+    assert second["heard"] == "All right." and second["source"] == "function"
+    assert first["first_sound_s"] is not None
