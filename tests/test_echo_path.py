@@ -135,8 +135,12 @@ def test_after_lost_samples_two_new_looks_have_to_agree_even_on_the_delay_there_
     tracker, following = at_a_moment(played, is_there)
     tracker.look_again()
     assert tracker.is_unsure
-    took = next(count for count, (near, far) in enumerate(following, 1) if tracker.add(near, far))
-    assert took > 16 and not tracker.is_unsure
+    sounding = 0
+    for near, far in following:
+        sounding += np.mean(far**2) > 1e-4  # of full scale: what says anything about the delay
+        if tracker.add(near, far):
+            break
+    assert sounding >= 16 and not tracker.is_unsure
 
 
 def test_after_lost_samples_the_sound_before_them_is_not_looked_at(played):
