@@ -32,6 +32,14 @@ def test_digits_are_understood_with_and_without_commas(number: int) -> None:
     assert numbers.parse(words(f"{number:,}")) == number
 
 
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [("what's .5 times 2", "what is 0.5 times 2"), ("5-.5", "5 minus 0.5"), ("(.25)", "0.25"), ("wait...5 minutes", "wait 5 minutes")],
+)
+def test_a_fraction_may_have_no_whole(typed, read):
+    assert " ".join(words(typed)) == read
+
+
 @given(st.integers(0, 999), st.text("0123456789", min_size=1, max_size=4))
 @settings(deadline=None)
 def test_spoken_decimals(whole: int, digits: str) -> None:

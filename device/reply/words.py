@@ -31,6 +31,7 @@ _SIGNS = (
     (re.compile(r"½"), " and a half "),
     (re.compile(r"°"), " degrees "),
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),
+    (re.compile(r"(?<![^\s(-])\.(?=\d)"), "0."),
     (re.compile(r"(?<=\d)\s*[-−–]\s*(?=\d)|\s[-−–]\s|−"), " minus "),
     (re.compile(r"(?:(?<=\s)|^)-(?=\d)"), " minus "),
     (re.compile(r"(?<=\d)(?=[a-z])|(?<=[a-z])-(?=[a-z])|(?<=\d)-(?=[a-z])"), " "),
