@@ -1519,7 +1519,7 @@ def test_it_nods_rarely_and_only_where_the_user_goes_on():
 
 def test_how_long_somebody_speaks_is_counted_from_the_wake_word_said_in_the_same_breath():
     story = Story(NODDING)
-    story.until(8000)
+    story.until(6000)
     story.tell(ev.SpeechStarted(story.state.t, story.state.t))
     story.until(9000)
     story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 16000, "hey_jarvis", 0.9))
