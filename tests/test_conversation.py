@@ -208,6 +208,13 @@ def test_evidence_of_an_older_pause_says_nothing_of_the_newest():
     assert only(story.until(4400), ev.Commit) == []
 
 
+def test_the_newest_pause_counts_also_where_nobody_told_that_the_user_went_on():
+    story = Story(OPEN)
+    story.says("set a timer for", 500, 1500, wait_ms=1500)
+    told = story.tell(ev.Pause(story.state.t, 1, samples(1550), "set a timer for five minutes"))
+    assert [p.text for p in only(told, ev.Prepare)] == ["set a timer for five minutes"] and story.state.phase == "pausing"
+
+
 def test_of_a_turn_that_turns_out_to_be_a_noise_no_draft_is_left():
     story = Story(OPEN)
     story.says("what", 500, 900, wait_ms=1500)
