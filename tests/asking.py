@@ -19,6 +19,9 @@ class Asking:
 
     def __init__(self, folder: Path, agent: TextAgent):
         self.floor = Floor()
+        self.waits = threading.Event()  # set when the agent begins to wait for the end of the turn
+        wait = self.floor.wait_for_commit
+        self.floor.wait_for_commit = lambda draft: self.waits.set() or wait(draft)
         self.reply, self.hear, self.speak, self.main = (Mailbox(name, 4096) for name in ("reply", "hear", "speak", "main"))
         self._ledger, self._timers = Ledger(folder / "ledger.sqlite"), TimerBook(folder / "timers.sqlite")
         self._office = Office({}, self._ledger, self.floor, self.main.put, 200)

@@ -18,8 +18,10 @@ from device.errors import ConfigError, ToolError
 from device.events import SAMPLE_RATE_HZ, Exchange
 from device.floor import Floor
 from device.models import ModelStore
-from device.reply import build, function
+from device.reply import function
+from device.reply.build import Assistant, build_agent
 from device.reply.function import Answer, FunctionAgent, find_function
+from device.reply.intents import Reader
 from device.reply.timers import TimerBook
 from device.simulate import simulate
 from device.speak.voice import Voice
@@ -97,7 +99,9 @@ def test_what_was_never_committed_was_never_asked(start: Start) -> None:
     given = []
     asking = start(lambda text, history: given.append(text) or "Yes.")
     for draft in (1, 2, 3):
+        asking.waits.clear()
         asking.prepare(draft, f"order {draft}", commit=False)
+        assert asking.waits.wait(10) and not given
     asking.floor.commit(3)
     assert asking.ended()[0].text == "Yes." and given == ["order 3"]
 
@@ -303,9 +307,11 @@ def test_with_another_agent_no_model_is_needed_and_no_tool_there_but_timers_ring
     timers.set(30.0, "tea")
     timers.close()
     config = Config(paths=Paths(models=str(tmp_path / "none")), agent=Agent("function", function="nod_home:answer", folder=str(tmp_path)))
-    assistant = build.build_agent(config, ModelStore(tmp_path / "none"), tmp_path / "state", Floor(), print)
+    assistant = build_agent(config, ModelStore(tmp_path / "none"), tmp_path / "state", Floor(), print)
     assert assistant.name == "function" and not assistant.office.tools
-    assert assistant.completeness("set a timer for ten minutes") == "none"
+    with_nods_own = Assistant(assistant.agent, assistant.office, assistant.ledger, assistant.timers, Reader())
+    said = "set a timer for ten minutes"
+    assert (assistant.completeness(said), with_nods_own.completeness(said)) == ("none", "complete")
     (told,) = assistant.take_due()
     assert "tea" in told
     assistant.close()

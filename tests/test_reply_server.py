@@ -153,7 +153,9 @@ def test_user_and_assistant_take_turns_whatever_was_heard(history: list[tuple[st
 def test_what_was_never_committed_was_never_asked(host, start) -> None:
     asking = start(host.url)
     for draft in (1, 2, 3):
+        asking.waits.clear()
         asking.prepare(draft, f"order {draft}", commit=False)
+        assert asking.waits.wait(10) and not host.asked
     asking.floor.commit(3)
     asking.ended()
     assert [asked.body["messages"][-1]["content"] for asked in host.asked] == ["order 3"]
@@ -186,6 +188,12 @@ def test_the_connection_is_closed_when_nobody_waits_any_more(host, start, begins
     host.answer = streams("Yes.")
     assert asking.answer(3, "hello") == "Yes."
     assert not asking.main.get(0), "that it was hung up on is no fault"
+
+
+def test_a_connection_that_opens_after_it_was_hung_up_on_asks_nothing(host) -> None:
+    answer = Server(Agent("server", host.url), "", "")("order a pizza", ())
+    answer.hang_up()
+    assert list(answer) == [] and not host.asked
 
 
 def test_a_server_that_says_nothing_is_apologized_for_and_left(host, start, monkeypatch) -> None:
@@ -334,6 +342,11 @@ def test_the_words_are_the_same_wherever_the_bytes_are_cut(events, newline, is_d
     assert list(streamed(chunks)) == wanted
     assert list(streamed([b"\xef\xbb\xbf", *chunks])) == wanted
     assert list(streamed(bytes([byte]) for byte in stream)) == wanted
+
+
+def test_a_line_without_end_is_given_up() -> None:
+    with pytest.raises(AgentError, match="has no end"):
+        list(streamed([b"x" * 10_000] * 100))
 
 
 def test_a_stream_that_ends_without_an_empty_line_has_said_its_last_words() -> None:

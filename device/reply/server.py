@@ -153,7 +153,7 @@ def _events(chunks: Iterable[bytes]) -> Iterator[bytes]:
     for line in _lines(chunks):
         name, _, value = line.removeprefix(b"\xef\xbb\xbf").partition(b":")
         if name == b"data":
-            data += value.removeprefix(b" ") + b"\n"
+            data += value + b"\n"  # spaces mean nothing in JSON
             _bounded(data)
         elif not line and data:
             yield bytes(data)
@@ -169,7 +169,7 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         *whole, held = re.split(rb"\r\n|\n|\r(?=[^\n])", held + chunk)
         yield from whole
         _bounded(held)
-    yield held.removesuffix(b"\r")
+    yield held
 
 
 def _bounded(data: bytes | bytearray) -> None:
