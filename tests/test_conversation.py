@@ -679,24 +679,25 @@ def test_a_turn_is_joined_with_the_one_before_only_once():
     assert only(told, ev.Prepare)[-1].text == "for ten minutes and a half please" and story.state.repairs == 1
 
 
-def test_what_is_said_over_the_reply_to_a_joined_turn_is_no_part_of_that():
+def over_the_reply_to_a_joined_turn() -> Story:
+    """Of "set a timer" and "for five minutes"; it sounds."""
     story = Story(OPEN)
     story.says("set a timer", 500, 1500)
     story.answers("How long?", 700)
     story.says("for five minutes", 2900, 3700)
     story.until(3900)
     story.tell(ev.PlayoutStarted(story.state.t, story.state.turn, story.state.draft, "reply"))
+    return story
+
+
+def test_what_is_said_over_the_reply_to_a_joined_turn_is_no_part_of_that():
+    story = over_the_reply_to_a_joined_turn()
     told = story.says("repeat that", 8000, 8800)
     assert [p.text for p in only(told, ev.Prepare)] == ["repeat that"]
 
 
 def test_a_sign_of_listening_in_a_joined_turn_is_one_though_the_recognizer_knows_only_its_end():
-    story = Story(OPEN)
-    story.says("set a timer", 500, 1500)
-    story.answers("How long?", 700)
-    story.says("for five minutes", 2900, 3700)
-    story.until(3900)
-    story.tell(ev.PlayoutStarted(story.state.t, story.state.turn, story.state.draft, "reply"))
+    story = over_the_reply_to_a_joined_turn()
     story.until(4500)
     told = story.tell(ev.SpeechStarted(story.state.t, story.state.t))
     story.tell(ev.Partial(story.state.t, story.state.turn, "for five minutes okay"))
