@@ -72,6 +72,8 @@ TABLE: dict[tuple[str, type], Handler] = {
     ("any", ev.ReplyEnded): reply.reply_ended,
     ("any", ev.ToolStarted): reply.tool_started,
     ("any", ev.ToolEnded): reply.tool_ended,
+    ("any", ev.ActAwaits): reply.act_awaits,
+    ("any", ev.Forgotten): reply.forgotten,
     ("any", ev.Acted): reply.acted,
     ("any", ev.WordStarted): over.word_started,
     ("any", ev.PlayoutEnded): reply.playout_ended,

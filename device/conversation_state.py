@@ -143,6 +143,7 @@ class State:
     said: Verdict | Literal[""] = ""  # what they are, as far as they are known
     slow_tool: str | None = None  # a slow tool is running for it
     slow_tool_acts: bool = False
+    unsettled: bool = False  # an act that can't be undone waits until nothing more can belong to its turn
     filler_at: int | None = None
     fillers: int = 0
     repairs: int = 0  # turns joined after a false cut-in, since the start
@@ -240,6 +241,7 @@ def new_draft(state: State) -> Result:
         announced=None,
         spoken=(),
         slow_tool=None,
+        unsettled=False,
         filler_at=None,
         fillers=0,
     )

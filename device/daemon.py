@@ -22,29 +22,22 @@ from device.audio.device import AudioDevice
 from device.audio.echo_path import load_echo_path
 from device.audio.loop import AudioLoop
 from device.audio.playout import Playout
-from device.audio.vad import Segmenter, SileroVad
-from device.audio.wake import WakeDetector
+from device.audio.vad import Segmenter
 from device.config import Config
 from device.conversation import start, step
 from device.conversation_state import State, is_announcing, rules_from
 from device.floor import Floor
 from device.hear import loop as hear_loop
 from device.hear.loop import Listener
-from device.hear.prosody import Prosody
-from device.hear.recognizer import load_recognizer
 from device.history import FILE, History
 from device.indicator import Indicator
+from device.loaded import Models
 from device.mailbox import Mailbox
 from device.models import ModelStore
 from device.reply import loop as reply_loop
-from device.reply.build import build_agent
-from device.reply.tools import USUAL_SUMS
 from device.speak import loop as speak_loop
-from device.speak.cache import PhraseCache
-from device.speak.chime import chime
-from device.speak.filler import FillerCache, FillerChoice, never_played
+from device.speak.filler import FillerChoice, never_played
 from device.speak.split import not_split
-from device.speak.voice import Voice
 from device.turn_log import TurnLog
 from device.turn_record import TurnRecord
 from device.turn_times import FILE as TURN_TIMES
@@ -59,51 +52,6 @@ _NOD_LOUDNESS = np.float32(0.4)  # -8 dB: under the user's voice, not over it
 
 # Called with each step of the conversation: event, state before, state after, commands.  Main thread; must not block.
 Observer = Callable[[object, State, State, list[object]], None]
-
-
-class Models:
-    """Everything that is loaded before the first block: recognizer, end of turn, agent, voice, fillers, VAD, wake word.
-
-    state_dir: where timers and ledger are kept.  Raises ModelError, ConfigError, or NodError for a file there.  Takes seconds.
-    """
-
-    def __init__(
-        self, config: Config, store: ModelStore, state_dir: Path, floor: Floor, post: Callable[[object], object]
-    ):
-        self.vad = SileroVad(store.path("silero-vad") / "silero_vad.onnx")
-        self.wake = WakeDetector(store.path("wake-words"), config.wake.words, config.wake.refractory_s)
-        self.recognizer = load_recognizer(config.recognizer.engine, store)
-        self.prosody = Prosody(store.path("smart-turn"))
-        self.voice = Voice(store.voice(config.voice.model), config.voice.model, config.voice.speed)
-        self.fillers = FillerCache(fillers_dir(store), config.filler.own_dir()).load(self.voice)
-        self.chime = chime()
-        self.agent = build_agent(config, store, state_dir, floor, post)
-        self.phrases = PhraseCache(self.voice, rendered=usual_answers(store).rendered(self.voice))
-        self.phrases.learn(self.agent.agent.openings(), config.voice.phrase_words)
-        self._warm()
-
-    def _warm(self) -> None:
-        """Use everything once: the first turn must not pay for pages and caches that nobody has touched yet."""
-        # Where Vosk's graph is put together as it is walked, words heard before are quicker the next time.
-        speech, _ = self.voice.say("What time is it? Set a timer for twenty five minutes. What is the capital of France?")
-        for _ in range(2):  # Vosk takes turns with two decoders
-            self.recognizer.start()
-            self.recognizer.accept(speech)
-            while self.recognizer.decode() or self.recognizer.idle():
-                pass
-            self.recognizer.settle()
-        self.recognizer.start()
-        self.prosody.verdict(speech, 0)
-
-
-def fillers_dir(store: ModelStore) -> Path:
-    """Where the pre-rendered fillers are kept: beside the models, since both are made at install time."""
-    return store.folder / "fillers"
-
-
-def usual_answers(store: ModelStore) -> FillerCache:
-    """Whole answers, kept like the fillers.  Where they aren't there the voice says them when they are wanted."""
-    return FillerCache(store.folder / "answers", texts={"sum": USUAL_SUMS})
 
 
 def _warnings(config: Config, models: Models, indicator: Indicator) -> list[str]:
@@ -319,12 +267,17 @@ class Daemon:
                     self.floor.advance(command.draft)
                 case ev.Commit():
                     self.floor.commit(command.draft)
+                case ev.Settle():
+                    self.floor.settle(command.draft)
                 case ev.Undo():
                     self.models.agent.office.acts.take_back(command.draft)
                 case ev.Prepare() | ev.Anticipate():
                     self.boxes["reply"].put(command)
-                case ev.Listen() | ev.Joined() | ev.StopListening() | ev.Peek():
+                case ev.Listen() | ev.Joined() | ev.Peek():
                     self.boxes["hear"].put(command)
+                case ev.StopListening():
+                    self.boxes["hear"].put(command)
+                    self.boxes["reply"].put(command)
                 case ev.Release() | ev.Duck() | ev.Hold() | ev.Cut():
                     self.boxes["audio"].put(command)
                 case ev.SayNow():

@@ -41,6 +41,10 @@ class ToolError(NodError):
     """A tool could not do what it was asked; the message is spoken to the user."""
 
 
+class ConsentNeeded(ToolError):
+    """A tool that can't be undone waits for a spoken yes; the message is the question, which is spoken to the user."""
+
+
 class AgentError(NodError):
     """An agent that isn't Nod's own couldn't be asked, or broke.  The message quotes neither side: it is for the journal."""
 

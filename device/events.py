@@ -243,6 +243,20 @@ class ToolStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ActAwaits:
+    """`tool`, which can't be undone, was said yes to: it is called once the turn that said so can't go on (`Settle`)."""
+
+    turn: int
+    draft: int
+    tool: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was said so far is erased: nothing goes by it any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class ToolEnded:
     """A tool call ended.  outcome: "done", "failed", "cancelled"; "unknown" where it hangs, and another should it end."""
 
@@ -328,7 +342,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class StopListening:
-    """To hear: the user's turn is over or given up."""
+    """To hear: the user's turn is over or given up.  To reply: a question that was asked isn't answered any more."""
 
     turn: int
 
@@ -511,6 +525,13 @@ class Advance:
 @dataclass(frozen=True, slots=True)
 class Commit:
     """The turn is over: `draft` may act."""
+
+    draft: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """What is said from now on doesn't belong to the turn of `draft`: it may do what can't be taken back."""
 
     draft: int
 

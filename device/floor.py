@@ -11,14 +11,16 @@ from device.errors import StaleDraft
 
 
 class Floor:
-    """The current draft and the newest one whose turn is over (committed).
+    """The current draft, the newest one whose turn is over (committed), and the newest whose turn can't go on any more
+    (settled).
 
-    Written by the main thread only; read by any thread (reading two ints needs no lock under the GIL).
+    Written by the main thread only; read by any thread (reading ints needs no lock under the GIL).
     """
 
     def __init__(self) -> None:
         self.draft = 0
         self.committed = 0
+        self.settled = 0
         self._changed = threading.Condition()
 
     def advance(self, draft: int) -> None:
@@ -31,6 +33,12 @@ class Floor:
         """The user's turn is over and `draft` is its reply: it may act.  Main thread."""
         with self._changed:
             self.committed = draft
+            self._changed.notify_all()
+
+    def settle(self, draft: int) -> None:
+        """What the user says from here on is a new turn: what `draft` does needn't be taken back.  Main thread."""
+        with self._changed:
+            self.settled = draft
             self._changed.notify_all()
 
     def is_live(self, draft: int) -> bool:
@@ -53,4 +61,10 @@ class Floor:
         """
         with self._changed:
             self._changed.wait_for(lambda: self.committed == draft or self.draft != draft)
+        self.check(draft)
+
+    def wait_until_settled(self, draft: int) -> None:
+        """As `wait_for_commit`, until `draft` is settled; main is to know of it (`ActAwaits`)."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.settled == draft or self.draft != draft)
         self.check(draft)

@@ -1,5 +1,7 @@
-"""What was said and heard, in SQLite, so that a restart remembers the conversation.  Main thread only."""
+"""What was said and heard, in SQLite, so that a restart remembers the conversation."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from device.database import MAIN_WAITS_S, opened
@@ -15,11 +17,12 @@ CREATE TABLE IF NOT EXISTS exchange (
     interrupted INTEGER NOT NULL
 )
 """
+_ERASING_WAITS_S = 5.0  # where another program has the file locked
 _KEPT = 1000  # exchanges; speech is private, so not more than serves
 
 
 class History:
-    """The exchanges so far.  heard: only the words that left the loudspeaker (contract 4)."""
+    """The exchanges so far.  Main thread only.  heard: only the words that left the loudspeaker (contract 4)."""
 
     def __init__(self, path: Path):
         """Open or create the file.  Raises NodError when it isn't a database that can be used."""
@@ -48,3 +51,13 @@ class History:
     def close(self) -> None:
         """Write everything out."""
         self._db.close()
+
+
+def erase(path: Path) -> None:
+    """Erase every exchange in the file, which may be open, so that its bytes are gone as well.  Any thread; waits for the
+    disk.  Raises sqlite3.Error."""
+    with closing(sqlite3.connect(path, timeout=_ERASING_WAITS_S)) as db:
+        db.execute("PRAGMA secure_delete=ON")  # Debian's SQLite has it on by itself
+        with db:
+            db.execute("DELETE FROM exchange")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

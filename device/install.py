@@ -1,8 +1,8 @@
 """What is made once from fetched models: the fillers and the usual answers, in the configured voice."""
 
 from device.config import Config
-from device.daemon import fillers_dir, usual_answers
 from device.errors import NodError
+from device.loaded import fillers_dir, usual_answers
 from device.models import ModelStore
 from device.speak.filler import FillerCache
 from device.speak.voice import Voice

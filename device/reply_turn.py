@@ -38,6 +38,27 @@ def tool_started(state: State, event: ev.ToolStarted, rules: Rules) -> Result:
     return state, []
 
 
+def act_awaits(state: State, event: ev.ActAwaits, rules: Rules) -> Result:
+    """It takes seconds until it is done, as with a slow tool."""
+    state = replace(state, unsettled=True)
+    return tool_started(state, ev.ToolStarted(event.turn, event.draft, event.tool, slow=True, acts=True), rules)
+
+
+def settles(state: State, rules: Rules) -> bool:
+    """Whether an act waits for it that what is said from now on is a new turn, and it is."""
+    # Speech is noticed after it began, and a frame that sounds like it is about to be speech.
+    is_past = state.t >= state.joined_until + rules.pre_roll
+    return state.unsettled and is_past and not (state.voice or state.in_speech)
+
+
+def settle(state: State) -> Result:
+    return replace(state, unsettled=False), [ev.Settle(state.draft)]
+
+
+def forgotten(state: State, event: ev.Forgotten, rules: Rules) -> Result:
+    return replace(state, history=()), []
+
+
 def tool_ended(state: State, event: ev.ToolEnded, rules: Rules) -> Result:
     return replace(state, slow_tool=None if event.tool == state.slow_tool else state.slow_tool), []
 
@@ -77,6 +98,8 @@ def reply_ended(state: State, event: ev.ReplyEnded, rules: Rules) -> Result:
 def thinking_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
     if state.t >= state.deadline:
         return stuck(state, rules)
+    if settles(state, rules):
+        return settle(state)
     if state.filler_at is None or state.t < state.filler_at:
         return state, []
     if sounds_next(state):
@@ -133,6 +156,8 @@ def playout_starved(state: State, event: ev.PlayoutStarved, rules: Rules) -> Res
 
 
 def speaking_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
+    if settles(state, rules):
+        return settle(state)
     if state.filler_at is not None and state.t >= state.filler_at:
         return fill(state, rules)
     if state.t < state.deadline:

@@ -326,6 +326,64 @@ def test_a_tool_that_is_not_slow_gets_its_time():
     assert story.tell(ev.ToolStarted(1, story.state.draft, "lamp", False, True)) == []
 
 
+def test_an_act_that_cannot_be_undone_begins_once_nothing_more_can_belong_to_its_turn():
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    assert story.tell(ev.ActAwaits(1, draft, "door")) == [], "the user may go on"
+    told = story.until(1620)
+    assert kinds(told) == ["Commit", "Release", "PlayFiller"] and fillers(told) == [("door", "acknowledge")]
+    until_ms = samples_ms(story.state.joined_until + OPEN.pre_roll)
+    assert only(story.until(until_ms - 10), ev.Settle) == []
+    assert only(story.until(until_ms), ev.Settle) == [ev.Settle(draft)]
+    assert only(story.until(until_ms + 3000), ev.Settle) == [], "once"
+
+
+def test_an_act_that_cannot_be_undone_waits_also_where_the_reply_has_begun():
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    story.until(1620)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    story.tell(ev.ActAwaits(1, draft, "door"))
+    assert story.state.phase == "speaking"
+    assert only(story.until(samples_ms(story.state.joined_until) + 390), ev.Settle) == []
+    assert only(story.until(samples_ms(story.state.joined_until) + 400), ev.Settle) == [ev.Settle(draft)]
+
+
+@pytest.mark.parametrize("said, settles", [("no wait", False), ("mm hm", True)])
+def test_who_takes_a_yes_back_in_time_is_obeyed(said, settles):
+    story = asks_for_a_tool()
+    draft = story.state.draft
+    story.tell(ev.ActAwaits(1, draft, "door"))
+    story.until(3000)
+    told = story.tell(ev.SpeechStarted(story.state.t, story.state.t - 900))
+    told += story.until(4600)  # while somebody speaks nothing is done, however long it takes
+    assert only(told, ev.Settle) == []
+    told += story.tell(ev.SpeechStopped(story.state.t, samples(4500)))
+    told += story.tell(ev.Pause(story.state.t, story.state.turn, samples(4500), f"open the garage {said}"))
+    told += story.until(9000)
+    assert only(told, ev.Settle) == ([ev.Settle(draft)] if settles else [])
+    assert (story.state.draft == draft) == settles
+
+
+def test_an_act_that_cannot_be_undone_waits_while_a_frame_sounds_like_speech():
+    story = asks_for_a_tool()
+    story.tell(ev.ActAwaits(1, story.state.draft, "door"))
+    story.until(3900)
+    for t in range(story.state.t + 160, samples(5000), 160):
+        assert only(story.tell(ev.Tick(t, voice=True)), ev.Settle) == []
+    assert only(story.tell(ev.Tick(samples(5000))), ev.Settle)
+
+
+def test_what_is_forgotten_is_in_no_later_reply():
+    story = Story(OPEN)
+    story.says("my name is joe", 500, 1500)
+    story.answers("Hello.", 300)
+    assert story.state.history
+    assert story.tell(ev.Forgotten()) == []
+    told = story.says("what is my name", samples_ms(story.state.t) + 200, samples_ms(story.state.t) + 900)
+    assert [prepare.history for prepare in only(told, ev.Prepare)] == [()]
+
+
 @pytest.mark.parametrize(
     "gated, slow, until_ms", [(False, False, 1830), (True, False, 1830), (False, True, 1600)], ids=str
 )
@@ -1797,7 +1855,7 @@ def scripts(draw):
     """Any order of events, each of the live turn and draft or of ones near them."""
     return draw(
         st.lists(
-            st.tuples(st.integers(0, 19), st.integers(1, 400), st.integers(-1, 1), WORDS, KINDS, st.booleans()),
+            st.tuples(st.integers(0, 20), st.integers(1, 400), st.integers(-1, 1), WORDS, KINDS, st.booleans()),
             max_size=60,
         )
     )
@@ -1826,6 +1884,7 @@ def event_of(kind, state, near, words, sound, flag):
         ev.Acted(turn, draft),
         ev.Announcement(words, flag),
         ev.ActFailed(turn, draft, words),
+        ev.ActAwaits(turn, draft, "tool"),
     ][kind]
 
 
@@ -1839,6 +1898,8 @@ def test_any_order_of_events_keeps_the_promises(script, always_open):
         t = state.t + blocks * 160
         state, told = step(state, ev.Tick(t), rules)
         commits += only(told, ev.Commit)
+        for settled in only(told, ev.Settle):
+            assert settled.draft == state.draft and state.committed and t > state.joined_until and not state.in_speech
         before = state
         state, told = step(state, event_of(kind, state, near, words, sound, flag), rules)
         commits += only(told, ev.Commit)

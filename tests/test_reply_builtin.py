@@ -4,12 +4,13 @@ import time
 
 import pytest
 
-from device.config import Llm
+from device.config import Config, Llm
 from device.errors import ToolError
-from device.events import Exchange
+from device.events import Exchange, Forgotten
 from device.floor import Floor
+from device.history import FILE, History
 from device.reply.agent import Silence, Words
-from device.reply.build import MODEL
+from device.reply.build import MODEL, build_agent
 from device.reply.builtin import NOT_WITH_TIMERS, BuiltinAgent
 from device.reply.desk import Office
 from device.reply.follow_up import ONLY_UNITS, follow_up
@@ -70,7 +71,7 @@ def talk(reader, model, tmp_path):
     """One turn after the other: what was said in the last one, and the timers that run then."""
     ledger, floor = Ledger(tmp_path / "ledger.sqlite"), Floor()
     timers = TimerBook(tmp_path / "timers.sqlite", lambda: 1_000_000.0)
-    office = Office(build_tools(timers, str, lambda: 1_792_166_700.0), ledger, floor, lambda event: None, 200)
+    office = Office(build_tools(timers, str, str, lambda: 1_792_166_700.0), ledger, floor, lambda event: None, 200)
     agent, history = BuiltinAgent(reader, model, office.tools["clock"]), []
 
     def turn(text: str) -> str:
@@ -189,7 +190,7 @@ def test_what_to_be_reminded_of_is_kept_until_it_is_known_when(reader):
 def test_of_two_timers_of_the_same_length_the_one_that_is_meant_is_cancelled(tmp_path, place, left):
     now_s = 0.0
     timers = TimerBook(tmp_path / "timers.sqlite", lambda: now_s)
-    tools = build_tools(timers, str, lambda: now_s)
+    tools = build_tools(timers, str, str, lambda: now_s)
     for now_s in (0.0, 300.0):
         timers.set(600)
     asked = "There are 2 of them: the 10 minute timer and the 10 minute timer. Which one?"
@@ -349,6 +350,35 @@ def test_what_is_true_just_now_can_be_rendered_ahead(reader, model):
 @pytest.mark.parametrize(("second", "minutes"), [(20, 1), (55, 2)])
 def test_the_next_minute_can_be_rendered_ahead_where_it_is_near(reader, model, tmp_path, second, minutes):
     """Asked for at 4:05:59, the time is told at 4:06."""
-    clock = build_tools(TimerBook(tmp_path / "timers.json"), str, lambda: 1_792_166_700.0 + second)["clock"]
+    clock = build_tools(TimerBook(tmp_path / "timers.json"), str, str, lambda: 1_792_166_700.0 + second)["clock"]
     told = [text for text in BuiltinAgent(reader, model, clock).openings() if text.startswith("It's") and text.endswith("M.")]
     assert len(set(told)) == minutes
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("forget everything", True),
+        ("please delete our whole conversation history", True),
+        ("wipe your memory", True),
+        ("forget what I just said", True),
+        ("forget it", False),
+        ("clear everything", False),  # all timers
+        ("clear the timer", False),
+    ],
+)
+def test_what_was_said_is_forgotten_only_where_that_is_what_is_asked_for(talk, text, asks):
+    told = talk(text)[0]
+    assert told.endswith("for good. Shall I do it?") == asks
+
+
+def test_forgetting_leaves_nothing_of_what_was_said(store, tmp_path):
+    told = []
+    assistant, history = build_agent(Config(), store, tmp_path, Floor(), told.append), History(tmp_path / FILE)
+    history.remember(Exchange("the secret word", "I won't tell."))
+    assistant.ledger.end(assistant.ledger.begin(1, 1, "timer_set", {"name": "secret"}, True), "done", "It is set.")
+    assistant.office.tools["forget"].run({})
+    assert history.latest(9) == () and told == [Forgotten()]
+    assert not any(b"secret" in path.read_bytes() for path in tmp_path.iterdir())
+    history.close()
+    assistant.close()

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from device.errors import StaleDraft, ToolError
 from device.events import (
+    ActAwaits,
     Acted,
     ActFailed,
     Anticipate,
@@ -27,7 +28,9 @@ from device.events import (
     Learn,
     Prepare,
     ReplyEnded,
+    ReplyWords,
     Say,
+    StopListening,
     ToolEnded,
     ToolStarted,
     Warm,
@@ -35,8 +38,9 @@ from device.events import (
 from device.floor import Floor
 from device.mailbox import Mailbox
 from device.reply import loop
-from device.reply.agent import Desk, Piece, Silence, Words, use
+from device.reply.agent import Desk, Gated, Piece, Silence, Words, use
 from device.reply.build import Assistant
+from device.reply.consent import Asked
 from device.reply.desk import Office
 from device.reply.intents import Reader
 from device.reply.ledger import Ledger
@@ -71,6 +75,9 @@ class Scripted:
         self.anticipated.append(text)
 
 
+QUESTION = "There will be  nothing left. Shall I blow it up?"
+
+
 class Room:
     """A reply thread with its mailboxes, and tools that write down when they act."""
 
@@ -89,6 +96,7 @@ class Room:
         self.looking: queue.Queue[int] = queue.Queue()  # the drafts whose looking has begun
         self.began = threading.Event()
         self.fails = False
+        self.is_wet = False
         self.breaks: str | type[BaseException] = ""  # what it raises, or "nothing", which it returns
         tools = (
             Tool("look", "read", self._look),
@@ -101,7 +109,15 @@ class Room:
                 "complete",
                 undo=self._undo,
             ),
-            Tool("bomb", "irreversible", self._act, lambda args: "Boom.", lambda args: "blow up", "complete"),
+            Tool(
+                "bomb",
+                "irreversible",
+                self._act,
+                self._fuse,
+                lambda args: "blow up",
+                "complete",
+                question=lambda args: QUESTION,
+            ),
             Tool("far", "read", self._look, leaves_process=True),
         )
         self.ledger = Ledger(folder / "ledger.sqlite")
@@ -114,6 +130,11 @@ class Room:
         self.looking.put(args.get("draft", 0))
         assert self.gates.get(args.get("draft", 0), self.may_end).wait(10)
         return ToolResult("I see.")
+
+    def _fuse(self, args: Args) -> str:
+        if self.is_wet:
+            raise ToolError("It is wet.")
+        return "Boom."
 
     def _act(self, args: Args) -> ToolResult:
         draft = int(args["draft"])
@@ -293,11 +314,120 @@ def test_words_that_wait_for_an_act_that_is_not_done_are_apologized_for_at_once(
     assert isinstance(fault, Fault) and failed.apology == "Sorry, something went wrong with that."
 
 
-def test_what_cannot_be_undone_is_not_done(room: Room) -> None:
-    room.start(lambda text, desk: iter([Words(desk.call("bomb", {"draft": 1}).text)]))
+def asks_for_the_bomb(text: str, desk: Desk) -> Iterator[Piece]:
+    return use(desk, "bomb", {"draft": 1}) if text == "blow it up" else iter([Words("Hello.")])
+
+
+def is_asked_for(room: Room, heard: str = QUESTION) -> None:
+    """Draft 1 asks for the bomb; so much of the question is heard."""
+    room.start(asks_for_the_bomb)
+    room.prepare(1, "blow it up")
+    room.floor.commit(1)
+    assert room.until(ReplyEnded)[-1].text == QUESTION
+    assert room.acts == [] and room.ledger.unfinished() == []
+    room.heard(1, " ".join(heard.split()))
+
+
+def test_what_cannot_be_undone_is_done_after_a_spoken_yes_once_its_turn_cannot_go_on(room: Room) -> None:
+    is_asked_for(room)
+    waits, wait = threading.Event(), room.floor.wait_until_settled
+    room.floor.wait_until_settled = lambda draft: waits.set() or wait(draft)
+    room.prepare(2, "Yes, please.")
+    told = room.until(ActAwaits)
+    assert told[-1] == ActAwaits(2, 2, "bomb") and [e.text for e in told if isinstance(e, ReplyWords)] == ["Boom."]
+    assert waits.wait(5)
+    room.floor.commit(2)
+    assert room.main.get(0.1) is None and room.acts == [], "the yes may yet be taken back"
+    room.floor.settle(2)
+    assert room.until(ReplyEnded)[-1].source == "consent:yes"
+    assert [draft for draft, _ in room.acts] == [1]
+    assert [(say.text, say.gate) for say in room.said()][-2:] == [("Boom.", 1), ("", 0)], "not before it has succeeded"
+
+
+def test_a_yes_that_is_taken_back_does_nothing_and_may_be_given_again(room: Room) -> None:
+    is_asked_for(room)
+    room.prepare(2, "yes")
+    room.until(ActAwaits)
+    room.prepare(3, "yes please")
+    room.until(ActAwaits)
+    room.floor.commit(3)
+    room.floor.settle(3)
+    room.until(ReplyEnded)
+    assert len(room.acts) == 1
+
+
+@pytest.mark.parametrize("heard", ["", "There will be nothing left. Shall I blow it", "Something else."])
+def test_a_yes_counts_only_for_a_question_that_was_heard_to_its_end(room: Room, heard: str) -> None:
+    is_asked_for(room, heard)
+    room.prepare(2, "yes")
+    room.floor.commit(2)
+    room.floor.settle(2)
+    assert room.until(ReplyEnded)[-1].text == "Hello."
+    assert room.acts == []
+
+
+@pytest.mark.parametrize("between", [Heard(2, Exchange("", "Your timer is done.")), StopListening(1)])
+def test_a_question_lapses_with_the_next_exchange_and_when_nobody_answers(room: Room, between: object) -> None:
+    is_asked_for(room)
+    room.reply.put(between)
+    room.prepare(3, "yes")
+    room.floor.commit(3)
+    room.floor.settle(3)
+    assert room.until(ReplyEnded)[-1].text == "Hello."
+    assert room.acts == []
+
+
+def test_a_no_leaves_it_and_what_is_neither_is_asked_again(room: Room) -> None:
+    is_asked_for(room)
+    room.prepare(2, "okay")
+    ended = room.until(ReplyEnded)[-1]
+    assert ended.text == f"Please say yes or no. {' '.join(QUESTION.split())}" and ended.source == "consent:unclear"
+    room.heard(2, ended.text)
+    room.prepare(3, "no thank you")
+    assert room.until(ReplyEnded)[-1].text == "Okay, I won't."
+    assert room.acts == []
+
+
+def test_a_turn_about_something_else_is_the_agents(room: Room) -> None:
+    is_asked_for(room)
+    room.prepare(2, "yes and what time is it")
+    assert room.until(ReplyEnded)[-1].text == "Hello."
+
+
+def test_what_cannot_be_done_needs_no_yes(room: Room) -> None:
+    room.is_wet = True
+    room.start(asks_for_the_bomb)
+    room.prepare(1, "blow it up")
+    assert room.until(ReplyEnded)[-1].text == "It is wet."
+
+
+def test_an_agent_that_speaks_before_it_calls_gets_the_question_said_in_its_place(room: Room) -> None:
+    def respond(text: str, desk: Desk) -> Iterator[Piece]:
+        yield Gated("Boom.")
+        desk.call("bomb", {"draft": 1})
+
+    room.start(respond)
+    room.prepare(1, "blow it up")
+    assert room.until(ActFailed)[-1].apology == QUESTION
+    room.heard(2, " ".join(QUESTION.split()))  # main says it, as a draft of its own
+    room.prepare(3, "yes")
+    room.until(ActAwaits)
+    room.floor.commit(3)
+    room.floor.settle(3)
+    room.until(ReplyEnded)
+    assert len(room.acts) == 1
+
+
+def test_a_yes_is_for_what_was_asked_and_nothing_else(room: Room) -> None:
+    def cheats(text: str, desk: Desk) -> Iterator[Piece]:
+        desk.consent = Asked("bomb", {"draft": 7})
+        yield Words(desk.call("bomb", {"draft": 1}).text)
+
+    room.start(cheats)
     room.prepare(1)
     room.floor.commit(1)
-    room.until(ReplyEnded)
+    room.floor.settle(1)
+    assert room.until(ReplyEnded)[-1].text == QUESTION
     assert room.acts == []
 
 

@@ -67,6 +67,20 @@ def test_only_what_is_still_to_be_told_of_is_kept_for_long(tmp_path: Path, ledge
     again.close()
 
 
+def test_what_is_erased_is_in_no_file_any_more_but_what_runs_and_what_is_owed(tmp_path: Path, ledger: Ledger) -> None:
+    for outcome, acts, owed in (("done", True, False), ("done", False, False), (None, False, False)):
+        call = ledger.begin(1, 1, "timer_set", {"name": "secret"}, acts)
+        if outcome:
+            ledger.end(call, outcome, "The secret timer is set.", owed)
+    runs = ledger.begin(1, 1, "forget", {}, True)
+    ledger.end(ledger.begin(1, 1, "timer_set", {}, True), "done", "It is set.", owed=True)
+    ledger.took("timer_set", 5.0)
+    ledger.erase()
+    assert not any(b"secret" in path.read_bytes() for path in tmp_path.iterdir())
+    assert [call.id for call in ledger.unfinished()] == [runs] and [call.result for call in ledger.owed()] == ["It is set."]
+    assert ledger.end(runs, "done", "I have forgotten it.") and ledger.latency("timer_set").count == 1
+
+
 def test_the_first_outcome_of_a_call_counts(ledger: Ledger) -> None:
     call = ledger.begin(1, 1, "clock", {}, False)
     assert ledger.end(call, "cancelled", "interrupted")

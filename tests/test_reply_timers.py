@@ -143,7 +143,7 @@ def test_there_is_a_bound(book: TimerBook) -> None:
 
 
 def test_what_is_said_about_timers(book: TimerBook, clock: Clock) -> None:
-    tools = build_tools(book, lambda: "I'm fine.", clock)
+    tools = build_tools(book, lambda: "I'm fine.", str, clock)
     setting, cancelling, listing = tools["timer_set"], tools["timer_cancel"], tools["timer_list"]
     assert listing.run({}).text == "There are no timers."
     assert setting.preview({"seconds": 300}) == "Okay, 5 minutes, starting now."
@@ -168,7 +168,7 @@ def test_what_is_said_about_timers(book: TimerBook, clock: Clock) -> None:
 
 
 def test_reminders_and_timers_are_not_taken_for_one_another(book: TimerBook, clock: Clock) -> None:
-    tools = build_tools(book, lambda: "", clock)
+    tools = build_tools(book, lambda: "", str, clock)
     cancelling, listing = tools["timer_cancel"], tools["timer_list"]
     book.set(600, "steak")
     for args in ({"reminder": True}, {"reminder": True, "all": True}):
@@ -186,7 +186,7 @@ def test_reminders_and_timers_are_not_taken_for_one_another(book: TimerBook, clo
 
 
 def test_both_are_no_three(book: TimerBook, clock: Clock) -> None:
-    cancelling = build_tools(book, lambda: "", clock)["timer_cancel"]
+    cancelling = build_tools(book, lambda: "", str, clock)["timer_cancel"]
     both = {"all": True, "most": 2}
     for seconds in (300, 600, 900):
         book.set(seconds)
@@ -228,7 +228,7 @@ def test_the_clock(book: TimerBook, monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         moment = Clock()
         moment.now_s = 1_792_166_700.0  # 2026-10-16 16:05 UTC, a Friday
-        clock = build_tools(book, lambda: "", moment)["clock"]
+        clock = build_tools(book, lambda: "", str, moment)["clock"]
         assert clock.run({"what": "time"}).text == "It's 4:05 PM."
         assert clock.run({"what": "date"}).text == "Today is Friday, October 16th."
         assert clock.run({"what": "date", "offset_days": 1}).text == "Tomorrow is Saturday, October 17th."
@@ -240,7 +240,7 @@ def test_the_clock(book: TimerBook, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_setting_and_cancelling_are_undone(book: TimerBook, clock: Clock) -> None:
-    tools = build_tools(book, lambda: "", clock)
+    tools = build_tools(book, lambda: "", str, clock)
     set_it, cancel_it = tools["timer_set"], tools["timer_cancel"]
     done = set_it.run({"seconds": 600.0})
     other = set_it.run({"seconds": 600.0, "name": "pasta"})

@@ -23,7 +23,7 @@ from device.conversation_state import Phase
 from device.daemon import Daemon
 from device.errors import AlreadyRunning, NodError
 from device.events import Exchange
-from device.history import History
+from device.history import History, erase
 from device.indicator import COLOURS, Indicator, colour
 from device.journal import Journal
 from device.reply.build import Assistant
@@ -166,6 +166,13 @@ def test_what_is_told_to_hear_reaches_it(daemon):
     told = [ev.Listen(1, 0), ev.Joined(1, "set a timer"), ev.Peek(1), ev.StopListening(1)]
     made._carry_out(told)
     assert [made.boxes["hear"].get(0) for _ in told] == told
+    assert made.boxes["reply"].get(0) == told[-1] and not len(made.boxes["reply"]), "nobody answers a question any more"
+
+
+def test_who_may_go_on_is_told_to_everybody_at_once(daemon):
+    made = daemon()
+    made._carry_out([ev.Advance(3), ev.Commit(3), ev.Settle(3)])
+    assert (made.floor.draft, made.floor.committed, made.floor.settled) == (3, 3, 3)
 
 
 def test_whatever_breaks_is_in_the_journal_and_kept_to_a_bound(daemon):
@@ -362,6 +369,21 @@ def test_history_survives_a_restart(tmp_path):
     again = History(tmp_path / "history.sqlite")
     assert again.latest(5) == tuple(told) and again.latest(1) == tuple(told[1:])
     again.close()
+
+
+def test_what_is_erased_is_in_no_file_any_more_and_what_comes_after_it_is_kept(tmp_path):
+    history = History(tmp_path / "history.sqlite")
+    for number in range(50):
+        history.remember(Exchange(f"the secret word {number}", "I won't tell."))
+    history.close()
+    history = History(tmp_path / "history.sqlite")
+    history.remember(Exchange("the secret word", "is in the journal, the others are in their place."))
+    erase(tmp_path / "history.sqlite")
+    assert history.latest(5) == ()
+    assert not any(b"secret" in path.read_bytes() for path in tmp_path.iterdir())
+    history.remember(Exchange("hello", "Hello."))
+    assert history.latest(5) == (Exchange("hello", "Hello."),)
+    history.close()
 
 
 def _noise(path):

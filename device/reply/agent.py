@@ -67,7 +67,8 @@ class Desk(Protocol):
     def call(self, name: str, args: Args) -> ToolResult:
         """Run a tool and wait for it.  An acting tool first waits until the user's turn is over.
 
-        Raises StaleDraft when the draft is given up meanwhile, ToolError (to be spoken) when the tool fails.
+        One that can't be undone isn't called: ConsentNeeded, a ToolError, is the question to be spoken, and Nod calls it once
+        the user has said yes to that.  Raises StaleDraft when the draft is given up meanwhile, ToolError (to be spoken) when the tool fails.
         """
 
 
@@ -105,10 +106,11 @@ class TextAgent(Protocol):
 def use(desk: Desk, name: str, args: dict[str, Any]) -> Iterator[Piece]:
     """The pieces of a reply that consists of one tool's outcome.
 
-    A reading tool's words come when it is done; an acting tool's are said in advance and held until it is.
+    A reading tool's words come when it is done; an acting tool's are said in advance and held until it is; one that can't
+    be undone has a question first.
     """
     tool = desk.tools[name]
-    if tool.preview is None:
+    if tool.preview is None or tool.question is not None:
         yield Words(desk.call(name, args).text)
         return
     yield Gated(tool.preview(args))

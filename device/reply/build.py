@@ -10,9 +10,11 @@ from typing import Any, Literal
 
 from device.config import Config, Llm
 from device.errors import ModelError, NodError, ToolError
-from device.events import Announcement, Fault
+from device.events import Announcement, Fault, Forgotten
 from device.floor import Floor
 from device.folder import make_folder
+from device.history import FILE as HISTORY
+from device.history import erase
 from device.models import ModelStore
 from device.reply.agent import Gated, TextAgent, Words
 from device.reply.builtin import BuiltinAgent
@@ -124,8 +126,14 @@ def build_agent(
     ledger = Ledger(state_dir / LEDGER, wall_clock)
     if other:
         return Assistant(other, Office({}, ledger, floor, post, config.budget.turn), ledger, timers, None)
+
+    def forget() -> None:
+        erase(state_dir / HISTORY)
+        ledger.erase()
+        post(Forgotten())
+
     reader = Reader()
-    tools = build_tools(timers, lambda: self_check(lambda: _verify(store), state_dir), wall_clock)
+    tools = build_tools(timers, lambda: self_check(lambda: _verify(store), state_dir), forget, wall_clock)
     office = Office(tools, ledger, floor, post, config.budget.turn)
     return Assistant(BuiltinAgent(reader, model, tools["clock"]), office, ledger, timers, reader)
 

@@ -11,7 +11,7 @@ from device.reply.intents import HESITATIONS, Intent, Reader
 from device.reply.llama import SMALL_BATCH_TOKENS
 from device.reply.llm import LocalModel
 from device.reply.tool import Tool
-from device.reply.tools import DONE, NO_TIMERS
+from device.reply.tools import DONE, FORGET_QUESTION, NO_TIMERS
 from device.reply.words import words
 
 _HELP = (
@@ -58,7 +58,7 @@ class BuiltinAgent:
         # The minute may change while it is asked for.
         asked = ({"what": "time"}, {"what": "time", "ahead_s": _ASKING_S}, *days, {"what": "month"})
         true_now = [self._clock.run(args).text for args in asked]
-        return [DONE, _HELP, NO_TIMERS, *self._reader.given_answers(), *true_now]
+        return [DONE, _HELP, NO_TIMERS, FORGET_QUESTION, *self._reader.given_answers(), *true_now]
 
     def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         """See `TextAgent.anticipate`.  What is or may become an intent is only read, and gets no answer yet."""
@@ -149,6 +149,7 @@ _ANSWERS: dict[str, _Answer] = {
     "Convert": _tool("convert"),
     "CalculateUnclear": _fixed("Sorry, I couldn't work that out."),
     "SelfCheck": _tool("self_check"),
+    "Forget": _tool("forget"),
     "Stop": lambda agent, intent, history, desk: iter((Silence(),)),
     "TakeBack": lambda agent, intent, history, desk: iter((Silence(),)),  # nothing was done that it could mean
     "Wait": lambda agent, intent, history, desk: iter((Silence(final=False),)),

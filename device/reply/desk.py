@@ -12,8 +12,9 @@ from concurrent.futures import TimeoutError as NotYet
 from typing import Any
 
 from device.errors import NodError, StaleDraft, ToolError
-from device.events import Acted, Fault, ToolEnded, ToolStarted
+from device.events import ActAwaits, Acted, Fault, ToolEnded, ToolStarted
 from device.floor import Floor
+from device.reply.consent import Asked, Consents
 from device.reply.ledger import Ledger
 from device.reply.tool import Args, Tool, ToolResult
 from device.reply.undo import Act, Acts
@@ -30,7 +31,7 @@ _LOOK_S = 0.01  # a stale draft stops waiting for a place or its tool after at m
 class Office:
     """What all desks share: the tools, the ledger, the calls that run.  One for the process; made by any thread.
 
-    post: where ToolStarted, ToolEnded and Acted go; never blocks.  budget_ms: a tool slower than that at its 95th
+    post: where ToolStarted, ToolEnded, ActAwaits and Acted go; never blocks.  budget_ms: a tool slower than that at its 95th
     percentile counts as slow.
     """
 
@@ -43,6 +44,7 @@ class Office:
         self.post = post
         self._workers = Workers()
         self.acts = Acts(ledger, self._workers, post)
+        self.consents = Consents()
         self._budget_ms = budget_ms
         self._running: list[_Job] = []
         self._freed = threading.Condition()
@@ -127,6 +129,7 @@ class DraftDesk:
     def __init__(self, office: Office, turn: int, draft: int, on_ending: Callable[[float], Any]):
         self.source = ""
         self.acted = 0  # acts of this draft that have succeeded
+        self.consent: Asked | None = None  # what the user has said yes to
         self._on_ending = on_ending
         self._office = office
         self._turn = turn
@@ -155,8 +158,8 @@ class DraftDesk:
         if tool is None:
             raise ToolError(f"I don't have a tool called {name}.")
         if tool.effect == "irreversible":
-            raise ToolError("That can't be undone, and I don't do such things yet.")
-        if tool.acts:
+            self._wait_for_consent(tool, args)
+        elif tool.acts:
             self.wait_for_commit()
         act = Act(self._turn, self._draft, tool, args)
         if tool.undo is not None:
@@ -168,6 +171,14 @@ class DraftDesk:
             act.ended.set()  # it never began
             raise
         return self._wait(job, future)
+
+    def _wait_for_consent(self, tool: Tool, args: Args) -> None:
+        """Ask for a yes, or, once it was given, wait until the turn that gave it can't go on ("yes ... no, wait")."""
+        if self.consent != Asked(tool.name, args):
+            tool.preview(args)  # what can't be done needs no yes
+            raise self._office.consents.ask(tool, args)
+        self._office.post(ActAwaits(self._turn, self._draft, tool.name))
+        self._office.floor.wait_until_settled(self._draft)
 
     def _wait(self, job: "_Job", future: "Future[ToolResult]") -> ToolResult:
         while True:

@@ -34,6 +34,7 @@ _COLUMNS = (
     "tool, bucket, count FROM latency",
     "tool, max_ms FROM longest",
 )
+_TOLD = "(outcome IS NOT NULL AND NOT owed OR NOT acts)"  # calls of which nothing is to be told any more
 _KEPT_CALLS = 10_000
 _WAITS_S = 0.5  # where another program has it locked: a call waits for it, and the user for the call
 _BUCKET_RATIO = 1.05  # each bucket of the histogram is 5 % wider than the one before: quantiles are good to 2.5 %
@@ -83,7 +84,7 @@ class Ledger:
             for columns in _COLUMNS:
                 self._db.execute(f"SELECT {columns} LIMIT 0")  # are they there?
             self._db.execute(
-                "DELETE FROM calls WHERE (outcome IS NOT NULL AND NOT owed OR NOT acts) AND id <= (SELECT max(id) FROM calls) - ?",
+                f"DELETE FROM calls WHERE {_TOLD} AND id <= (SELECT max(id) FROM calls) - ?",
                 (_KEPT_CALLS,),
             )
         self._latency: dict[str, Latency] = {}
@@ -137,6 +138,15 @@ class Ledger:
         with self._lock:
             self._flush(True)
             self._db.executemany("UPDATE calls SET owed = 0 WHERE id = ? AND result IS ?", calls)
+
+    def erase(self) -> None:
+        """Erase all calls but acts that run or are to be told of, so that their bytes are gone as well.  How long tools
+        take stays."""
+        with self._lock:
+            self._flush(True)
+            self._db.execute("PRAGMA secure_delete=ON")
+            self._db.execute(f"DELETE FROM calls WHERE {_TOLD}")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _calls(self, where: str) -> list[Call]:
         with self._lock:

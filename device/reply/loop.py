@@ -1,5 +1,6 @@
 """The reply thread: takes a draft to prepare, asks the agent, hands its words to the voice as they come."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from device.events import (
     ReplyEnded,
     ReplyWords,
     Say,
+    StopListening,
     Warm,
 )
 from device.floor import Floor
@@ -59,8 +61,11 @@ def run(
                     telling[message.draft] = reply.telling
                     reply.prepare()
             elif isinstance(message, Heard):
+                assistant.office.consents.heard(message.exchange)
                 if (told := telling.pop(message.draft, None)) and told.is_in(message.exchange):
                     assistant.ledger.told((call.id, call.result) for call in told.calls)
+            elif isinstance(message, StopListening):
+                assistant.office.consents.lapse()
             elif isinstance(message, Warm):
                 assistant.agent.warm(message.history, lambda: _go_on_if_idle(mailbox))
             elif isinstance(message, Anticipate):
@@ -118,7 +123,7 @@ class _Reply:
         self._owed = self._read_owed()
         silence: Silence | None = None
         try:
-            for piece in self._assistant.agent.respond(self._asked.text, self._asked.history, desk):
+            for piece in self._pieces():
                 self._floor.check(self._draft)
                 if isinstance(piece, Silence):
                     silence, self._owed = piece, []
@@ -143,6 +148,11 @@ class _Reply:
         if self._owed:
             self._floor.wait_for_commit(self._draft)
             self._assistant.ledger.told((call.id, call.result) for call in self._owed)
+
+    def _pieces(self) -> Iterator[Piece]:
+        """What is said: by the agent, unless the user answers a question that isn't the agent's to decide."""
+        text, history, desk = self._asked.text, self._asked.history, self._desk
+        return self._assistant.office.consents.respond(text, desk) or self._assistant.agent.respond(text, history, desk)
 
     def _read_owed(self) -> list[Call]:
         """What is to be told of earlier calls; nothing where the ledger can't be read: the answer needn't wait for it."""

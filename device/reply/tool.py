@@ -21,7 +21,7 @@ class Tool:
     """Something Nod can look up or do.
 
     effect: "read" may be called for a reply that is only being prepared; the others act only when the user's turn is
-    over.
+    over, "irreversible" only after a spoken yes to its question, and when that turn can't go on any more.
     run: does it; any worker thread; raises ToolError with a sentence to be spoken.
     preview: acting tools only: the sentence that will be true once `run(args)` has succeeded.  Without any effect;
     raises ToolError where it is clear already that it can't be done.
@@ -29,6 +29,8 @@ class Tool:
     of one that broke, and "I couldn't undo this: ...".  Acting tools only.
     on_interrupt: "cancel": nobody waits for it when the user interrupts; "complete": it finishes, and what it did is
     said in the next turn.  leaves_process: uses disk, network or a device, so without any history it counts as slow.
+    question: irreversible tools only: asks for the yes without which it isn't called, and says what would be lost; its
+    last sentence can be answered with yes or no.
     undo: reversible tools only: takes back what the result with that trace did; its result says so.  Any worker thread;
     raises ToolError with a sentence to be spoken where it is too late.
     """
@@ -41,6 +43,7 @@ class Tool:
     on_interrupt: Literal["cancel", "complete"] = "cancel"
     leaves_process: bool = False
     undo: Callable[[Args], ToolResult] | None = None
+    question: Callable[[Args], str] | None = None
 
     def __post_init__(self) -> None:
         acts = self.effect != "read"
@@ -52,6 +55,8 @@ class Tool:
             )
         if (self.effect == "reversible") != (self.undo is not None):
             raise ValueError(f"tool {self.name}: undo belongs to a reversible tool, and to no other")
+        if (self.effect == "irreversible") != (self.question is not None):
+            raise ValueError(f"tool {self.name}: question belongs to an irreversible tool, and to no other")
 
     @property
     def acts(self) -> bool:

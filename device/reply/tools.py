@@ -1,4 +1,4 @@
-"""The built-in tools: clock, timers, calculator, self-check."""
+"""The built-in tools: clock, timers, calculator, self-check, forgetting."""
 
 import difflib
 import re
@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from device.errors import ToolError
 from device.reply import arithmetic, durations, numbers
@@ -20,10 +21,13 @@ _SIMILAR = 0.8  # of difflib: a recognizer may write a name differently each tim
 Clock = Callable[[], float]
 
 
-def build_tools(timers: TimerBook, self_check: Callable[[], str], wall_clock: Clock = time.time) -> dict[str, Tool]:
+def build_tools(
+    timers: TimerBook, self_check: Callable[[], str], forget: Callable[[], Any], wall_clock: Clock = time.time
+) -> dict[str, Tool]:
     """The tools by name.
 
-    self_check: looks the machine over and returns what to say; may take seconds.  wall_clock: seconds since 1970.
+    self_check: looks the machine over and returns what to say; may take seconds.  forget: erases what was said.
+    wall_clock: seconds since 1970.
     """
     tools = (
         Tool("clock", "read", lambda args: ToolResult(_clock(args, wall_clock))),
@@ -33,13 +37,14 @@ def build_tools(timers: TimerBook, self_check: Callable[[], str], wall_clock: Cl
         _timer_set(timers),
         _timer_cancel(timers),
         Tool("self_check", "read", lambda args: ToolResult(self_check()), leaves_process=True),
+        _forget(forget),
     )
     return {tool.name: tool for tool in tools}
 
 
 def tool_names() -> frozenset[str]:
     """Of the built-in tools, also where nothing that they need is there."""
-    return frozenset(build_tools(TimerBook(Path(":memory:")), str))
+    return frozenset(build_tools(TimerBook(Path(":memory:")), str, str))
 
 
 # --- clock ---
@@ -240,6 +245,29 @@ def _length(timer: Timer) -> str:
 
 def _enumerated(items: list[str]) -> str:
     return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else items[0]
+
+
+# --- forgetting ---
+
+FORGET_QUESTION = "That erases everything we have said, for good. Shall I do it?"
+
+
+def _forget(forget: Callable[[], Any]) -> Tool:
+    done = "I have forgotten everything we said."
+
+    def run(args: Args) -> ToolResult:
+        forget()
+        return ToolResult(done)
+
+    return Tool(
+        "forget",
+        "irreversible",
+        run,
+        lambda args: done,
+        lambda args: "forget what we said",
+        on_interrupt="complete",
+        question=lambda args: FORGET_QUESTION,
+    )
 
 
 # --- what was said of timers, read back from the history ---

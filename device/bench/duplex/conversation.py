@@ -17,9 +17,10 @@ from device import events as ev
 from device.bench.duplex.talk import Spoken
 from device.config import Config
 from device.conversation_state import State
-from device.daemon import Daemon, Models
+from device.daemon import Daemon
 from device.errors import EndOfRecording
 from device.events import BLOCK_SAMPLES, FRAME_SAMPLES, SAMPLE_RATE_HZ, samples
+from device.loaded import Models
 from device.models import ModelStore
 from device.room.device import RoomDevice
 

@@ -26,12 +26,12 @@ from device.bench.duplex.table import print_canceller, print_live
 from device.bench.duplex.talk import PARAGRAPHS, PITCHES, Spoken, Talk
 from device.bench.gap import machine
 from device.config import Config
-from device.daemon import Models
 from device.errors import BenchError
 from device.events import SAMPLE_RATE_HZ
 from device.floor import Floor
 from device.folder import make_out
 from device.hear.recognizer import Recognizer
+from device.loaded import Models
 from device.models import ModelStore
 from device.room.device import Loudspeaker, RoomDevice
 from device.room.room import Responses, Room, impulse_responses, read_room

@@ -1,0 +1,63 @@
+"""What is loaded before the first block: every model, and what was rendered when Nod was installed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from device.audio.vad import SileroVad
+from device.audio.wake import WakeDetector
+from device.config import Config
+from device.floor import Floor
+from device.hear.prosody import Prosody
+from device.hear.recognizer import load_recognizer
+from device.models import ModelStore
+from device.reply.build import build_agent
+from device.reply.tools import USUAL_SUMS
+from device.speak.cache import PhraseCache
+from device.speak.chime import chime
+from device.speak.filler import FillerCache
+from device.speak.voice import Voice
+
+
+class Models:
+    """Everything that is loaded before the first block: recognizer, end of turn, agent, voice, fillers, VAD, wake word.
+
+    state_dir: where timers and ledger are kept.  Raises ModelError, ConfigError, or NodError for a file there.  Takes seconds.
+    """
+
+    def __init__(
+        self, config: Config, store: ModelStore, state_dir: Path, floor: Floor, post: Callable[[object], object]
+    ):
+        self.vad = SileroVad(store.path("silero-vad") / "silero_vad.onnx")
+        self.wake = WakeDetector(store.path("wake-words"), config.wake.words, config.wake.refractory_s)
+        self.recognizer = load_recognizer(config.recognizer.engine, store)
+        self.prosody = Prosody(store.path("smart-turn"))
+        self.voice = Voice(store.voice(config.voice.model), config.voice.model, config.voice.speed)
+        self.fillers = FillerCache(fillers_dir(store), config.filler.own_dir()).load(self.voice)
+        self.chime = chime()
+        self.agent = build_agent(config, store, state_dir, floor, post)
+        self.phrases = PhraseCache(self.voice, rendered=usual_answers(store).rendered(self.voice))
+        self.phrases.learn(self.agent.agent.openings(), config.voice.phrase_words)
+        self._warm()
+
+    def _warm(self) -> None:
+        """Use everything once: the first turn must not pay for pages and caches that nobody has touched yet."""
+        # Where Vosk's graph is put together as it is walked, words heard before are quicker the next time.
+        speech, _ = self.voice.say("What time is it? Set a timer for twenty five minutes. What is the capital of France?")
+        for _ in range(2):  # Vosk takes turns with two decoders
+            self.recognizer.start()
+            self.recognizer.accept(speech)
+            while self.recognizer.decode() or self.recognizer.idle():
+                pass
+            self.recognizer.settle()
+        self.recognizer.start()
+        self.prosody.verdict(speech, 0)
+
+
+def fillers_dir(store: ModelStore) -> Path:
+    """Where the pre-rendered fillers are kept: beside the models, since both are made at install time."""
+    return store.folder / "fillers"
+
+
+def usual_answers(store: ModelStore) -> FillerCache:
+    """Whole answers, kept like the fillers.  Where they aren't there the voice says them when they are wanted."""
+    return FillerCache(store.folder / "answers", texts={"sum": USUAL_SUMS})
