@@ -181,7 +181,7 @@ def _sound(config: Config, runs: bool) -> Iterator[Finding]:
     if runs:
         yield "ok", "The sound card is in use by the Nod that runs, and isn't looked at."
         return
-    port = open_portaudio()
+    port = open_portaudio(converts=card is None or card.channels.count == 1)
     try:
         if port.get_device_count() == 0:
             names = dict.fromkeys(filter(None, (card.input, card.output))) if card else ()

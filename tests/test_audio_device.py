@@ -80,7 +80,7 @@ class Port:
 @pytest.fixture
 def opened(monkeypatch):
     def open_it(card: Card, buffer_ms: int = 40, channels: Channels = Channels()) -> PyAudioDevice:
-        monkeypatch.setattr(module, "open_portaudio", lambda: Port(card))
+        monkeypatch.setattr(module, "open_portaudio", lambda converts: Port(card))
         monkeypatch.setattr(module, "set_buffer", lambda *wanted: None)
         monkeypatch.setattr(module, "on_alsa_recovery", lambda listener: setattr(card, "complain", listener))
         device = PyAudioDevice("", "", buffer_ms, channels)
@@ -176,7 +176,7 @@ def test_a_card_that_is_refused_is_given_back(monkeypatch, refused):
     def refuse(self, *wanted):
         raise refused
 
-    monkeypatch.setattr(module, "open_portaudio", lambda: port)
+    monkeypatch.setattr(module, "open_portaudio", lambda converts: port)
     monkeypatch.setattr(PyAudioDevice, "_open", refuse)
     with pytest.raises(AudioError, match=str(refused)):
         PyAudioDevice("", "", 40)

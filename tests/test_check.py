@@ -24,7 +24,7 @@ def failed(findings) -> list[str]:
 def no_card(monkeypatch):
     """PortAudio on a machine without any sound card."""
     port = SimpleNamespace(get_device_count=lambda: 0, terminate=lambda: None)
-    monkeypatch.setattr(check, "open_portaudio", lambda: port)
+    monkeypatch.setattr(check, "open_portaudio", lambda converts: port)
 
 
 def test_a_nod_that_runs_is_no_failure_and_what_it_uses_is_left_to_it(tmp_path, no_card):
@@ -80,7 +80,7 @@ def test_a_missing_sound_card_hides_no_mistake_in_the_settings(tmp_path, no_card
 def test_each_side_of_the_sound_card_is_told_of(tmp_path, monkeypatch):
     there = {"name": "HDMI", "index": 0, "maxInputChannels": 0, "maxOutputChannels": 2}
     port = SimpleNamespace(get_device_count=lambda: 1, get_device_info_by_index=lambda index: there, terminate=lambda: None)
-    monkeypatch.setattr(check, "open_portaudio", lambda: port)
+    monkeypatch.setattr(check, "open_portaudio", lambda converts: port)
     found = list(check._machine(Config(paths=Paths(state=str(tmp_path)), audio=Audio(input="Jabra", output="hdmi")), listens=False))
     assert found[1] == ("ok", "The output device is 'HDMI'.")
     assert found[0] == ("fail", "[audio] input: no input device has 'Jabra' in its name; there are: none.")

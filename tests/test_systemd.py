@@ -60,7 +60,7 @@ def test_a_headset_that_is_plugged_in_tomorrow_is_found(tmp_path, monkeypatch, c
 
     port = SimpleNamespace(get_device_count=lambda: 0, open=none_there, terminate=lambda: None)
     port.get_default_input_device_info = port.get_default_output_device_info = none_there
-    monkeypatch.setattr("device.audio.device.open_portaudio", lambda: port)
+    monkeypatch.setattr("device.audio.device.open_portaudio", lambda converts: port)
     monkeypatch.setattr("device.run.Daemon", lambda *args, **more: pytest.fail("models are loaded at each look"))
     (tmp_path / "config.toml").write_text(f'[paths]\nstate = "{tmp_path}"\n{audio}')
     status = main(["run", "--config", str(tmp_path / "config.toml")])

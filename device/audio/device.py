@@ -65,7 +65,7 @@ class PyAudioDevice:
         self.xruns = 0
         self.reference: np.ndarray | None = None
         self._channels = channels
-        self._port = open_portaudio()
+        self._port = open_portaudio(converts=channels.count == 1)
         try:
             alone = thread_numbers()
             # A sound server's client has a thread of its own, without which no block comes or goes.

@@ -9,10 +9,15 @@ from collections.abc import Callable, Iterator
 from device.errors import AudioError
 
 
-def open_portaudio():
-    """A `pyaudio.PyAudio`, without the pages that ALSA and JACK print about cards that aren't there."""
+def open_portaudio(converts: bool):
+    """A `pyaudio.PyAudio`, without the pages that ALSA and JACK print about cards that aren't there.
+
+    converts: where a card knows no 16 kHz, as many a USB one, ALSA resamples ("plughw").  It then also has as many channels
+    as are asked for, whatever they would carry: not where it matters which there are.
+    """
     import pyaudio
 
+    os.environ["PA_ALSA_PLUGHW"] = str(int(converts))  # what PortAudio asks when it looks for the cards
     with native_stderr_closed():
         return pyaudio.PyAudio()
 
