@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device.config import Turn
+from device.errors import NodError
 from device.events import (
     EndEvidence,
     Fault,
@@ -527,6 +528,36 @@ def test_a_recognizer_that_can_not_begin_anew_costs_no_more_than_the_turn(listen
         events = heard_until_idle(listener, Listen(1, 0), *heard)
     assert [event.what.split()[0] for event in events] == ["ZeroDivisionError"]
     assert kinds(heard_until_idle(listener, Listen(2, 0), *heard), Pause)[-1].turn == 2
+
+
+class TurnByTurn(Mailbox):
+    """Each turn's messages once nothing is left to do about those before, then the end."""
+
+    def __init__(self, stop: object, *turns: list[object]):
+        super().__init__("hear", 10_000)
+        self._stop, self._turns = stop, list(turns)
+
+    def get(self, timeout_s: float | None = None):
+        if not len(self) and timeout_s != 0:
+            for message in self._turns.pop(0) if self._turns else [self._stop]:
+                self.put(message)
+        return super().get(0)
+
+
+@pytest.mark.parametrize("well", [None, 3])
+def test_where_no_turn_is_understood_any_more_the_thread_ends_and_says_why(
+    listener, recognizer, question, vad_folder, monkeypatch, well
+):
+    accept, stop, main = recognizer.accept, object(), Mailbox("main", 10_000)
+    monkeypatch.setattr(recognizer, "accept", lambda sound: accept(sound) if listener._turn.number == well else 1 / 0)
+    turns = [[Listen(turn, 0), *frames(question, vad_folder)] for turn in range(1, 7)]
+    if well:
+        run(TurnByTurn(stop, *turns), main, listener, stop)
+        told = [main.get(0) for _ in range(len(main))]
+        assert len(kinds(told, Fault)) == 5 and kinds(told, Pause)
+    else:
+        with pytest.raises(NodError, match=r"^The hear thread broke 5 times in a row \(ZeroDivisionError in "):
+            run(TurnByTurn(stop, *turns), main, listener, stop)
 
 
 def test_what_fails_again_at_once_does_not_fail_without_a_pause(listener, recognizer, monkeypatch):

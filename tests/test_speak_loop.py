@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from device.config import Voice as VoiceSettings
+from device.errors import NodError
 from device.events import Fault, Learn, Say, Sound
 from device.floor import Floor
 from device.mailbox import Mailbox
@@ -187,6 +188,30 @@ def test_a_fault_is_reported_and_ends_the_draft(voice):
     assert bench.sounds()[0].words[0].text == "Again."
     bench.inbox.put(STOP)
     bench.thread.join(timeout=30)
+
+
+class WantsAll(Floor):
+    """Every draft is the live one, as long as it is worked for."""
+
+    def is_live(self, draft: int) -> bool:
+        return True
+
+    def check(self, draft: int) -> None: ...
+
+
+@pytest.mark.parametrize("well", [False, True])
+def test_where_the_voice_fails_every_time_the_thread_ends_and_says_why(voice, well):
+    inbox, audio, main, stop = Mailbox("speak", 32), Mailbox("audio", 512), Mailbox("main", 32), object()
+    for draft in range(1, 9):
+        inbox.put(Say(1, draft, "Again." if well and draft == 4 else "This must fail.", last=True))
+    inbox.put(stop)
+    arguments = (inbox, audio, main, WantsAll(), PhraseCache(Broken(voice)), VoiceSettings(), stop)
+    if well:
+        loop.run(*arguments)
+        assert len(main) == 7
+    else:
+        with pytest.raises(NodError, match="^The speak thread broke 5 times in a row \\(RuntimeError"):
+            loop.run(*arguments)
 
 
 class MovesOn(Floor):

@@ -18,7 +18,6 @@ from device.events import (
     FRAME_SAMPLES,
     EndEvidence,
     Ending,
-    Fault,
     Frame,
     Joined,
     Listen,
@@ -32,6 +31,7 @@ from device.events import (
     samples,
     whole,
 )
+from device.faults import FaultsInARow
 from device.hear.level import Level
 from device.hear.pause import (
     FULL_VOICE,
@@ -320,9 +320,10 @@ def run(mailbox: Mailbox, main: Mailbox, listener: Listener, stop: object = None
     """The hear thread: reads `mailbox` until the message `stop` comes, leaves events in `main`.
 
     A fault of the recognizer or a model ends the turn it was in (main is told, and its deadlines lead on), not the
-    thread, which then waits for the next message: what fails again at once would fail without a pause.
+    thread, which then waits for the next message: what fails again at once would fail without a pause.  Raises NodError
+    where nothing is understood between five faults.
     """
-    is_busy = False
+    is_busy, faults = False, FaultsInARow("hear")
     while True:
         message = mailbox.get(timeout_s=0 if is_busy else 1.0)
         if message is not None and message is stop:
@@ -330,8 +331,10 @@ def run(mailbox: Mailbox, main: Mailbox, listener: Listener, stop: object = None
         try:
             events = listener.receive(message) if message is not None else listener.work()
             is_busy = events is not None
+            if any(isinstance(event, Partial | Pause) for event in events or []):
+                faults.went_well()
         except Exception as error:  # anything a native library throws
-            events, is_busy = [Fault.of("hear", error)], False
+            events, is_busy = [faults.broke(error)], False
             with suppress(Exception):  # the next turn starts the recognizer again, and tells when it can't
                 listener.give_up()
         for event in events or []:

@@ -3,12 +3,14 @@
 import contextlib
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from device import config
 from device.errors import StaleDraft
-from device.events import SAMPLE_RATE_HZ, Fault, Learn, Say, Sound, Word, samples
+from device.events import SAMPLE_RATE_HZ, Learn, Say, Sound, Word, samples
+from device.faults import FaultsInARow
 from device.floor import Floor
 from device.mailbox import Mailbox
 from device.speak.cache import PhraseCache
@@ -29,10 +31,12 @@ def run(
     function.
 
     audio gets a `Sound` a chunk: in order, without a gap, the last one marked (it may be empty).
-    main gets a `Fault` when the voice fails; the draft then ends there, so nobody waits for its end.
+    main gets a `Fault` when the voice fails; the draft then ends there, so nobody waits for its end.  Raises NodError
+    where nothing is spoken between five faults.
     Work for a draft that is no longer live stops before the next chunk and leaves no mark.
     """
-    speaker = Speaker(audio, floor, voice, settings.phrase_words)
+    faults = FaultsInARow("speak")
+    speaker = Speaker(audio, floor, voice, settings.phrase_words, faults.went_well)
     while (message := mailbox.get()) is not stop:
         if isinstance(message, Learn):
             _learn(message, voice, settings.phrase_words, mailbox)
@@ -42,7 +46,7 @@ def run(
         except StaleDraft:
             continue
         except Exception as error:  # whatever the voice does wrong, the conversation goes on without it
-            main.put(Fault.of("speak", error))
+            main.put(faults.broke(error))
             with contextlib.suppress(StaleDraft):  # the user may go on while the end waits for room
                 speaker.give_up(message)
 
@@ -57,10 +61,13 @@ def _learn(wanted: Learn, voice: PhraseCache, phrase_words: int, mailbox: Mailbo
 
 
 class Speaker:
-    """What the thread knows of the draft it is speaking."""
+    """What the thread knows of the draft it is speaking.  on_sound: called with each chunk of it."""
 
-    def __init__(self, audio: Mailbox, floor: Floor, voice: PhraseCache, phrase_words: int):
+    def __init__(
+        self, audio: Mailbox, floor: Floor, voice: PhraseCache, phrase_words: int, on_sound: Callable[[], Any] = lambda: None
+    ):
         self._audio, self._floor, self._voice = audio, floor, voice
+        self._on_sound = on_sound
         self._phrase_words = phrase_words
         self._draft = 0
         self._begin(0)
@@ -100,6 +107,7 @@ class Speaker:
                     self._send(np.zeros(samples(self._pause_ms), dtype=np.float32), (), say)
                     self._pause_ms = 0
                 self._send(chunk.samples, chunk.words, say)
+                self._on_sound()
             self._pause_ms = SENTENCE_PAUSE_MS if phrase.ends_sentence else _PHRASE_PAUSE_MS
 
     def _end(self, say: Say) -> None:
