@@ -277,6 +277,50 @@ def test_what_was_just_set_is_taken_back(talk, text):
     assert said.startswith("I can't do that with timers.") and left == ["10 minute timer"], "silence would sound like done"
 
 
+RANG = Exchange("", "Your 10 minute timer is done.")
+
+
+@pytest.mark.parametrize(
+    ("history", "text", "intent"),
+    [
+        (SET, "cancel", "CancelOrStop"),
+        (SET, "no please cancel", "CancelOrStop"),
+        ((*SET, Exchange("okay", "")), "cancel", "CancelOrStop"),
+        ((Exchange("set a timer for ten minutes", "Okay, 10", interrupted=True, unheard="minutes, starting now."),), "cancel", "CancelOrStop"),
+        ((Exchange("remind me to call mom in an hour", "Okay, I'll remind you to call mom in 1 hour."),), "cancel", "CancelOrStop"),
+        (SET, "stop", "Stop"),
+        (SET, "never mind", "Stop"),
+        ((*SET, Exchange("stop", "")), "cancel", "Stop"),
+        ((*SET, Exchange("how long is left", "9 minutes left on your 10 minute timer.")), "cancel", "Stop"),
+        ((*SET, RANG), "cancel", "Stop"),
+        ((*SET, RANG), "cancel that", "TimerUnclear"),
+        ((Exchange("set a timer", "For how long?"),), "cancel", "Stop"),
+        ((Exchange("cancel the timer", WHICH),), "cancel", "Stop"),
+        ((), "cancel", "Stop"),
+    ],
+)  # fmt: skip
+def test_cancel_alone_means_the_timer_only_where_nothing_was_said_since_it_was_set(reader, history, text, intent):
+    found = follow_up(reader, text, history)
+    assert found is not None and found.name == intent
+
+
+def test_who_says_cancel_after_setting_a_timer_is_told_that_it_is_cancelled(talk):
+    assert talk("set a timer for five minutes", "cancel") == ("Okay, your 5 minute timer is cancelled.", [])
+    assert talk("cancel") == ("", [])
+    assert talk("set a timer for five minutes", "stop") == ("", ["5 minute timer"])
+
+
+def test_cancel_is_a_call_for_silence_where_that_timer_rings_already(reader, tmp_path):
+    ledger, timers = Ledger(tmp_path / "ledger.sqlite"), TimerBook(tmp_path / "timers.sqlite")
+    office = Office(build_tools(timers, str), ledger, Floor(), lambda event: None, 200)
+    timers.set(300)  # and the one of ten minutes has ended, before a word of its announcement
+    assert list(BuiltinAgent(reader, Echo(), CLOCK).respond("cancel", SET, office.desk(0, 0))) == [Silence()]
+    assert len(timers.list()) == 1
+    office.close()
+    ledger.close()
+    timers.close()
+
+
 @pytest.mark.parametrize(
     "after",
     [[], [Exchange("stop", "")], [Exchange("what time is it", "It's 4 PM.")], [Exchange("wait", ""), Exchange("no", "")]],

@@ -33,10 +33,12 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
     if before is None or not _words(text):
         return alone
     told = " ".join(f"{before.heard} {before.unheard}".split())
+    just_set = last_set(told) if _is_newest(before, history) else None
+    if alone is not None and alone.name == "Stop" and "cancel" in _words(text) and just_set is not None:
+        return Intent("CancelOrStop", {"told": just_set})
     if alone is not None and alone.name == "TakeBack":
-        is_set = last_set(told)
-        if is_set is not None:
-            return Intent("TimerCancel", {"told": is_set})
+        if just_set is not None:
+            return Intent("TimerCancel", {"told": just_set})
         about_timers = any(last_set(e.heard) or ends_cancelled(e.heard) for e in history)
         return Intent("TimerUnclear") if about_timers else alone  # silence would sound like done
     if alone is not None and alone.name not in ("Wait", "TimerSet", "TimerOpen", "TimerLength", "TimerUnclear"):
@@ -76,6 +78,11 @@ def _before(reader: Reader, history: Sequence[Exchange]) -> Exchange | None:
         if intent is None or intent.name != "Wait" or exchange.heard:
             return exchange
     return None
+
+
+def _is_newest(before: Exchange, history: Sequence[Exchange]) -> bool:
+    """Whether nothing was heard since: "cancel that" to an alarm means no timer that was set before it rang."""
+    return next(exchange for exchange in reversed(history) if exchange.heard or exchange is before) is before
 
 
 def _length(text: str, asked: Intent, alone: Intent | None) -> Intent | None:
