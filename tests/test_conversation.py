@@ -1325,6 +1325,13 @@ def test_who_has_cut_in_may_speak_as_long_as_anybody():
     assert only(story.until(30_000), ev.Commit) == []
 
 
+def test_who_goes_on_after_a_pause_may_speak_as_long_as_anybody():
+    story = Story(OPEN)
+    story.says("tell me about", 500, 1500, wait_ms=2000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    assert only(story.until(30_000), ev.Commit) == []
+
+
 def test_who_has_cut_in_with_what_turns_out_to_be_no_word_has_time_to_begin():
     story = Story()
     story.tell(ev.WakeConfirmed(160, 0, "hey_jarvis", 0.9))

@@ -91,9 +91,7 @@ def _length(text: str, asked: Intent, alone: Intent | None) -> Intent | None:
         return Intent("TimerSet", {**asked.args, **alone.args})
     words = _words(text)
     seconds = durations.parse([word for word in words if word != "please"])
-    if words[-1] == "second" and alone is not None and alone.name == "Wait":
-        return alone  # nobody wants to be told of one
-    if seconds is not None:  # "one minute": else it asks to be waited for
+    if seconds is not None and seconds > 1:  # "one minute": else it asks to be waited for, as "one second" does
         return Intent("TimerSet", {**asked.args, "seconds": float(seconds)})
     counts = not _TIMES.isdisjoint(words) or any(numbers.is_number_word(word) for word in words)
     return Intent("LengthUnclear") if alone is None and counts else alone
