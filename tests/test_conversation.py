@@ -1325,6 +1325,15 @@ def test_who_has_cut_in_may_speak_as_long_as_anybody():
     assert only(story.until(30_000), ev.Commit) == []
 
 
+def test_who_speaks_before_a_late_answer_is_heard_from_the_first_sound_on():
+    story = Story(OPEN)
+    story.says("tell me about the moon", 500, 1500)
+    story.until(5000)
+    assert story.state.phase == "thinking"
+    told = story.tell(ev.SpeechStarted(story.state.t, samples(4940)))
+    assert told == [ev.Duck(True), ev.Listen(2, samples(4940) - OPEN.pre_roll)]
+
+
 def test_who_goes_on_after_a_pause_may_speak_as_long_as_anybody():
     story = Story(OPEN)
     story.says("tell me about", 500, 1500, wait_ms=2000)
