@@ -456,6 +456,7 @@ def test_who_coughs_while_a_reply_waits_for_its_next_words_holds_it_no_longer_th
     if goes_on:
         story.tell(ev.WordStarted(story.state.t, 1, draft, "It's"))
     assert ev.Duck(False) not in story.until(8990) and story.until(9000) == [ev.Duck(False)]
+    assert bool(fillers(story.until(12_000))) != goes_on, "what ran dry meanwhile is masked after it"
 
 
 def test_a_reply_that_begins_while_somebody_coughs_stays_low_until_that_is_over():
@@ -798,7 +799,8 @@ def test_what_was_prepared_in_a_turn_that_came_to_nothing_is_no_answer_to_a_late
     assert [prepare.text for prepare in only(told, ev.Prepare)] == ["what time is it"]
 
 
-def test_going_on_before_the_vad_noticed_the_pause_is_a_repair_too():
+@pytest.mark.parametrize("sounds", [False, True])
+def test_going_on_before_the_vad_noticed_the_pause_is_a_repair_too(sounds):
     story = Story(OPEN)
     story.until(560)
     story.tell(ev.SpeechStarted(samples(560), samples(500)))
@@ -807,6 +809,9 @@ def test_going_on_before_the_vad_noticed_the_pause_is_a_repair_too():
     story.tell(ev.EndEvidence(story.state.t, 1, samples(1500), 0.99, 100))
     assert only(story.until(1610), ev.Commit), "the VAD still calls it speech"
     draft = story.state.draft
+    if sounds:
+        story.tell(ev.SoundReady(story.state.t, 1, draft, 0))
+        story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
     assert story.tell(ev.Resumed(story.state.t, 1)) == [ev.Duck(True)]
     story.tell(ev.Partial(story.state.t, 1, "set a timer for five minutes and thirty"))
     assert only(story.until(1890), ev.Cut) == [], "how long somebody spoke is counted from where he went on"
