@@ -1718,6 +1718,15 @@ def test_what_was_heard_before_an_act_failed_goes_on_with_nothing_that_is_untrue
     assert [(r.exchange.heard, r.exchange.unheard) for r in only(told, ev.Remember)] == [("I'll", "see.")]
 
 
+def test_that_an_act_failed_is_told_also_where_somebody_coughs_just_then():
+    story = asks_for_a_tool()
+    story.until(1700)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    assert story.state.phase == "ducked"
+    told = story.tell(ev.ActFailed(1, story.state.draft, "It's stuck.")) + story.until(20_000)
+    assert [say.text for say in only(told, ev.SayNow)] == ["It's stuck."] and only(told, ev.Release)
+
+
 def test_of_an_older_reply_nothing_is_left_in_the_next():
     story = Story(OPEN)
     older = _reply_sounds(story, "The door is open", gate=1)
