@@ -103,6 +103,7 @@ def test_peoples_first_words_are_noticed_in_a_kitchen(store, speech_dir):
 def test_a_vad_asked_afresh_goes_on_as_before_unless_it_is_believed(store, reading):
     frames = [reading[i : i + FRAME_SAMPLES] for i in range(16000, 3 * 16000, FRAME_SAMPLES)]
     alone, asked, late = vad_of(store), vad_of(store), vad_of(store)
+    asked.end_afresh(believed=True)  # it wasn't asked yet: there is nothing to believe
     for frame in frames[:20]:
         assert asked.probability(frame) == alone.probability(frame)
     late.probability(frames[19])  # the last samples of the frame before belong to a frame's own

@@ -514,6 +514,7 @@ def test_who_coughs_while_a_reply_waits_for_its_next_words_holds_it_no_longer_th
     if goes_on:
         story.tell(ev.WordStarted(story.state.t, 1, draft, "It's"))
     assert ev.Duck(False) not in story.until(8990) and story.until(9000) == [ev.Duck(False)]
+    assert bool(fillers(story.until(12_000))) != goes_on, "what ran dry meanwhile is masked after it"
 
 
 def test_a_reply_that_begins_while_somebody_coughs_stays_low_until_that_is_over():
@@ -856,7 +857,8 @@ def test_what_was_prepared_in_a_turn_that_came_to_nothing_is_no_answer_to_a_late
     assert [prepare.text for prepare in only(told, ev.Prepare)] == ["what time is it"]
 
 
-def test_going_on_before_the_vad_noticed_the_pause_is_a_repair_too():
+@pytest.mark.parametrize("sounds", [False, True])
+def test_going_on_before_the_vad_noticed_the_pause_is_a_repair_too(sounds):
     story = Story(OPEN)
     story.until(560)
     story.tell(ev.SpeechStarted(samples(560), samples(500)))
@@ -865,6 +867,9 @@ def test_going_on_before_the_vad_noticed_the_pause_is_a_repair_too():
     story.tell(ev.EndEvidence(story.state.t, 1, samples(1500), 0.99, 100))
     assert only(story.until(1610), ev.Commit), "the VAD still calls it speech"
     draft = story.state.draft
+    if sounds:
+        story.tell(ev.SoundReady(story.state.t, 1, draft, 0))
+        story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
     assert story.tell(ev.Resumed(story.state.t, 1)) == [ev.Duck(True)]
     story.tell(ev.Partial(story.state.t, 1, "set a timer for five minutes and thirty"))
     assert only(story.until(1890), ev.Cut) == [], "how long somebody spoke is counted from where he went on"
@@ -1383,6 +1388,22 @@ def test_who_has_cut_in_may_speak_as_long_as_anybody():
     assert only(story.until(30_000), ev.Commit) == []
 
 
+def test_who_speaks_before_a_late_answer_is_heard_from_the_first_sound_on():
+    story = Story(OPEN)
+    story.says("tell me about the moon", 500, 1500)
+    story.until(5000)
+    assert story.state.phase == "thinking"
+    told = story.tell(ev.SpeechStarted(story.state.t, samples(4940)))
+    assert told == [ev.Duck(True), ev.Listen(2, samples(4940) - OPEN.pre_roll)]
+
+
+def test_who_goes_on_after_a_pause_may_speak_as_long_as_anybody():
+    story = Story(OPEN)
+    story.says("tell me about", 500, 1500, wait_ms=2000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    assert only(story.until(30_000), ev.Commit) == []
+
+
 def test_who_has_cut_in_with_what_turns_out_to_be_no_word_has_time_to_begin():
     story = Story()
     story.tell(ev.WakeConfirmed(160, 0, "hey_jarvis", 0.9))
@@ -1753,6 +1774,15 @@ def test_what_was_heard_before_an_act_failed_goes_on_with_nothing_that_is_untrue
     story.tell(ev.ActFailed(1, draft, "It's stuck."))
     told = story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("I'll",), True))
     assert [(r.exchange.heard, r.exchange.unheard) for r in only(told, ev.Remember)] == [("I'll", "see.")]
+
+
+def test_that_an_act_failed_is_told_also_where_somebody_coughs_just_then():
+    story = asks_for_a_tool()
+    story.until(1700)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    assert story.state.phase == "ducked"
+    told = story.tell(ev.ActFailed(1, story.state.draft, "It's stuck.")) + story.until(20_000)
+    assert [say.text for say in only(told, ev.SayNow)] == ["It's stuck."] and only(told, ev.Release)
 
 
 def test_of_an_older_reply_nothing_is_left_in_the_next():

@@ -14,7 +14,7 @@ from device.reply.build import MODEL, build_agent
 from device.reply.builtin import NOT_WITH_TIMERS, BuiltinAgent
 from device.reply.desk import Office
 from device.reply.follow_up import ONLY_UNITS, follow_up
-from device.reply.intents import Reader
+from device.reply.intents import Intent, Reader
 from device.reply.ledger import Ledger
 from device.reply.llama import Llama
 from device.reply.llm import LocalModel
@@ -104,12 +104,16 @@ def talk(reader, model, tmp_path):
         (["set a pasta timer", "i would like five minutes"], "Okay, 5 minutes for pasta, starting now.", ["pasta timer"]),
         (["set a timer", "um", "ten minutes"], "Okay, 10 minutes, starting now.", ["10 minute timer"]),
         (["set a timer", "hold on", "one minute"], "Okay, 1 minute, starting now.", ["1 minute timer"]),
+        (["set a timer", "one minute please"], "Okay, 1 minute, starting now.", ["1 minute timer"]),
         (["set a timer", "ten"], ONLY_UNITS, []),
+        (["set a timer", "maybe ten"], ONLY_UNITS, []),
+        (["set a timer", "tomorrow"], ONLY_UNITS, []),
         (["set a timer", "ten", "ten minutes"], "Okay, 10 minutes, starting now.", ["10 minute timer"]),
         (["set a timer", "one minute", "five minutes"], "If you want a timer, say: set a timer for 5 minutes.", ["1 minute timer"]),
         (["set a timer", "never mind", "ten minutes"], "If you want a timer, say: set a timer for 10 minutes.", []),
         (["one minute"], "", []),
         (["set a timer", "one second"], "", []),
+        (["set a timer", "one second please"], "", []),
         (["remind me to take the bread out in ten minutes and the cake in twenty minutes"], NOT_WITH_TIMERS, []),
         (["don't forget to set a timer for ten minutes"], NOT_WITH_TIMERS, []),
     ],
@@ -131,6 +135,8 @@ def test_the_answer_to_for_how_long_is_understood(talk, texts, said, running):
         ("all of them", "Okay, all 2 timers are cancelled.", []),
         ("the five minute timer", "There is no 5 minute timer.", ["pasta timer", "10 minute timer"]),
         ("the third one", WHICH, ["pasta timer", "10 minute timer"]),
+        ("none", LEFT, ["pasta timer", "10 minute timer"]),
+        ("leave both", LEFT, ["pasta timer", "10 minute timer"]),
         ("neither", LEFT, ["pasta timer", "10 minute timer"]),
         ("keep both", LEFT, ["pasta timer", "10 minute timer"]),
         ("not all of them", LEFT, ["pasta timer", "10 minute timer"]),
@@ -159,6 +165,7 @@ def test_a_question_that_mentions_all_is_no_answer_to_which_one(reader):
 FOR_HOW_LONG = (Exchange("remind me to call mom", "For how long?"),)
 INTERRUPTED = Exchange("cancel the timer", WHICH[:40], interrupted=True, unheard=WHICH[40:].strip())
 SUM = (Exchange("what is five times five", "That's 25."),)
+GOING_ON = ("twice that", "that doubled", "and tripled", "and halved", "squared", "and cubed", "the cube root")
 SET = (Exchange("set a timer for ten minutes", "Okay, 10 minutes, starting now."),)
 
 
@@ -169,9 +176,19 @@ SET = (Exchange("set a timer for ten minutes", "Okay, 10 minutes, starting now."
         ((Exchange("cancel the timer", WHICH),), "set a timer for three minutes", "TimerSet"),
         ((Exchange("cancel the timer", WHICH),), "why should i keep both", None),
         ((Exchange("cancel the pasta timer", "Okay, your pasta timer is cancelled."),), "cancel that", "TimerUnclear"),
+        ((Exchange("cancel the timer", WHICH),), "the second timer", "TimerCancel"),
+        ((Exchange("who was albert einstein", "He was a physicist."),), "and ten", None),
+        (SUM, "cancel that", "TakeBack"),
+        *((SUM, text, "CalculateUnclear") for text in GOING_ON),
         (FOR_HOW_LONG, "one minute", "TimerSet"),
+        (FOR_HOW_LONG, "i do not know", None),
         (FOR_HOW_LONG, "add two minutes", "TimerUnclear"),
         (SET, "what can happen in one minute", None),
+        (SET, "i am tired of it", None),
+        ((Exchange("what time is it", "It's 4 PM."),), "and six", None),
+        (SUM, "and six apples", "CalculateUnclear"),
+        (SUM, "what about six apples", "CalculateUnclear"),
+        (SUM, "six big apples", None),
         (SUM, "who was the second of the two kings", None),
         (SUM, "what is that about", None),
     ],
@@ -179,6 +196,26 @@ SET = (Exchange("set a timer for ten minutes", "Okay, 10 minutes, starting now."
 def test_what_a_text_means_after_what_was_said_before(reader, history, text, intent):
     found = follow_up(reader, text, history)
     assert (found and found.name) == intent
+
+
+FOUR = ["the pasta timer", "the 10 minute timer", "the rice timer", "the egg timer"]
+
+
+@pytest.mark.parametrize(
+    ("text", "args"),
+    [
+        ("the third", {"called": ["the rice timer"], "nth": 0}),
+        ("the fourth one", {"called": ["the egg timer"], "nth": 0}),
+        ("the last one", {"called": ["the egg timer"], "nth": 0}),
+        ("everything", {"called": FOUR, "all": True}),
+        ("every one of them", {"called": FOUR, "all": True}),
+        ("both", {"called": FOUR, "all": True, "most": 2}),
+        ("cancel all timers", {"all": True, "reminder": False}),  # also those that weren't asked about
+    ],
+)
+def test_of_more_than_two_timers_those_that_are_meant_are_cancelled(reader, text, args):
+    asked = f"There are 4 of them: {', '.join(FOUR[:3])} and {FOUR[3]}. Which one?"
+    assert follow_up(reader, text, (Exchange("cancel the timer", asked),)) == Intent("TimerCancel", args)
 
 
 def test_what_to_be_reminded_of_is_kept_until_it_is_known_when(reader):
@@ -276,6 +313,50 @@ def test_what_was_just_set_is_taken_back(talk, text):
     )
     said, left = talk(text)
     assert said.startswith("I can't do that with timers.") and left == ["10 minute timer"], "silence would sound like done"
+
+
+RANG = Exchange("", "Your 10 minute timer is done.")
+
+
+@pytest.mark.parametrize(
+    ("history", "text", "intent"),
+    [
+        (SET, "cancel", "CancelOrStop"),
+        (SET, "no please cancel", "CancelOrStop"),
+        ((*SET, Exchange("okay", "")), "cancel", "CancelOrStop"),
+        ((Exchange("set a timer for ten minutes", "Okay, 10", interrupted=True, unheard="minutes, starting now."),), "cancel", "CancelOrStop"),
+        ((Exchange("remind me to call mom in an hour", "Okay, I'll remind you to call mom in 1 hour."),), "cancel", "CancelOrStop"),
+        (SET, "stop", "Stop"),
+        (SET, "never mind", "Stop"),
+        ((*SET, Exchange("stop", "")), "cancel", "Stop"),
+        ((*SET, Exchange("how long is left", "9 minutes left on your 10 minute timer.")), "cancel", "Stop"),
+        ((*SET, RANG), "cancel", "Stop"),
+        ((*SET, RANG), "cancel that", "TimerUnclear"),
+        ((Exchange("set a timer", "For how long?"),), "cancel", "Stop"),
+        ((Exchange("cancel the timer", WHICH),), "cancel", "Stop"),
+        ((), "cancel", "Stop"),
+    ],
+)  # fmt: skip
+def test_cancel_alone_means_the_timer_only_where_nothing_was_said_since_it_was_set(reader, history, text, intent):
+    found = follow_up(reader, text, history)
+    assert found is not None and found.name == intent
+
+
+def test_who_says_cancel_after_setting_a_timer_is_told_that_it_is_cancelled(talk):
+    assert talk("set a timer for five minutes", "cancel") == ("Okay, your 5 minute timer is cancelled.", [])
+    assert talk("cancel") == ("", [])
+    assert talk("set a timer for five minutes", "stop") == ("", ["5 minute timer"])
+
+
+def test_cancel_is_a_call_for_silence_where_that_timer_rings_already(reader, tmp_path):
+    ledger, timers = Ledger(tmp_path / "ledger.sqlite"), TimerBook(tmp_path / "timers.sqlite")
+    office = Office(build_tools(timers, str), ledger, Floor(), lambda event: None, 200)
+    timers.set(300)  # and the one of ten minutes has ended, before a word of its announcement
+    assert list(BuiltinAgent(reader, Echo(), CLOCK).respond("cancel", SET, office.desk(0, 0))) == [Silence()]
+    assert len(timers.list()) == 1
+    office.close()
+    ledger.close()
+    timers.close()
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,14 @@ def test_the_one_not_wanted_for_longest_gives_way():
     assert voice.asked == ["a", "b", "c", "b"]
 
 
+def test_a_phrase_that_just_fits_is_kept_and_one_that_never_fits_costs_no_other_its_place():
+    voice = Counting()
+    cache = PhraseCache(voice, 600)
+    for text in ("a", "a", "two words", "a"):
+        list(cache.stream(text, _go_on))
+    assert voice.asked == ["a", "two words"]
+
+
 def test_a_phrase_given_up_half_way_is_not_kept():
     voice = Counting()
     cache = PhraseCache(voice)

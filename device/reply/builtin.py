@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
+from device.errors import ToolError
 from device.events import Exchange
 from device.reply import durations
 from device.reply.agent import Desk, Piece, Silence, Words, use
@@ -97,6 +98,17 @@ class BuiltinAgent:
         length = durations.spoken(float(intent.args["seconds"]))
         yield Words(f"If you want a timer, say: set a timer for {length}.")
 
+    def _cancel_or_stop(self, intent: Intent, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
+        """What was set last, where it still runs: said to its alarm, "cancel" is a call for silence."""
+        pieces = use(desk, "timer_cancel", dict(intent.args))
+        try:
+            first = next(pieces)
+        except ToolError:
+            yield Silence()
+            return
+        yield first
+        yield from pieces
+
     def _go_on(self, intent: Intent, history: tuple[Exchange, ...], desk: Desk) -> Iterator[Piece]:
         """From where the user interrupted, once; what came between doesn't matter."""
         for exchange in reversed(history):
@@ -142,6 +154,7 @@ _ANSWERS: dict[str, _Answer] = {
     "TimerLength": BuiltinAgent._timer_length,
     "LengthUnclear": _fixed(ONLY_UNITS),
     "TimerCancel": _tool("timer_cancel"),
+    "CancelOrStop": BuiltinAgent._cancel_or_stop,
     "TimerList": _tool("timer_list"),
     "TimerLeft": _fixed("All right, I leave the timers as they are."),
     "TimerUnclear": _fixed(NOT_WITH_TIMERS),

@@ -33,10 +33,12 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
     if before is None or not _words(text):
         return alone
     told = " ".join(f"{before.heard} {before.unheard}".split())
+    just_set = last_set(told) if _is_newest(before, history) else None
+    if alone is not None and alone.name == "Stop" and "cancel" in _words(text) and just_set is not None:
+        return Intent("CancelOrStop", {"told": just_set})
     if alone is not None and alone.name == "TakeBack":
-        is_set = last_set(told)
-        if is_set is not None:
-            return Intent("TimerCancel", {"told": is_set})
+        if just_set is not None:
+            return Intent("TimerCancel", {"told": just_set})
         about_timers = any(last_set(e.heard) or ends_cancelled(e.heard) for e in history)
         return Intent("TimerUnclear") if about_timers else alone  # silence would sound like done
     if alone is not None and alone.name not in ("Wait", "TimerSet", "TimerOpen", "TimerLength", "TimerUnclear"):
@@ -78,15 +80,18 @@ def _before(reader: Reader, history: Sequence[Exchange]) -> Exchange | None:
     return None
 
 
+def _is_newest(before: Exchange, history: Sequence[Exchange]) -> bool:
+    """Whether nothing was heard since: "cancel that" to an alarm means no timer that was set before it rang."""
+    return next(exchange for exchange in reversed(history) if exchange.heard or exchange is before) is before
+
+
 def _length(text: str, asked: Intent, alone: Intent | None) -> Intent | None:
     """The answer to "For how long?": with the unit, since ten may be seconds as well as minutes."""
     if alone is not None and alone.name in ("TimerLength", "TimerSet"):
         return Intent("TimerSet", {**asked.args, **alone.args})
     words = _words(text)
     seconds = durations.parse([word for word in words if word != "please"])
-    if words[-1] == "second" and alone is not None and alone.name == "Wait":
-        return alone  # nobody wants to be told of one
-    if seconds is not None:  # "one minute": else it asks to be waited for
+    if seconds is not None and seconds > 1:  # "one minute": else it asks to be waited for, as "one second" does
         return Intent("TimerSet", {**asked.args, "seconds": float(seconds)})
     counts = not _TIMES.isdisjoint(words) or any(numbers.is_number_word(word) for word in words)
     return Intent("LengthUnclear") if alone is None and counts else alone
