@@ -55,6 +55,7 @@ def test_a_part_after_a_number(whole: int, part: tuple[str, int]) -> None:
 
 @pytest.mark.parametrize(
     "text", ["", "and", "five and", "two twenty", "twenty zero", "hundred and", "thousand million", "a", "point"]
+    + [text.format("7" * count) for text in ("{}", "{} hundred", "3 point {}") for count in (31, 400, 5000)]
 )
 def test_what_is_no_number(text: str) -> None:
     assert numbers.parse(words(text)) is None
@@ -83,7 +84,7 @@ def test_a_duration_in_words(minutes: int, seconds: int) -> None:
         630), ("a minute thirty", 90), ("1 minute 30", 90), ("an hour thirty", 5400), ("a couple of minutes", 120),
         ("an hour and a quarter", 4500), ("two hours and thirty minutes", 9000), ("1.5 hours", 5400),
         ("minutes", None), ("five", None), ("five minutes and", None), ("five seconds and two hours", None),
-        ("zero minutes", None), ("minus five minutes", None),
+        ("zero minutes", None), ("minus five minutes", None), ("minus five minutes thirty", None),
     ],
 )  # fmt: skip
 def test_durations(text: str, seconds: int | None) -> None:
@@ -109,7 +110,9 @@ def test_a_spoken_sum_has_the_value_python_gives_it(first: int, rest: list[tuple
     [
         ("20 percent of 50", 10), ("the square root of 144", 12), ("five squared plus two", 27), ("half of ninety", 45),
         ("two to the power of ten", 1024), ("ten minus minus three", 13), ("2+3*4", 14), ("7 x 8", 56), ("15-7", 8),
-        ("one point five times two", 3), ("seven", None), ("", None), ("times two", None), ("two times", None),
+        ("one point five times two", 3), ("three point twenty five times four", 13),
+        ("two point thirty minus point oh five", Fraction("2.25")), ("point fifteen plus point twenty one four", Fraction("0.364")),
+        ("square root of " + "7" * 400, None), ("1 over " + "7" * 5000, None), ("seven", None), ("", None), ("times two", None), ("two times", None),
     ],
 )  # fmt: skip
 def test_sums(text: str, value: int | None) -> None:
@@ -129,10 +132,19 @@ def test_what_has_no_value_is_said_to_have_none(text: str) -> None:
     [
         (Fraction(132), "132"), (Fraction(1, 3), "about 0.3333"), (Fraction(100, 7), "about 14.29"),
         (Fraction(5, 2), "2.5"), (Fraction(-7), "-7"), (Fraction(1234567), "1,234,567"), (Fraction(1, 8), "0.125"),
+        (Fraction(1, 100_000), "0.00001"), (Fraction(-1, 700_000), "about -0.0000014"), (Fraction(1, 10**12), "almost 0"),
     ],
 )  # fmt: skip
 def test_a_number_is_spoken_exactly_or_as_about(value: Fraction, text: str) -> None:
     assert numbers.spoken(value) == text
+
+
+@given(st.fractions(-1000, 1000, max_denominator=10**7))
+def test_what_is_told_of_a_number_is_true_of_it(value: Fraction) -> None:
+    told = numbers.spoken(value)
+    understood = numbers.parse(words(told.removeprefix("about ")))
+    assert understood is not None and abs(understood - value) <= abs(value) / 20
+    assert told.startswith("about ") == (understood != value)
 
 
 def test_units() -> None:

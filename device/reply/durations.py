@@ -23,12 +23,12 @@ def parse(words: list[str]) -> Fraction | None:
             return None if tail is None else total + tail
         unit = _UNITS[rest[at]]
         count = _count(rest[:at])
-        if count is None or (smallest is not None and unit >= smallest):
+        if count is None or count < 0 or (smallest is not None and unit >= smallest):
             return None
         total, smallest, rest = total + count * unit, unit, rest[at + 1 :]
         if rest[:1] == ["and"] and len(rest) > 1:
             rest = rest[1:]
-    return total if words and total > 0 else None
+    return total if total > 0 else None
 
 
 def _count(words: list[str]) -> Fraction | None:
