@@ -14,7 +14,7 @@ MONTHS = (
 )  # fmt: skip
 _COINS = {"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "penny"), "¥": ("yen", "sen")}
 _PLURALS = {"penny": "pence", "yen": "yen", "sen": "sen"}
-_FRACTIONS = {2: ("half", "halves"), 4: ("quarter", "quarters")}
+_FRACTIONS = {2: ("half", "halves"), 4: ("quarter", "quarters"), 100: ("hundredth", "hundredths")}
 _SCALES = {"k": "thousand", "K": "thousand", "M": "million", "m": "million", "bn": "billion", "B": "billion"}
 _MOST_DIGITS = 15  # longer ones are read digit by digit
 
@@ -67,7 +67,7 @@ def is_one(number: str) -> bool:
 def clock(hours: int, minutes: int, seconds: int | None, whole: str) -> str:
     """4, 5 → "four oh five".  whole: what follows a full hour ("o'clock", or nothing before "AM")."""
     words = cardinal(str(hours))
-    if minutes or seconds is not None:
+    if minutes:
         words += (" oh " if minutes < 10 else " ") + cardinal(str(minutes))
     elif whole:
         words += f" {whole}"

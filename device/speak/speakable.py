@@ -86,7 +86,7 @@ def clean(text: str) -> str:
 
 
 def _is_picture(character: str) -> bool:
-    if character in "°©®™^":
+    if character in "°℃℉№©®™^":
         return False
     category = unicodedata.category(character)
     return category in ("So", "Sk", "Cc", "Cf", "Cs", "Co", "Cn") or character in "\ufe0f\u20e3"
@@ -126,7 +126,8 @@ def _spoken(word: str, place: _Place, is_last: bool) -> str:
 def _abbreviation(word: str, place: _Place, is_last: bool) -> str | None:
     """Words whose dot isn't the end of a sentence."""
     key = word.strip("\"'“”‘’(),;:!?")
-    if key.lower() in ("a.m.", "p.m.", "am", "pm", "a.m", "p.m") and (place.before[-1:].isdigit() or "." in key):
+    is_half = key.lower() in ("am", "pm", "am.", "pm.") and place.before[-1:].isdigit()  # and not "here I am."
+    if is_half or key.lower() in ("a.m.", "p.m.", "a.m", "p.m"):
         ends = word.endswith((".", "!", "?", ",")) and (is_last or place.after[:1].isupper() or not word.endswith("."))
         return key[0].upper() + "M" + (word[-1] if ends else "")
     if key == "St.":
@@ -134,6 +135,8 @@ def _abbreviation(word: str, place: _Place, is_last: bool) -> str | None:
     if key == "No." and not place.after[:1].isdigit():
         return None
     said = ABBREVIATIONS.get(key) or ABBREVIATIONS.get(key.lower())
+    if said is not None and _COUNT.fullmatch(place.before):
+        said = _unit(key.removesuffix("."), place.before) or said  # "1 min."
     if said is None:
         return None
     return word.replace(key, said) + ("." if is_last and key.endswith(".") else "")
@@ -227,7 +230,8 @@ def _iso_date(match: re.Match[str], _: _Place) -> str | None:
 
 def _us_date(match: re.Match[str], _: _Place) -> str | None:
     years = int(match[3])
-    return _date(int(match[1]), int(match[2]), years + 2000 if years < 100 else years)
+    century = 0 if years > 99 else 1900 if years > 68 else 2000  # as POSIX has it
+    return _date(int(match[1]), int(match[2]), century + years)
 
 
 def _date(month: int, day: int, years: int) -> str | None:
