@@ -84,11 +84,27 @@ def test_a_duration_in_words(minutes: int, seconds: int) -> None:
         630), ("a minute thirty", 90), ("1 minute 30", 90), ("an hour thirty", 5400), ("a couple of minutes", 120),
         ("an hour and a quarter", 4500), ("two hours and thirty minutes", 9000), ("1.5 hours", 5400),
         ("minutes", None), ("five", None), ("five minutes and", None), ("five seconds and two hours", None),
-        ("zero minutes", None), ("minus five minutes", None), ("minus five minutes thirty", None),
+        ("zero minutes", None), ("minus five minutes", None), ("minus one minute thirty", None),
+        ("a couple minutes", 120), ("couple of hours", 7200), ("a few minutes", 180), ("half a minute", 30), ("a second", 1),
+        ("an hour and thirty", 5400), ("an hour one", 3660), ("two days six", 194_400), ("zero hours and five minutes", 300),
+        ("an hour sixty", None), ("an hour two and a half", None), ("an hour minus five", None), ("a second five", None),
+        ("five minutes five minutes", None), ("half", None),
     ],
 )  # fmt: skip
 def test_durations(text: str, seconds: int | None) -> None:
     assert durations.parse(words(text)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text", "before_a_noun"),
+    [
+        (5400, "1 hour and 30 minutes", "1 hour 30 minute"), (300, "5 minutes", "5 minute"), (59.6, "1 minute", "1 minute"),
+        (90_061, "1 day, 1 hour, 1 minute and 1 second", "1 day 1 hour 1 minute 1 second"), (0, "0 seconds", "0 second"),
+        (-3, "0 seconds", "0 second"),
+    ],
+)  # fmt: skip
+def test_a_duration_is_spoken(seconds: float, text: str, before_a_noun: str) -> None:
+    assert (durations.spoken(seconds), durations.adjective(seconds)) == (text, before_a_noun)
 
 
 _SIGNS = {"plus": "+", "minus": "-", "times": "*", "divided by": "/"}
@@ -110,8 +126,12 @@ def test_a_spoken_sum_has_the_value_python_gives_it(first: int, rest: list[tuple
     [
         ("20 percent of 50", 10), ("the square root of 144", 12), ("five squared plus two", 27), ("half of ninety", 45),
         ("two to the power of ten", 1024), ("ten minus minus three", 13), ("2+3*4", 14), ("7 x 8", 56), ("15-7", 8),
+        ("2¼ x 4", 9), ("¾ of 12", 9), ("½+1½", 2), ("⅓ of 3 + ⅔ of 3", 3), ("2*(-5)", -10), ("(-5)+(3)", -2), ("2*(3+4)", None),
+        ("2 times (3 plus 4)", None), ("(2 - 3)*4", None),
         ("one point five times two", 3), ("three point twenty five times four", 13),
         ("two point thirty minus point oh five", Fraction("2.25")), ("point fifteen plus point twenty one four", Fraction("0.364")),
+        ("one hundred divided by fifty percent of ten", 20), ("fifty percent of two to the power of three", 4),
+        ("seven plus nine mod four", 8), ("two times seven mod four", 2), ("one million times one billion", 10**15),
         ("square root of " + "7" * 400, None), ("1 over " + "7" * 5000, None), ("seven", None), ("", None), ("times two", None), ("two times", None),
     ],
 )  # fmt: skip
@@ -120,7 +140,8 @@ def test_sums(text: str, value: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["five divided by zero", "two to the power of one million", "square root of minus one"]
+    "text",
+    ["five divided by zero", "two to the power of one million", "square root of minus one", "one million times one billion plus one"],
 )
 def test_what_has_no_value_is_said_to_have_none(text: str) -> None:
     with pytest.raises(ToolError):
