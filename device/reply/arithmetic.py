@@ -28,17 +28,13 @@ def evaluate(words: list[str]) -> Fraction | None:
     if parts is None:
         return None
     values, operators = parts
-    if not operators and _operand_is_plain(words):
-        return None
+    if numbers.parse(words) is not None:
+        return None  # a number is no sum
     while operators:
         tightest = max(_STRENGTH[o] for o in operators)
         at = next(i for i, o in enumerate(operators) if _STRENGTH[o] == tightest)
         values[at : at + 2] = [_apply(operators.pop(at), values[at], values[at + 1])]
     return values[0]
-
-
-def _operand_is_plain(words: list[str]) -> bool:
-    return numbers.parse(words) is not None
 
 
 def _split(words: list[str]) -> tuple[list[Fraction], list[str]] | None:

@@ -37,7 +37,7 @@ def _count(words: list[str]) -> Fraction | None:
         return Fraction(_VAGUE[tuple(words)])
     if words in (["a"], ["an"]):
         return Fraction(1)
-    if words[-1:] in (["an"], ["a"]) and len(words) > 1:
+    if words[-1:] in (["an"], ["a"]):
         words = words[:-1]  # "half an hour", "a quarter of an hour"
         words = words[:-1] if words[-1] == "of" else words
     return numbers.parse(words)
