@@ -107,8 +107,6 @@ def _spoken(word: str, place: _Place, is_last: bool) -> str:
         return abbreviation
     match = _EDGES.match(word)
     before, core, after = match.groups() if match else ("", word, "")
-    if not core:
-        return ""
     if core in SIGNS and not after:
         return SIGNS[core]
     if core in _BETWEEN and place.before[-1:].isdigit() and place.after[:1].isdigit():
