@@ -128,6 +128,11 @@ def test_a_spoken_sum_has_the_value_python_gives_it(first: int, rest: list[tuple
         ("two to the power of ten", 1024), ("ten minus minus three", 13), ("2+3*4", 14), ("7 x 8", 56), ("15-7", 8),
         ("2¼ x 4", 9), ("¾ of 12", 9), ("½+1½", 2), ("⅓ of 3 + ⅔ of 3", 3), ("2*(-5)", -10), ("(-5)+(3)", -2), ("2*(3+4)", None),
         ("2 times (3 plus 4)", None), ("(2 - 3)*4", None),
+        ("the cube root of twenty seven", 3), ("cube root of minus eight", -2), ("square root sixteen", 4),
+        ("square root of two point two five", Fraction("1.5")), ("square root of one million times two", 2000),
+        ("the square of five", 25), ("cube of two", 8), ("three cubed", 27), ("four square", 16), ("twice minus three", -6),
+        ("double seven", 14), ("half of a quarter of forty", 5), ("three halves of ten", None), ("double", None),
+        ("square root of", None), ("square of", None), ("squared", None), ("half of", None), ("of ten", None),
         ("one point five times two", 3), ("three point twenty five times four", 13),
         ("two point thirty minus point oh five", Fraction("2.25")), ("point fifteen plus point twenty one four", Fraction("0.364")),
         ("one hundred divided by fifty percent of ten", 20), ("fifty percent of two to the power of three", 4),
@@ -141,7 +146,9 @@ def test_sums(text: str, value: int | None) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["five divided by zero", "two to the power of one million", "square root of minus one", "one million times one billion plus one"],
+    ["five divided by zero", "two to the power of one million", "square root of minus one", "one million times one billion plus one",
+     "zero to the power of minus two", "two to the power of a half", "one to the power of sixty five", "ten to the power of sixteen",
+     "five modulo zero", "square root of minus four"],
 )
 def test_what_has_no_value_is_said_to_have_none(text: str) -> None:
     with pytest.raises(ToolError):
@@ -154,6 +161,7 @@ def test_what_has_no_value_is_said_to_have_none(text: str) -> None:
         (Fraction(132), "132"), (Fraction(1, 3), "about 0.3333"), (Fraction(100, 7), "about 14.29"),
         (Fraction(5, 2), "2.5"), (Fraction(-7), "-7"), (Fraction(1234567), "1,234,567"), (Fraction(1, 8), "0.125"),
         (Fraction(1, 100_000), "0.00001"), (Fraction(-1, 700_000), "about -0.0000014"), (Fraction(1, 10**12), "almost 0"),
+        (Fraction(9999), "9999"), (Fraction(10_000), "10,000"), (Fraction(-24_691, 2), "-12,345.5"), (Fraction(1, 10**9), "0.000000001"),
     ],
 )  # fmt: skip
 def test_a_number_is_spoken_exactly_or_as_about(value: Fraction, text: str) -> None:
@@ -168,11 +176,47 @@ def test_what_is_told_of_a_number_is_true_of_it(value: Fraction) -> None:
     assert told.startswith("about ") == (understood != value)
 
 
-def test_units() -> None:
-    assert arithmetic.convert(Fraction(2), "hour", "minute") == 120
-    assert arithmetic.convert(Fraction(1), "mile", "foot") == 5280
-    with pytest.raises(ToolError):
-        arithmetic.convert(Fraction(1), "mile", "gallon")
+def test_a_root_that_is_not_exact_is_right_to_twelve_digits() -> None:
+    assert arithmetic.evaluate(["square", "root", "of", "two"]) == pytest.approx(2**0.5, rel=1e-12)
+    assert arithmetic.evaluate(["cube", "root", "of", "2.5"]) == pytest.approx(2.5 ** (1 / 3), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("source", "count", "target"),
+    [
+        ("minute", 60, "second"), ("hour", 60, "minute"), ("day", 24, "hour"), ("week", 7, "day"), ("year", 365, "day"),
+        ("mile", 1760, "yard"), ("yard", 3, "foot"), ("foot", 12, "inch"), ("inch", Fraction("2.54"), "centimeter"),
+        ("centimeter", 10, "millimeter"), ("meter", 100, "centimeter"), ("kilometer", 1000, "meter"),
+        ("kilogram", 1000, "gram"), ("pound", 16, "ounce"), ("pound", Fraction("453.59237"), "gram"),
+        ("gallon", 4, "quart"), ("quart", 2, "pint"), ("pint", 2, "cup"), ("cup", 16, "tablespoon"), ("tablespoon", 3, "teaspoon"),
+        ("liter", 1000, "milliliter"), ("gallon", Fraction("3.785411784"), "liter"), ("minute", Fraction(1, 60), "hour"),
+    ],
+)  # fmt: skip
+def test_units(source: str, count: Fraction, target: str) -> None:
+    assert arithmetic.convert(Fraction(2), source, target) == 2 * count
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "said"),
+    [
+        ("foot", "gallon", "I can't turn feet into gallons."), ("pound", "inch", "I can't turn pounds into inches."),
+        ("year", "second", "That number is too big for me."),
+    ],
+)  # fmt: skip
+def test_why_it_can_not_be_converted(source: str, target: str, said: str) -> None:
+    with pytest.raises(ToolError, match=said):
+        arithmetic.convert(Fraction(10**14), source, target)
+
+
+@pytest.mark.parametrize(
+    ("word", "unit"),
+    [
+        ("kilometres", "kilometer"), ("litre", "liter"), ("feet", "foot"), ("inches", "inch"), ("pounds", "pound"), ("lbs", "pound"),
+        ("kilos", "kilogram"), ("day", "day"), ("s", None), ("days off", None), ("glas", None),
+    ],
+)  # fmt: skip
+def test_how_units_are_called(word: str, unit: str | None) -> None:
+    assert arithmetic.unit(word) == unit
 
 
 @given(st.text())

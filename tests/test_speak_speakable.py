@@ -34,6 +34,7 @@ SPOKEN = {
     "in 1984 there were 1984 sheep": "in nineteen eighty-four there were one thousand nine hundred eighty-four sheep",
     "in 1905, the 1990s and 2005": "in nineteen oh five, the nineteen nineties and two thousand five",
     "the 21st of 1,234.56": "the twenty-first of one thousand two hundred thirty-four point five six",
+    "100000000000000 and 1000000000000000": "one hundred trillion and one" + 15 * " zero",
     "007 and 555-1234": "zero zero seven and five five five one two three four",
     "1/2, 3/4 and 99/100": "one half, three quarters and ninety-nine hundredths",
     "3 + 4 = 7, 3 x 4": "three plus four equals seven, three times four",
