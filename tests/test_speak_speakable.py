@@ -33,6 +33,39 @@ SPOKEN = {
     "July fourth, twenty twenty-six",
     "in 1984 there were 1984 sheep": "in nineteen eighty-four there were one thousand nine hundred eighty-four sheep",
     "in 1905, the 1990s and 2005": "in nineteen oh five, the nineteen nineties and two thousand five",
+    "in 1901, in 1909, in 1910, in 1805, in 1105, in 2005, in 2010": "in nineteen oh one, in nineteen oh nine, in nineteen ten, "
+    "in eighteen oh five, in eleven oh five, in two thousand five, in twenty ten",
+    "the 1900s and 2000s": "the nineteen hundreds and two thousands",
+    "room 05 at 4:10, 4:09": "room zero five at four ten, four oh nine",
+    "-1 km, −1 m, +1 g": "minus one kilometer, minus one meter, one gram",
+    "4:05:01, 4:05:30, 0:30, 13:00, 24:00, 25:00 and 12:60": "four oh five and one second, four oh five and thirty seconds, "
+    "zero thirty, thirteen hundred, twenty-four hundred, 25:00 and 12:60",
+    "at 7:00 PM, 7:00 p.m., 7:30am or 8pm": "at seven PM, seven PM, seven thirty AM or eight PM",
+    "£2.05, £1.01, $1.00, $0.00, $5.5, ¥1, ¥500": "two pounds and five pence, one pound and one penny, one dollar, zero dollars, "
+    "five point five dollars, one yen, five hundred yen",
+    "-$5, $5k, $1.5M, €2bn, €2 thousand": "minus five dollars, five thousand dollars, one point five million dollars, "
+    "two billion euros, two thousand euros",
+    "5/2, 2/2, 1/100, 1/101, 0/5, 3 of 1/21": "five over two, two over two, one hundredth, one over one hundred one, "
+    "zero over five, three of one twenty-first",
+    "13/1/2020, 2/32/2020 and 2025-13-01": "13 slash 1 slash 2020, 2 slash 32 slash 2020 and 2025-13-01",
+    "v3.11.2 and 192.168.1.1": "three point eleven point two and one hundred ninety-two point one hundred sixty-eight point "
+    "one point one",
+    "call 555-123-4567 or +1-555-123-4567": "call five five five one two three four five six seven or "
+    "one five five five one two three four five six seven",
+    "me@x-y.org, www.a_b.com/c": "me at x dash y dot org, a underscore b dot com",
+    "3x5, 4x, 10k, 2.5k": "three by five, four times, ten thousand, two point five thousand",
+    "1939–1945, 5-10%, 5-10 bananas, 5-10km": "nineteen thirty-nine to nineteen forty-five, five to ten percent, "
+    "five to ten bananas, five to ten kilometers",
+    "March 5th, 1984, the 5 March 2020, March 32": "March fifth, nineteen eighty-four, the fifth of March twenty twenty, "
+    "March thirty-two",
+    "in 1100, in 1099, in 2099, in 2100, in 1984 km": "in eleven hundred, in one thousand ninety-nine, in twenty ninety-nine, "
+    "in two thousand one hundred, in one thousand nine hundred eighty-four kilometers",
+    "the 1,000th, 30m 5s, 5m 3 km": "the one thousandth, thirty minutes five seconds, five meters three kilometers",
+    "NASA, WINNER, HELLO2YOU, snake_case, R&D": "NASA, winner, HELLO2YOU, snake case, R and D",
+    "and/or his/her x², y³": "and or his slash her x squared, y cubed",
+    "No. I said No. 5": "No. I said number five",
+    "w/o, b/c, vs. (e.g. this)": "without, because, versus (for example, this)",
+    "Plan A, A. and a A": "Plan [[ˈeɪ]], A. and a [[ˈeɪ]]",
     "the 21st of 1,234.56": "the twenty-first of one thousand two hundred thirty-four point five six",
     "100000000000000 and 1000000000000000": "one hundred trillion and one" + 15 * " zero",
     "007 and 555-1234": "zero zero seven and five five five one two three four",

@@ -32,7 +32,7 @@ def cardinal(number: str) -> str:
     if len(whole) > _MOST_DIGITS or (len(whole) > 1 and whole[0] == "0"):
         words = digits(whole)
     else:
-        words = _engine().format_number(int(whole or 0)).text
+        words = _engine().format_number(int(whole)).text
     return sign + words + (" point " + digits(decimals) if decimals else "")
 
 
@@ -50,7 +50,7 @@ def year(number: int) -> str:
 
 def decade(number: int) -> str:
     """1990 → "nineteen nineties", 80 → "eighties"."""
-    words = year(number) if number > 99 else cardinal(str(number))
+    words = year(number)
     return words[:-1] + "ies" if words.endswith("y") else words + "s"
 
 
