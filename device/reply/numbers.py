@@ -153,7 +153,7 @@ def spoken(value: Fraction) -> str:
     if exact.denominator == 1:
         return _decimals(int(exact), 4)
     places = 2 if abs(value) >= 1 else 4
-    while abs(value) * 10**places < 10:
+    while abs(value) * 10**places < 10 and places <= _MOST_PLACES:
         places += 1  # two digits that count
     if places > _MOST_PLACES:
         return "almost 0"
