@@ -4,7 +4,6 @@ Pure.  The words come from ICU's rule-based number format by way of `unicode_rbn
 """
 
 import functools
-import re
 
 from unicode_rbnf import FormatPurpose, RbnfEngine
 
@@ -76,9 +75,9 @@ def clock(hours: int, minutes: int, seconds: int | None, whole: str) -> str:
     return words
 
 
-def date(month: int, day: int, in_year: int | None) -> str:
+def date(month: int, day: int, in_year: int) -> str:
     """3, 4, 2025 → "March fourth, twenty twenty-five"."""
-    return f"{MONTHS[month - 1]} {ordinal(day)}" + (f", {year(in_year)}" if in_year is not None else "")
+    return f"{MONTHS[month - 1]} {ordinal(day)}, {year(in_year)}"
 
 
 def money(symbol: str, number: str, scale: str = "") -> str:
@@ -102,7 +101,7 @@ def currency(symbol: str) -> str:
 
 def fraction(over: int, under: int) -> str | None:
     """1, 2 → "one half"; None when nobody says it so."""
-    if not (0 < over < 100 and 1 < under <= 100) or over >= under:
+    if not 0 < over < under <= 100:
         return None
     single, several = _FRACTIONS.get(under, (ordinal(under), ordinal(under) + "s"))
     return f"{cardinal(str(over))} {single if over == 1 else several}"
@@ -110,7 +109,7 @@ def fraction(over: int, under: int) -> str | None:
 
 def version(number: str) -> str:
     """ "3.11.2" → "three point eleven point two"."""
-    return " point ".join(cardinal(part) for part in re.split(r"\.", number))
+    return " point ".join(cardinal(part) for part in number.split("."))
 
 
 def _count(number: str, noun: str) -> str:
