@@ -17,6 +17,8 @@ SPOKEN = {
     "At 7:00.": "At seven o'clock.",
     "At 12:00:00 or 1:00:01": "At twelve o'clock or one o'clock and one second",
     "Here I am. It's 8 am. I get up at 8 pm.": "Here I am. It's eight AM. I get up at eight PM.",
+    "At 8:30 am, 8 am? 8 Pm! 8 A.M. and 9 p.m, not 9 a.m": "At eight thirty AM, eight AM? eight PM! eight AM and nine PM, not nine AM",
+    "3.5 x 2.5. Is - 5.5 less? It is - well": "three point five times two point five. Is minus five point five less? It is, well",
     "16:05 and 12:30": "sixteen oh five and twelve thirty",
     "20°C, 5 km, 1 km and 50%": "twenty degrees Celsius, five kilometers, one kilometer and fifty percent",
     "-5°": "minus five degrees",
