@@ -46,11 +46,13 @@ def parse(words: list[str]) -> Fraction | None:
         return None
     if words[-1] in _PARTS:
         return _with_part(words)
-    if "point" in words:
-        return _decimal(words)
     if words[0] == "a" and len(words) > 1 and (words[1] in _SCALES or words[1] == "hundred"):
         words = ["one", *words[1:]]
-    return _scaled(words)
+    if "point" not in words:
+        return _scaled(words)
+    scale = _SCALES.get(words[-1])  # "three point five million"
+    value = _decimal(words[:-1] if scale else words)
+    return value * scale if value is not None and scale else value
 
 
 def _with_part(words: list[str]) -> Fraction | None:
