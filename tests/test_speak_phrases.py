@@ -1,5 +1,6 @@
 """Where replies are cut: no word is lost or moved, whatever bits they arrive in."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +69,29 @@ def test_the_first_phrase_ends_in_a_place_where_a_speaker_could_breathe():
     }.items():
         cuts = streamed(reply)
         assert cuts[0] == phrases[0] and cuts[1].startswith(phrases[1])
+
+
+@pytest.mark.parametrize(
+    "phrases",
+    [
+        ["The cat is black", "and small."],  # "The cat" is too short to be said alone
+        ["Well done.", "One two three four five six, seven eight nine ten eleven twelve thirteen."],
+        ["Well done.", "One two three four five six seven,", "eight nine ten eleven twelve thirteen."],
+        ["It was a very big", "and heavy machine that could do everything for everyone", "in the old house."],
+        ["I think that the old man", "has been in the house with his dog", "for a very long time and then he went home."],
+        ["1. Eat well.", "2. Sleep."],
+        ['He said "Yes."', "Then he left."],
+        ["Bring tea,", "etc.", "We leave."],
+        ["Bring tea etc.", "and go now."],
+        ["In 1969.", "He left."],
+        ["It is 123.", "Now go."],
+        ["Here it is:", "one two three."],
+        ["He went --", "slowly -- home again."],
+        ["U.S. Army is big.", "Yes."],
+    ],
+)
+def test_where_a_reply_that_comes_word_by_word_is_cut(phrases):
+    assert streamed(" ".join(phrases)) == phrases
 
 
 def test_a_date_stays_whole():

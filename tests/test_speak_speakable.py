@@ -67,6 +67,8 @@ SPOKEN = {
     "and/or his/her x², y³": "and or his slash her x squared, y cubed",
     "No. I said No. 5": "No. I said number five",
     "w/o, b/c, vs. (e.g. this)": "without, because, versus (for example, this)",
+    "1/2 of 5": "one half of five",
+    "Approx. 5 vs. 3 km per hr. do w/o": "approximately five versus three kilometers per hour do without",
     "Plan A, A. and a A": "Plan [[ˈeɪ]], A. and a [[ˈeɪ]]",
     "the 21st of 1,234.56": "the twenty-first of one thousand two hundred thirty-four point five six",
     "100000000000000 and 1000000000000000": "one hundred trillion and one" + 15 * " zero",
