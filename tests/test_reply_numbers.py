@@ -121,6 +121,7 @@ def test_durations(text: str, seconds: int | None) -> None:
     ("seconds", "text", "before_a_noun"),
     [
         (5400, "1 hour and 30 minutes", "1 hour 30 minute"), (300, "5 minutes", "5 minute"), (59.6, "1 minute", "1 minute"),
+        (3661, "1 hour, 1 minute and 1 second", "1 hour 1 minute 1 second"),
         (90_061, "1 day, 1 hour, 1 minute and 1 second", "1 day 1 hour 1 minute 1 second"), (0, "0 seconds", "0 second"),
         (-3, "0 seconds", "0 second"),
     ],

@@ -68,6 +68,13 @@ SPOKEN = {
     "No. I said No. 5": "No. I said number five",
     "w/o, b/c, vs. (e.g. this)": "without, because, versus (for example, this)",
     "1/2 of 5": "one half of five",
+    "And/Or 12:59, 7:00am, 0:00, 5M, 5-10px, 1,200, My 20s": "And Or twelve fifty-nine, seven AM, zero hundred, 5M, five to ten px, "
+    "one thousand two hundred, My twenties",
+    "12/31/68, 1/1/69, 7/4/99": "December thirty-first, twenty sixty-eight, January first, nineteen sixty-nine, "
+    "July fourth, nineteen ninety-nine",
+    "0/5/2020, 5/0/2020, 1 5/2, 2/3": "0 slash 5 slash 2020, 5 slash 0 slash 2020, one five over two, two thirds",
+    "March 1, March 31, March 0, The 15 March": "March first, March thirty-first, March zero, The fifteenth of March",
+    "in 12.5, in 1908": "in twelve point five, in nineteen oh eight",
     "1h 5 km, the letters m and g": "one hour five kilometers, the letters m and g",
     "million: $5 billion, £1 trillion, 5 million people": "million: five billion dollars, one trillion pounds, five million people",
     "Approx. 5 vs. 3 km per hr. do w/o": "approximately five versus three kilometers per hour do without",

@@ -190,10 +190,6 @@ def _money(match: re.Match[str], place: _Place) -> str:
     return sign + numbers.money(match[2], amount, match[4] or "")
 
 
-def _percent(match: re.Match[str], _: _Place) -> str:
-    return f"{numbers.cardinal(match[1])} percent"
-
-
 def _quantity(match: re.Match[str], place: _Place) -> str | None:
     is_minutes = match[2] == "m" and (_HOURS.fullmatch(place.before) or _SECONDS.fullmatch(place.after))
     unit = _unit("min" if is_minutes else match[2], match[1])
@@ -203,7 +199,7 @@ def _quantity(match: re.Match[str], place: _Place) -> str | None:
 def _range(match: re.Match[str], place: _Place) -> str:
     low, high, rest = match.groups()
     both = [numbers.year(int(n)) if _is_year(n) else numbers.cardinal(n) for n in (low, high)]
-    after = "" if not rest else " percent" if rest == "%" else f" {UNITS[rest][1]}" if rest in UNITS else f" {rest}"
+    after = "" if not rest else f" {UNITS[rest][1]}" if rest in UNITS else f" {rest}"
     return f"{both[0]} to {both[1]}{after}"
 
 
@@ -276,7 +272,6 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Place], str | Non
         (r"(\d{1,2}):(\d{2})(?::(\d{2}))?([aApP]\.?[mM]\.?)?", _time),
         (r"(\d{1,2})([aApP]\.?[mM]\.?)", _hour),
         (rf"([-−])?([$€£¥])({_AMOUNT}|\d+,\d\d)(k|K|M|m|bn|B)?", _money),
-        (rf"({_NUMBER})%", _percent),
         (r"(\d{4})-(\d{2})-(\d{2})", _iso_date),
         (r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})", _us_date),
         (r"(\d{1,15})/(\d{1,15})", _fraction),
