@@ -88,10 +88,48 @@ def test_the_first_phrase_ends_in_a_place_where_a_speaker_could_breathe():
         ["Here it is:", "one two three."],
         ["He went --", "slowly -- home again."],
         ["U.S. Army is big.", "Yes."],
+        ["No.", "I don't think so."],
+        ["No. 5 is alive."],
+        ["It takes 2 min.", "Then stir."],
+        ["Big dogs bark", "loudly at night."],
+        ["Elephants are very big animals."],
+        ["Approx. five of them", "are here."],
     ],
 )
 def test_where_a_reply_that_comes_word_by_word_is_cut(phrases):
     assert streamed(" ".join(phrases)) == phrases
+
+
+_TEN = "One two three four five six seven eight nine ten."
+
+
+@pytest.mark.parametrize(
+    "phrases",
+    [
+        ["Well, yes.", "So it goes."],
+        ["Sure,", "the capital, of France, is Paris."],
+        ["Yes.", _TEN, _TEN, _TEN],
+        ["Yes.", "word " * 23 + "end.", "Bye."],
+        ["Yes.", "word " * 24, "word word"],
+        ["Yes.", "word " * 23, "the word word word"],
+        ["Yes.", "word " * 20, "with word word word word word"],
+        ["Yes.", "One two three four five six seven, eight nine ten,", "eleven twelve"],
+        ["Yes.", "One two, three four,", "five " + "word " * 23, "word"],
+        ["Yes,", "5 of them came in March"],
+        ["Of course,", "5 of them are here."],
+        ["It opens at 9 p.m.", "Tickets are free."],
+    ],
+)
+def test_where_a_reply_that_comes_at_once_is_cut(phrases):
+    phrases = [phrase.strip() for phrase in phrases]
+    assert cut([" ".join(phrases)]) == phrases
+
+
+def test_a_first_phrase_may_be_longer_where_more_words_come_at_once():
+    assert cut(["The tall man from London with a ", "dog."]) == ["The tall man from London", "with a dog."]
+    assert cut(["The tall man with a ", "dog."]) == ["The tall man", "with a dog."]
+    assert cut(["10. Eat well. It is 123. Now go."], 20) == ["10. Eat well.", "It is 123.", "Now go."]
+    assert cut(["One two three"], 1) == cut(["One two three"], 0) == ["One", "two three"]
 
 
 def test_a_date_stays_whole():
