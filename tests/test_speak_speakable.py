@@ -68,6 +68,14 @@ SPOKEN = {
     "No. I said No. 5": "No. I said number five",
     "w/o, b/c, vs. (e.g. this)": "without, because, versus (for example, this)",
     "1/2 of 5": "one half of five",
+    "![a cat](x.png)": "a cat",
+    "> so\n### Title\n• one\n```py\nprint\n```": "so Title one print",
+    "2hr 30m, 2hrs 30m, 30m 5secs": "two hours thirty minutes, two hours thirty minutes, thirty minutes five seconds",
+    "3 – 8, was - 5, be - 6, equals - 7": "three minus eight, was minus five, be minus six, equals minus seven",
+    "10–20 km, 5m², 5km/h, 3×5, -2k, -2x": "ten to twenty kilometers, five square meters, five kilometers per hour, three by five, "
+    "minus two thousand, minus two times",
+    "−$5, 1990’s, V2.0.1, j.doe@x.org, 8PM or 8a.m.": "minus five dollars, nineteen nineties, two point zero point one, "
+    "j dot doe at x dot org, eight PM or eight AM.",
     "And/Or 12:59, 7:00am, 0:00, 5M, 5-10px, 1,200, My 20s": "And Or twelve fifty-nine, seven AM, zero hundred, 5M, five to ten px, "
     "one thousand two hundred, My twenties",
     "12/31/68, 1/1/69, 7/4/99": "December thirty-first, twenty sixty-eight, January first, nineteen sixty-nine, "
