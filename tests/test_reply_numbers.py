@@ -40,6 +40,22 @@ def test_a_fraction_may_have_no_whole(typed, read):
     assert " ".join(words(typed)) == read
 
 
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("What’s 5 × 3?", "what is 5 times 3"), ("2*3", "2 times 3"), ("5 x 3", "5 times 3"), ("6÷2", "6 divided by 2"),
+        ("6 / 2", "6 divided by 2"), ("20% of 5", "20 percent of 5"), ("√16", "square root of 16"), ("3²", "3 squared"), ("2³", "2 cubed"),
+        ("2^3", "2 to the power of 3"), ("2½ hours", "2 and a half hours"), ("½ hour", "a half hour"), ("20°", "20 degrees"),
+        ("1,234,567", "1234567"), ("option 1,2345", "option 1 2345"), ("9–4", "9 minus 4"), ("9 – 4", "9 minus 4"), ("a − b", "a minus b"),
+        ("-5", "minus 5"), ("it is -5", "it is minus 5"), ("5km", "5 km"), ("twenty-five", "twenty five"), ("5-minute", "5 minute"),
+        ("7 p.m.", "7 pm"), ("8 o'clock", "8 oclock"), ("six multiplied by two", "six times by two"), ("nine dash four", "nine minus four"),
+        ("2.5 (pi)", "2.5 pi"),
+    ],
+)  # fmt: skip
+def test_signs_are_read_as_words(typed: str, read: str) -> None:
+    assert " ".join(words(typed)) == read
+
+
 @given(st.integers(0, 999), st.text("0123456789", min_size=1, max_size=4))
 @settings(deadline=None)
 def test_spoken_decimals(whole: int, digits: str) -> None:
