@@ -73,7 +73,7 @@ def test_a_part_after_a_number(whole: int, part: tuple[str, int]) -> None:
     ("text", "number"),
     [
         ("a hundred and five", 105), ("a thousand", 1000), ("a million and one", 1_000_001), ("twelve hundred", 1200),
-        ("negative seven", -7), ("minus minus seven", 7), ("2.5 million", 2_500_000), ("two trillion", 2 * 10**12),
+        ("negative seven", -7), ("minus minus seven", 7), ("2.5 million", 2_500_000), ("two trillion", 2 * 10**12), ("two point thirty oh five", Fraction("2.3005")), ("3 point 141", Fraction("3.141")),
         ("three point five million", 3_500_000),
         ("a hundred point five", Fraction("100.5")), ("half", Fraction(1, 2)), ("two halves", 1), ("two thirds", Fraction(2, 3)),
         ("one quarter", Fraction(1, 4)), ("a fourth", Fraction(1, 4)), ("three fourths", Fraction(3, 4)), ("a fifth", Fraction(1, 5)),
@@ -93,7 +93,7 @@ def test_what_is_a_number(text: str, number: Fraction) -> None:
     + ["zero thirds", "2.5 thirds", "two point five point five", "2.5 point three", "point million", "one thousand one thousand"]
     + ["one thousand 1000", "1000 thousand", "one million twelve hundred thousand", "one thousand two million", "one thousand and"]
     + ["three hundred and", "zero hundred", "three hundred zero", "three hundred two hundred", "hundred", "hundred five"]
-    + ["100 hundred", "twenty ten", "twenty 5", "two three", "five five five", "point five dog"]
+    + ["100 hundred", "twenty ten", "twenty 5", "two three", "five five five", "point five dog", "a point five", "one million ten hundred thousand"]
     + [text.format("7" * count) for text in ("{}", "{} hundred", "3 point {}") for count in (31, 400, 5000)]
 )
 def test_what_is_no_number(text: str) -> None:
@@ -212,7 +212,8 @@ def test_what_has_no_value_is_said_to_have_none(text: str, why: str) -> None:
         (Fraction(1, 100_000), "0.00001"), (Fraction(-1, 700_000), "about -0.0000014"), (Fraction(1, 10**12), "almost 0"),
         (Fraction(1, 3**200_000), "almost 0"),
         (Fraction(9999), "9999"), (Fraction(10_000), "10,000"), (Fraction(-24_691, 2), "-12,345.5"), (Fraction(1, 10**9), "0.000000001"),
-        (Fraction(1, 10**10), "almost 0"),
+        (Fraction(1, 10**10), "almost 0"), (Fraction("1.2345"), "1.2345"), (Fraction(4, 3), "about 1.33"), (Fraction(0), "0"),
+        (Fraction(1, 950), "about 0.0011"), (Fraction(1, 1050), "about 0.00095"),
     ],
 )  # fmt: skip
 def test_a_number_is_spoken_exactly_or_as_about(value: Fraction, text: str) -> None:

@@ -118,6 +118,12 @@ _TEN = "One two three four five six seven eight nine ten."
         ["Yes,", "5 of them came in March"],
         ["Of course,", "5 of them are here."],
         ["It opens at 9 p.m.", "Tickets are free."],
+        ["Wait…", "What?", "Yes!", "Go."],
+        ['He said "Yes."', "Then he left."],
+        ["Sure —", "it is so."],
+        ["He went --", "slowly -- home again."],
+        ['"Sure,"', "he said to me."],
+        ['"J. Smith left."', "Bye."],
     ],
 )
 def test_where_a_reply_that_comes_at_once_is_cut(phrases):

@@ -82,7 +82,7 @@ def _decimal(words: list[str]) -> Fraction | None:
     whole = _scaled(words[:cut]) if cut else Fraction(0)
     digits, rest = "", words[cut + 1 :]
     while rest:
-        count = 2 if rest[0] in _TENS and _below_hundred(rest[:2]) is not None else 1
+        count = 2 if _below_hundred(rest[:2]) is not None else 1  # "twenty five"
         value = 0 if rest[0] == "oh" else _below_hundred(rest[:count])
         if value is None and not rest[0].isdigit():
             return None
@@ -109,7 +109,7 @@ def _scaled(words: list[str]) -> Fraction | None:
         if value is None or (ceiling is not None and scale >= ceiling) or (ceiling and value * scale >= ceiling):
             return None
         total, ceiling = total + value * scale, scale
-    return total if words else None
+    return total
 
 
 def _below_thousand(words: list[str], alone: bool) -> Fraction | None:
@@ -149,8 +149,6 @@ def spoken(value: Fraction) -> str:
 
     Never as "1.0e-5": the voice says "one point zero e five" of it.
     """
-    if value.denominator == 1:
-        return _grouped(int(value))
     exact = value * 10_000
     if exact.denominator == 1:
         return _decimals(int(exact), 4)

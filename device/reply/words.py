@@ -56,7 +56,7 @@ HEARD_AS = {
     "put": frozenset(("but",)),
 }
 
-_WORD = re.compile(r"\d+(?:\.\d+)?|[a-z]+(?:['.][a-z]+)*|\d+")
+_WORD = re.compile(r"\d+(?:\.\d+)?|[a-z]+(?:['.][a-z]+)*")
 
 
 def words(text: str) -> list[str]:
