@@ -47,6 +47,18 @@ BEGINS = {
     "explain the big bang": "The big bang",
     "tell me about paris": "Paris",
     "explain gravity to a child": "Gravity",
+    "tell me about old paris": "Old paris",
+    "tell me about the police": "The police",
+    "what is gravity": "Gravity is",
+    "what is a gold ring": "A gold ring is",
+    "what is the name of the king of old spain": "The name of the king of old spain is",
+    "why are cats very quick": "Cats are very quick because",
+    "where was einstein born": "Einstein was born",
+    "where was the old house": "The old house was",
+    "how does a bus pass": "A bus passes by",
+    "how does the foam wash": "The foam washes by",
+    "how does the book teach": "The book teaches by",
+    "how does the glue fix": "The glue fixes by",
 }
 GIVE_NOTHING = (
     "",
@@ -87,6 +99,13 @@ GIVE_NOTHING = (
     "what is their name",
     "what is the",
     "tell me a story about a dragon",
+    "what is the name of the king of old northern spain",
+    "why is the cat's tail long",
+    "why was the sky blue and the sea green",
+    "how does the moon do",
+    "why do cats do",
+    "how many days are in it",
+    "what does it mean",
 )
 
 
