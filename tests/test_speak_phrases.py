@@ -1,5 +1,6 @@
 """Where replies are cut: no word is lost or moved, whatever bits they arrive in."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +69,73 @@ def test_the_first_phrase_ends_in_a_place_where_a_speaker_could_breathe():
     }.items():
         cuts = streamed(reply)
         assert cuts[0] == phrases[0] and cuts[1].startswith(phrases[1])
+
+
+@pytest.mark.parametrize(
+    "phrases",
+    [
+        ["The cat is black", "and small."],  # "The cat" is too short to be said alone
+        ["Well done.", "One two three four five six, seven eight nine ten eleven twelve thirteen."],
+        ["Well done.", "One two three four five six seven,", "eight nine ten eleven twelve thirteen."],
+        ["It was a very big", "and heavy machine that could do everything for everyone", "in the old house."],
+        ["I think that the old man", "has been in the house with his dog", "for a very long time and then he went home."],
+        ["1. Eat well.", "2. Sleep."],
+        ['He said "Yes."', "Then he left."],
+        ["Bring tea,", "etc.", "We leave."],
+        ["Bring tea etc.", "and go now."],
+        ["In 1969.", "He left."],
+        ["It is 123.", "Now go."],
+        ["Here it is:", "one two three."],
+        ["He went --", "slowly -- home again."],
+        ["U.S. Army is big.", "Yes."],
+        ["No.", "I don't think so."],
+        ["No. 5 is alive."],
+        ["It takes 2 min.", "Then stir."],
+        ["Big dogs bark", "loudly at night."],
+        ["Elephants are very big animals."],
+        ["Approx. five of them", "are here."],
+    ],
+)
+def test_where_a_reply_that_comes_word_by_word_is_cut(phrases):
+    assert streamed(" ".join(phrases)) == phrases
+
+
+_TEN = "One two three four five six seven eight nine ten."
+
+
+@pytest.mark.parametrize(
+    "phrases",
+    [
+        ["Well, yes.", "So it goes."],
+        ["Sure,", "the capital, of France, is Paris."],
+        ["Yes.", _TEN, _TEN, _TEN],
+        ["Yes.", "word " * 23 + "end.", "Bye."],
+        ["Yes.", "word " * 24, "word word"],
+        ["Yes.", "word " * 23, "the word word word"],
+        ["Yes.", "word " * 20, "with word word word word word"],
+        ["Yes.", "One two three four five six seven, eight nine ten,", "eleven twelve"],
+        ["Yes.", "One two, three four,", "five " + "word " * 23, "word"],
+        ["Yes,", "5 of them came in March"],
+        ["Of course,", "5 of them are here."],
+        ["It opens at 9 p.m.", "Tickets are free."],
+        ["Wait…", "What?", "Yes!", "Go."],
+        ['He said "Yes."', "Then he left."],
+        ["Sure —", "it is so."],
+        ["He went --", "slowly -- home again."],
+        ['"Sure,"', "he said to me."],
+        ['"J. Smith left."', "Bye."],
+    ],
+)
+def test_where_a_reply_that_comes_at_once_is_cut(phrases):
+    phrases = [phrase.strip() for phrase in phrases]
+    assert cut([" ".join(phrases)]) == phrases
+
+
+def test_a_first_phrase_may_be_longer_where_more_words_come_at_once():
+    assert cut(["The tall man from London with a ", "dog."]) == ["The tall man from London", "with a dog."]
+    assert cut(["The tall man with a ", "dog."]) == ["The tall man", "with a dog."]
+    assert cut(["10. Eat well. It is 123. Now go."], 20) == ["10. Eat well.", "It is 123.", "Now go."]
+    assert cut(["One two three"], 1) == cut(["One two three"], 0) == ["One", "two three"]
 
 
 def test_a_date_stays_whole():

@@ -1,6 +1,5 @@
 """Spoken arithmetic and unit conversion, exact: the language model never computes."""
 
-import math
 from fractions import Fraction
 
 from device.errors import ToolError
@@ -17,6 +16,7 @@ _OPERATORS: tuple[tuple[tuple[str, ...], str], ...] = (
 )  # fmt: skip
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2, "mod": 2, "%": 3, "^": 4}
 _MOST = 10**15
+_MOST_BITS = 4096  # of a power: a power of a power of a power takes minutes, also of a third
 
 
 def evaluate(words: list[str]) -> Fraction | None:
@@ -28,17 +28,13 @@ def evaluate(words: list[str]) -> Fraction | None:
     if parts is None:
         return None
     values, operators = parts
-    if not operators and _operand_is_plain(words):
-        return None
+    if numbers.parse(words) is not None:
+        return None  # a number is no sum
     while operators:
         tightest = max(_STRENGTH[o] for o in operators)
         at = next(i for i, o in enumerate(operators) if _STRENGTH[o] == tightest)
         values[at : at + 2] = [_apply(operators.pop(at), values[at], values[at + 1])]
     return values[0]
-
-
-def _operand_is_plain(words: list[str]) -> bool:
-    return numbers.parse(words) is not None
 
 
 def _split(words: list[str]) -> tuple[list[Fraction], list[str]] | None:
@@ -116,8 +112,8 @@ def _apply(sign: str, left: Fraction, right: Fraction) -> Fraction:
 def _power(base: Fraction, exponent: Fraction) -> Fraction:
     if exponent.denominator != 1 or abs(exponent) > 64 or (base == 0 and exponent < 0):
         raise ToolError("I can't work out that power.")
-    if abs(base) > 1 and exponent * math.log10(abs(base)) > 20:
-        raise ToolError("That number is too big for me.")
+    if abs(exponent) * max(base.numerator.bit_length(), base.denominator.bit_length()) > _MOST_BITS:
+        raise ToolError("That has too many digits for me.")
     return _bounded(base ** int(exponent))
 
 

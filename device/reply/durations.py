@@ -23,12 +23,12 @@ def parse(words: list[str]) -> Fraction | None:
             return None if tail is None else total + tail
         unit = _UNITS[rest[at]]
         count = _count(rest[:at])
-        if count is None or (smallest is not None and unit >= smallest):
+        if count is None or count < 0 or (smallest is not None and unit >= smallest):
             return None
         total, smallest, rest = total + count * unit, unit, rest[at + 1 :]
         if rest[:1] == ["and"] and len(rest) > 1:
             rest = rest[1:]
-    return total if words and total > 0 else None
+    return total if total > 0 else None
 
 
 def _count(words: list[str]) -> Fraction | None:
@@ -37,7 +37,7 @@ def _count(words: list[str]) -> Fraction | None:
         return Fraction(_VAGUE[tuple(words)])
     if words in (["a"], ["an"]):
         return Fraction(1)
-    if words[-1:] in (["an"], ["a"]) and len(words) > 1:
+    if words[-1:] in (["an"], ["a"]):
         words = words[:-1]  # "half an hour", "a quarter of an hour"
         words = words[:-1] if words[-1] == "of" else words
     return numbers.parse(words)

@@ -24,6 +24,8 @@ ORDINALS = dict(
 # something.
 NUMBER_WORDS = frozenset(_UNITS) | frozenset(_TENS) | frozenset(_SCALES) | {"hundred"}
 PART_WORDS = frozenset(_PARTS)
+_MOST_PLACES = 10  # more zeros are listened to by nobody
+_MOST_DIGITS = 30  # of a numeral; a recognizer that stutters writes hundreds, for which no float is large enough
 
 
 def is_number_word(word: str) -> bool:
@@ -44,11 +46,13 @@ def parse(words: list[str]) -> Fraction | None:
         return None
     if words[-1] in _PARTS:
         return _with_part(words)
-    if "point" in words:
-        return _decimal(words)
     if words[0] == "a" and len(words) > 1 and (words[1] in _SCALES or words[1] == "hundred"):
         words = ["one", *words[1:]]
-    return _scaled(words)
+    if "point" not in words:
+        return _scaled(words)
+    scale = _SCALES.get(words[-1])  # "three point five million"
+    value = _decimal(words[:-1] if scale else words)
+    return value * scale if value is not None and scale else value
 
 
 def _with_part(words: list[str]) -> Fraction | None:
@@ -73,20 +77,18 @@ def _part_count(words: list[str]) -> int | None:
 
 
 def _decimal(words: list[str]) -> Fraction | None:
-    """Decimals, "three point one four", "point five": digits one by one, or one numeral ("3 point 14")."""
+    """Decimals, "three point one four", "three point twenty five", "point five"; or one numeral ("3 point 14")."""
     cut = words.index("point")
     whole = _scaled(words[:cut]) if cut else Fraction(0)
-    digits = ""
-    for word in words[cut + 1 :]:
-        if word in _UNITS or word == "oh":
-            digits += str(_UNITS.get(word, 0))
-        elif word in _TENS:
-            digits += str(_TENS[word])
-        elif word.isdigit():
-            digits += word
-        else:
+    digits, rest = "", words[cut + 1 :]
+    while rest:
+        count = 2 if _below_hundred(rest[:2]) is not None else 1  # "twenty five"
+        value = 0 if rest[0] == "oh" else _below_hundred(rest[:count])
+        if value is None and not rest[0].isdigit():
             return None
-    if whole is None or whole.denominator != 1 or not digits:
+        digits += rest[0] if rest[0].isdigit() else str(value)
+        rest = rest[count:]
+    if whole is None or whole.denominator != 1 or not 0 < len(digits) <= _MOST_DIGITS:
         return None
     return whole + Fraction(int(digits), 10 ** len(digits))
 
@@ -107,12 +109,14 @@ def _scaled(words: list[str]) -> Fraction | None:
         if value is None or (ceiling is not None and scale >= ceiling) or (ceiling and value * scale >= ceiling):
             return None
         total, ceiling = total + value * scale, scale
-    return total if words else None
+    return total
 
 
 def _below_thousand(words: list[str], alone: bool) -> Fraction | None:
     """As in "three hundred and five", "25", "2.5".  alone: it is the whole number, so numerals may be of any size."""
     if len(words) == 1 and words[0][:1].isdigit():
+        if len(words[0]) > _MOST_DIGITS:
+            return None
         value = Fraction(words[0])
         return value if alone or value < 1000 else None
     if "hundred" in words:
@@ -133,7 +137,7 @@ def _below_hundred(words: list[str]) -> int | None:
     if len(words) == 1:
         word = words[0]
         if word.isdigit():
-            return int(word) if int(word) < 100 else None
+            return int(word) if len(word) <= 2 else None
         return _UNITS.get(word, _TENS.get(word))
     if len(words) == 2 and words[0] in _TENS and 0 < _UNITS.get(words[1], 0) < 10:
         return _TENS[words[0]] + _UNITS[words[1]]
@@ -141,15 +145,20 @@ def _below_hundred(words: list[str]) -> int | None:
 
 
 def spoken(value: Fraction) -> str:
-    """As digits to be read out: exact where it has at most four decimals, else rounded, with "about"."""
-    if value.denominator == 1:
-        return _grouped(int(value))
+    """As digits to be read out: exact where it has at most four decimals, else rounded, with "about".
+
+    Never as "1.0e-5": the voice says "one point zero e five" of it.
+    """
     exact = value * 10_000
     if exact.denominator == 1:
         return _decimals(int(exact), 4)
     places = 2 if abs(value) >= 1 else 4
-    rounded = round(value * 10**places)
-    return f"about {_decimals(rounded, places)}" if rounded else f"about {float(value):.1e}".replace("e-0", "e-")
+    while abs(value) * 10**places < 10 and places <= _MOST_PLACES:
+        places += 1  # two digits that count
+    if places > _MOST_PLACES:
+        return "almost 0"
+    scaled = value * 10**places
+    return f"{'' if scaled.denominator == 1 else 'about '}{_decimals(round(scaled), places)}"
 
 
 def _grouped(value: int) -> str:

@@ -29,10 +29,13 @@ _WRITTEN_BY = {
     "created": "created", "designed": "designed", "composed": "composed", "directed": "directed", "founded": "founded",
     "made": "made",
 }  # fmt: skip
+_OF_TITLES = frozenset("wrote directed composed".split())  # "jaws" is one
 _PAST = {
     "end": "ended", "start": "started", "begin": "began", "die": "died", "happen": "happened", "live": "lived",
     "open": "opened",
 }  # fmt: skip
+# What a thing of two words does, "the polar bear": of another verb, "the heart pump blood", the end isn't what it does.
+_DOINGS = frozenset("work live have survive sleep grow move fly swim float rise form happen begin start end".split())
 _PARTICIPLES = frozenset("born built made written founded killed sunk found sung drawn".split())
 
 
@@ -71,6 +74,8 @@ def _be_so(be: str, rest: str) -> str:
     thing, quality = " ".join(said[:at]), " ".join(said[at:])
     if not _is_thing(thing) or said[-1] in _LOOSE_ENDS:
         return ""
+    if be in ("is", "was") and "and" in said:
+        return ""  # "the sky blue and the sea green"
     return f"{thing} {be} {quality} because"
 
 
@@ -83,9 +88,11 @@ def _was_done(be: str, rest: str) -> str:
 
 
 def _does(rest: str, after: str) -> str:
-    """One word for what it does; its subject is one word, or an article and one or two."""
+    """One word for what it does; its subject is one word, or an article and one, or two with some verbs."""
     *thing, verb = rest.split()
-    if not thing or len(thing) > (3 if thing[0] in _ARTICLES else 1) or verb == "do" or not _is_thing(rest):
+    has_article = thing != [] and thing[0] in _ARTICLES
+    most = 2 if has_article and verb in _DOINGS else 1
+    if not 1 <= len(thing) - has_article <= most or verb == "do" or not _is_thing(rest):
         return ""
     ending = "es" if verb.endswith(("s", "sh", "ch", "x", "o")) else "s"
     verb = "has" if verb == "have" else f"{verb[:-1]}ies" if re.fullmatch(r".*[^aeiou]y", verb) else verb + ending
@@ -107,13 +114,19 @@ def _did(rest: str) -> str:
 
 
 def _by(verb: str, thing: str) -> str:
-    return f"{thing} was {_WRITTEN_BY[verb]} by" if _is_thing(thing) else ""
+    is_one = verb in _OF_TITLES or not _may_be_many(thing)
+    return f"{thing} was {_WRITTEN_BY[verb]} by" if is_one and _is_thing(thing) else ""
+
+
+def _may_be_many(thing: str) -> bool:
+    """Whether a verb in the singular may be wrong: "the pyramids"."""
+    return thing.endswith(("s", "people", "police"))
 
 
 def _is_or_not(thing: str) -> str:
     """With the verb where it is plainly one thing: two words are too few to begin with, "The moon is" are enough."""
     article, *rest = thing.split()
-    is_one = article in _ARTICLES and len(rest) == 1 and not rest[0].endswith(("s", "people", "police"))
+    is_one = article in _ARTICLES and len(rest) == 1 and not _may_be_many(thing)
     return f"{thing} is" if is_one else thing
 
 

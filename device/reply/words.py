@@ -17,10 +17,13 @@ _CONTRACTIONS = {
     "hr": "hour", "nevermind": "never mind", "dash": "minus", "goodbye": "good bye",
     "timer's": "timer is", "multiplied": "times",
 }  # fmt: skip
+# A bracket around a sum: no words have it, so it stays a word that makes the whole unclear, rather than be left out.
+_BRACKET = r"\((?=[^()]*\d\s*(?:[-−–+*×÷/^x]|plus|minus|times|divided)\s*\d)"
 _SIGNS = (
     (re.compile(r"[’‘`]"), "'"),
+    (re.compile(_BRACKET), " bracket "),
     (re.compile(r"[×*]"), " times "),
-    (re.compile(r"(?<=\d)\s*x\s*(?=\d|$)"), " times "),
+    (re.compile(r"(?<=[\d½⅓⅔¼¾])\s*x\s*(?=\d|$)"), " times "),
     (re.compile(r"\+"), " plus "),
     (re.compile(r"[÷]|(?<=\d)\s*/\s*(?=\d)"), " divided by "),
     (re.compile(r"%"), " percent "),
@@ -28,12 +31,17 @@ _SIGNS = (
     (re.compile(r"²"), " squared "),
     (re.compile(r"³"), " cubed "),
     (re.compile(r"\^"), " to the power of "),
-    (re.compile(r"½"), " and a half "),
+    (re.compile(r"(?<=\d)\s*(?=[½⅓⅔¼¾])"), " and "),
+    (re.compile(r"½"), " a half "),
+    (re.compile(r"⅓"), " a third "),
+    (re.compile(r"⅔"), " two thirds "),
+    (re.compile(r"¼"), " a quarter "),
+    (re.compile(r"¾"), " three quarters "),
     (re.compile(r"°"), " degrees "),
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),
     (re.compile(r"(?<![^\s(-])\.(?=\d)"), "0."),
     (re.compile(r"(?<=\d)\s*[-−–]\s*(?=\d)|\s[-−–]\s|−"), " minus "),
-    (re.compile(r"(?:(?<=\s)|^)-(?=\d)"), " minus "),
+    (re.compile(r"(?:(?<=[\s(])|^)-(?=\d)"), " minus "),
     (re.compile(r"(?<=\d)(?=[a-z])|(?<=[a-z])-(?=[a-z])|(?<=\d)-(?=[a-z])"), " "),
 )
 # Small words that recognizers take for one another; a template's word is met by any of these as well.
@@ -48,7 +56,7 @@ HEARD_AS = {
     "put": frozenset(("but",)),
 }
 
-_WORD = re.compile(r"\d+(?:\.\d+)?|[a-z]+(?:['.][a-z]+)*|\d+")
+_WORD = re.compile(r"\d+(?:\.\d+)?|[a-z]+(?:['.][a-z]+)*")
 
 
 def words(text: str) -> list[str]:

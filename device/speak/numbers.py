@@ -4,7 +4,6 @@ Pure.  The words come from ICU's rule-based number format by way of `unicode_rbn
 """
 
 import functools
-import re
 
 from unicode_rbnf import FormatPurpose, RbnfEngine
 
@@ -14,7 +13,7 @@ MONTHS = (
 )  # fmt: skip
 _COINS = {"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "penny"), "¥": ("yen", "sen")}
 _PLURALS = {"penny": "pence", "yen": "yen", "sen": "sen"}
-_FRACTIONS = {2: ("half", "halves"), 4: ("quarter", "quarters")}
+_FRACTIONS = {2: ("half", "halves"), 4: ("quarter", "quarters"), 100: ("hundredth", "hundredths")}
 _SCALES = {"k": "thousand", "K": "thousand", "M": "million", "m": "million", "bn": "billion", "B": "billion"}
 _MOST_DIGITS = 15  # longer ones are read digit by digit
 
@@ -32,7 +31,7 @@ def cardinal(number: str) -> str:
     if len(whole) > _MOST_DIGITS or (len(whole) > 1 and whole[0] == "0"):
         words = digits(whole)
     else:
-        words = _engine().format_number(int(whole or 0)).text
+        words = _engine().format_number(int(whole)).text
     return sign + words + (" point " + digits(decimals) if decimals else "")
 
 
@@ -50,7 +49,7 @@ def year(number: int) -> str:
 
 def decade(number: int) -> str:
     """1990 → "nineteen nineties", 80 → "eighties"."""
-    words = year(number) if number > 99 else cardinal(str(number))
+    words = year(number)
     return words[:-1] + "ies" if words.endswith("y") else words + "s"
 
 
@@ -67,7 +66,7 @@ def is_one(number: str) -> bool:
 def clock(hours: int, minutes: int, seconds: int | None, whole: str) -> str:
     """4, 5 → "four oh five".  whole: what follows a full hour ("o'clock", or nothing before "AM")."""
     words = cardinal(str(hours))
-    if minutes or seconds is not None:
+    if minutes:
         words += (" oh " if minutes < 10 else " ") + cardinal(str(minutes))
     elif whole:
         words += f" {whole}"
@@ -76,9 +75,9 @@ def clock(hours: int, minutes: int, seconds: int | None, whole: str) -> str:
     return words
 
 
-def date(month: int, day: int, in_year: int | None) -> str:
+def date(month: int, day: int, in_year: int) -> str:
     """3, 4, 2025 → "March fourth, twenty twenty-five"."""
-    return f"{MONTHS[month - 1]} {ordinal(day)}" + (f", {year(in_year)}" if in_year is not None else "")
+    return f"{MONTHS[month - 1]} {ordinal(day)}, {year(in_year)}"
 
 
 def money(symbol: str, number: str, scale: str = "") -> str:
@@ -102,7 +101,7 @@ def currency(symbol: str) -> str:
 
 def fraction(over: int, under: int) -> str | None:
     """1, 2 → "one half"; None when nobody says it so."""
-    if not (0 < over < 100 and 1 < under <= 100) or over >= under:
+    if not 0 < over < under <= 100:
         return None
     single, several = _FRACTIONS.get(under, (ordinal(under), ordinal(under) + "s"))
     return f"{cardinal(str(over))} {single if over == 1 else several}"
@@ -110,7 +109,7 @@ def fraction(over: int, under: int) -> str | None:
 
 def version(number: str) -> str:
     """ "3.11.2" → "three point eleven point two"."""
-    return " point ".join(cardinal(part) for part in re.split(r"\.", number))
+    return " point ".join(cardinal(part) for part in number.split("."))
 
 
 def _count(number: str, noun: str) -> str:

@@ -18,6 +18,7 @@ _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*$")
 _CLAUSE_END = re.compile(r"(?:[,;:—–]+[\"'”’)\]*_]*|--)$")
 _OPEN_NUMBER = re.compile(r"\d(?:(?:st|nd|rd|th)?,)?$")
 _ENDLESS = re.compile(r"^[\"'“‘(\[]*(?:[A-Za-z]\.)+$")  # initials: "J.", "U.S."
+_MAY_END = frozenset("etc. a.m. p.m. no. min. hr. hrs. sec. ft. lbs. oz.".split())  # a sentence, where a capital follows
 _MONTHS = frozenset(form for name in MONTH_NAMES for form in (name.lower(), f"{name.lower()}."))
 # After these a phrase doesn't end: the voice would stop in the middle of a breath.
 _CLINGING = frozenset(
@@ -95,7 +96,7 @@ class Phrases:
         lower = word.lower()
         if {word, lower} & ABBREVIATIONS.keys() or _ENDLESS.match(word):  # _ENDLESS holds for "a.m." too
             follower = self._words[i + 1] if i + 1 < len(self._words) else ""
-            return lower in ("etc.", "a.m.", "p.m.") and follower[:1].isupper()
+            return lower in _MAY_END and follower[:1].isupper()
         return not (len(word) <= 3 and word[:-1].isdigit())  # "1." numbers an item
 
     def _ends_clause(self, i: int) -> bool:

@@ -86,7 +86,7 @@ def clean(text: str) -> str:
 
 
 def _is_picture(character: str) -> bool:
-    if character in "°©®™^":
+    if character in "°℃℉№©®™^":
         return False
     category = unicodedata.category(character)
     return category in ("So", "Sk", "Cc", "Cf", "Cs", "Co", "Cn") or character in "\ufe0f\u20e3"
@@ -107,8 +107,6 @@ def _spoken(word: str, place: _Place, is_last: bool) -> str:
         return abbreviation
     match = _EDGES.match(word)
     before, core, after = match.groups() if match else ("", word, "")
-    if not core:
-        return ""
     if core in SIGNS and not after:
         return SIGNS[core]
     if core in _BETWEEN and place.before[-1:].isdigit() and place.after[:1].isdigit():
@@ -126,7 +124,8 @@ def _spoken(word: str, place: _Place, is_last: bool) -> str:
 def _abbreviation(word: str, place: _Place, is_last: bool) -> str | None:
     """Words whose dot isn't the end of a sentence."""
     key = word.strip("\"'“”‘’(),;:!?")
-    if key.lower() in ("a.m.", "p.m.", "am", "pm", "a.m", "p.m") and (place.before[-1:].isdigit() or "." in key):
+    is_half = key.lower() in ("am", "pm", "am.", "pm.") and place.before[-1:].isdigit()  # and not "here I am."
+    if is_half or key.lower() in ("a.m.", "p.m.", "a.m", "p.m"):
         ends = word.endswith((".", "!", "?", ",")) and (is_last or place.after[:1].isupper() or not word.endswith("."))
         return key[0].upper() + "M" + (word[-1] if ends else "")
     if key == "St.":
@@ -134,6 +133,8 @@ def _abbreviation(word: str, place: _Place, is_last: bool) -> str | None:
     if key == "No." and not place.after[:1].isdigit():
         return None
     said = ABBREVIATIONS.get(key) or ABBREVIATIONS.get(key.lower())
+    if said is not None and _COUNT.fullmatch(place.before):
+        said = _unit(key.removesuffix("."), place.before) or said  # "1 min."
     if said is None:
         return None
     return word.replace(key, said) + ("." if is_last and key.endswith(".") else "")
@@ -189,10 +190,6 @@ def _money(match: re.Match[str], place: _Place) -> str:
     return sign + numbers.money(match[2], amount, match[4] or "")
 
 
-def _percent(match: re.Match[str], _: _Place) -> str:
-    return f"{numbers.cardinal(match[1])} percent"
-
-
 def _quantity(match: re.Match[str], place: _Place) -> str | None:
     is_minutes = match[2] == "m" and (_HOURS.fullmatch(place.before) or _SECONDS.fullmatch(place.after))
     unit = _unit("min" if is_minutes else match[2], match[1])
@@ -202,7 +199,7 @@ def _quantity(match: re.Match[str], place: _Place) -> str | None:
 def _range(match: re.Match[str], place: _Place) -> str:
     low, high, rest = match.groups()
     both = [numbers.year(int(n)) if _is_year(n) else numbers.cardinal(n) for n in (low, high)]
-    after = "" if not rest else " percent" if rest == "%" else f" {UNITS[rest][1]}" if rest in UNITS else f" {rest}"
+    after = "" if not rest else f" {UNITS[rest][1]}" if rest in UNITS else f" {rest}"
     return f"{both[0]} to {both[1]}{after}"
 
 
@@ -227,7 +224,8 @@ def _iso_date(match: re.Match[str], _: _Place) -> str | None:
 
 def _us_date(match: re.Match[str], _: _Place) -> str | None:
     years = int(match[3])
-    return _date(int(match[1]), int(match[2]), years + 2000 if years < 100 else years)
+    century = 0 if years > 99 else 1900 if years > 68 else 2000  # as POSIX has it
+    return _date(int(match[1]), int(match[2]), century + years)
 
 
 def _date(month: int, day: int, years: int) -> str | None:
@@ -274,7 +272,6 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Place], str | Non
         (r"(\d{1,2}):(\d{2})(?::(\d{2}))?([aApP]\.?[mM]\.?)?", _time),
         (r"(\d{1,2})([aApP]\.?[mM]\.?)", _hour),
         (rf"([-−])?([$€£¥])({_AMOUNT}|\d+,\d\d)(k|K|M|m|bn|B)?", _money),
-        (rf"({_NUMBER})%", _percent),
         (r"(\d{4})-(\d{2})-(\d{2})", _iso_date),
         (r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})", _us_date),
         (r"(\d{1,15})/(\d{1,15})", _fraction),
