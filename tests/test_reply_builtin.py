@@ -350,7 +350,7 @@ def test_who_says_cancel_after_setting_a_timer_is_told_that_it_is_cancelled(talk
 
 def test_cancel_is_a_call_for_silence_where_that_timer_rings_already(reader, tmp_path):
     ledger, timers = Ledger(tmp_path / "ledger.sqlite"), TimerBook(tmp_path / "timers.sqlite")
-    office = Office(build_tools(timers, str), ledger, Floor(), lambda event: None, 200)
+    office = Office(build_tools(timers, str, str), ledger, Floor(), lambda event: None, 200)
     timers.set(300)  # and the one of ten minutes has ended, before a word of its announcement
     assert list(BuiltinAgent(reader, Echo(), CLOCK).respond("cancel", SET, office.desk(0, 0))) == [Silence()]
     assert len(timers.list()) == 1
