@@ -112,6 +112,7 @@ class State:
     in_speech: bool = False
     voice: bool = False
     speech_t: int = 0  # where the newest speech began
+    over_reply: bool = False  # the turn being heard was begun while a reply sounded
     begun_t: int = 0  # when the user, or a noise, began the turn being heard
     nodded_t: int | None = None
     text: str = ""  # of the turn being heard, as far as it is known
@@ -167,6 +168,7 @@ def listen(state: State, rules: Rules, from_t: int, window: int, wake_word: str 
         text="",
         front="",
         already="",
+        over_reply=False,
         begun_t=state.t,
         unproven=False,
         called_until=0,
@@ -291,7 +293,7 @@ def draft_of(state: State, text: str) -> Result:
     """A new draft, that answers `text`."""
     state, commands = new_draft(state)
     state = replace(state, prepared=text)
-    return state, commands + [ev.Prepare(state.turn, state.draft, text, state.history)]
+    return state, commands + [ev.Prepare(state.turn, state.draft, text, state.history, state.over_reply)]
 
 
 def fill(state: State, rules: Rules) -> Result:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from device.errors import NodError
+from device.errors import NodError, ToolError
 
 # Main decides nothing while it waits, and the budget of a whole turn is 200 ms.  Nod alone writes its files, and who reads
 # them doesn't lock them: whatever has one locked (a copy, a shell) may keep it for long, so more patience gains nothing.
@@ -34,6 +34,14 @@ def opened(path: Path, what: str, wait_s: float, **options) -> Iterator[sqlite3.
         if db is not None:
             db.close()
         raise NodError(f"{path}: the {what} can't be kept ({error}); {_advice(error)}.") from None
+
+
+def emptied(db: sqlite3.Connection) -> None:
+    """Move all that is in the journal into its place and empty it.  ToolError, to be spoken, where somebody who reads the file
+    prevents that for as long as the connection waits."""
+    (is_busy, *_) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if is_busy:
+        raise ToolError("I have forgotten it, but another program keeps a copy open. Please ask me again in a moment.")
 
 
 def _advice(error: sqlite3.Error) -> str:

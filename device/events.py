@@ -369,12 +369,16 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """To reply: prepare the answer to `text`.  Until the draft is committed it may read but not act."""
+    """To reply: prepare the answer to `text`.  Until the draft is committed it may read but not act.
+
+    over_reply: it was begun while a reply sounded.
+    """
 
     turn: int
     draft: int
     text: str
     history: tuple[Exchange, ...] = ()
+    over_reply: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from device.database import MAIN_WAITS_S, opened
+from device.database import MAIN_WAITS_S, emptied, opened
 from device.events import Exchange
 
 FILE = "history.sqlite"
@@ -60,4 +60,4 @@ def erase(path: Path) -> None:
         db.execute("PRAGMA secure_delete=ON")  # Debian's SQLite has it on by itself
         with db:
             db.execute("DELETE FROM exchange")
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        emptied(db)

@@ -139,6 +139,7 @@ def cut(state: State, rules: Rules) -> Result:
         deadline=state.t + rules.longest_turn,
         repairs=state.repairs + is_repair,
         already=already,
+        over_reply=True,
         begun_t=state.t,
     )
     return state, commands
@@ -147,5 +148,7 @@ def cut(state: State, rules: Rules) -> Result:
 def reply_ends(state: State, rules: Rules) -> Result:
     """The reply is over and somebody is speaking: that is the next turn, unless the words say that the last one goes on."""
     state = open_for(state, rules, rules.follow_up)
-    state = replace(state, phase="hearing", deadline=state.t + rules.longest_turn, already=answered(state))
+    state = replace(
+        state, phase="hearing", deadline=state.t + rules.longest_turn, already=answered(state), over_reply=True
+    )
     return state, [ev.Duck(False)]

@@ -17,6 +17,7 @@ from device.conversation_state import (
 )
 from device.heard import announced_again, give_up, nothing_to_say, part, remember, true_text
 from device.over_reply import reply_ends
+from device.user_turn import is_looked_at
 
 
 def ready(state: State, event: ev.SoundReady, rules: Rules) -> Result:
@@ -48,7 +49,7 @@ def settles(state: State, rules: Rules) -> bool:
     """Whether an act waits for it that what is said from now on is a new turn, and it is."""
     # Speech is noticed after it began, and a frame that sounds like it is about to be speech.
     is_past = state.t >= state.joined_until + rules.pre_roll
-    return state.unsettled and is_past and not (state.voice or state.in_speech)
+    return state.unsettled and is_past and not (state.voice or state.in_speech or is_looked_at(state, rules))
 
 
 def settle(state: State) -> Result:

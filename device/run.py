@@ -11,6 +11,7 @@ from device.audio.profiles import sound_card
 from device.config import Config
 from device.conversation_state import State
 from device.daemon import Daemon
+from device.damaged import set_aside
 from device.events import SAMPLE_RATE_HZ
 from device.journal import Journal
 from device.models import ModelStore
@@ -107,12 +108,18 @@ def run(config: Config) -> int:
     card = sound_card(config.audio)
     device = PyAudioDevice(card.input, card.output, config.audio.buffer_ms, card.channels)
     reporter = _Reporter(journal)
+    damaged = set_aside(state_dir)
+    for each in damaged:
+        journal.warning(each.warning)
     try:
         daemon = Daemon(config, store, state_dir, device, observer=reporter.observe)
     except Exception:
         device.close()
         raise
     reporter.daemon = daemon
+    for each in damaged:
+        if each.spoken:
+            daemon.boxes["main"].put(ev.Announcement(each.spoken))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: daemon.stop())
     with lock:

@@ -365,6 +365,47 @@ def test_who_takes_a_yes_back_in_time_is_obeyed(said, settles):
     assert (story.state.draft == draft) == settles
 
 
+def test_an_act_that_cannot_be_undone_waits_until_it_is_known_whether_somebody_calls():
+    story = asks_for_a_tool()
+    story.tell(ev.ActAwaits(1, story.state.draft, "door"))
+    story.until(3900)
+    story.tell(ev.WakeWord(samples(3900), samples(3000), "alexa", 0.9))
+    assert only(story.until(5000), ev.Settle) == []
+    story.tell(ev.WakeDenied(samples(3900), samples(3000), "alexa", 0.9))
+    assert only(story.until(5010), ev.Settle)
+
+
+def test_what_was_begun_over_a_reply_is_known_as_such_until_the_next_turn():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500)
+    story.until(1700)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, story.state.draft, "reply"))
+    story.until(4500)
+    draft = story.state.draft
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t - 900))
+    story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", ("Four.",), False))
+    told = story.until(5000)
+    told += story.tell(ev.SpeechStopped(story.state.t, samples(4900)))
+    told += story.tell(ev.Pause(story.state.t, story.state.turn, samples(4900), "and what day is it"))
+    assert [prepare.over_reply for prepare in only(told, ev.Prepare)] == [True]
+    story.until(8000)
+    story.answers("Friday.", 500)
+    now = samples_ms(story.state.t)
+    assert [prepare.over_reply for prepare in only(story.says("hello", now + 500, now + 900), ev.Prepare)] == [False]
+
+
+def test_who_stops_a_reply_began_over_it():
+    story = Story(OPEN)
+    story.says("tell me a story", 500, 1500)
+    story.until(1700)
+    story.tell(ev.PlayoutStarted(story.state.t, 1, story.state.draft, "reply"))
+    story.until(4500)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t - 900))
+    told = story.until(5400)
+    told += story.tell(ev.Pause(story.state.t, story.state.turn, samples(5300), "what is the time now"))
+    assert [prepare.over_reply for prepare in only(told, ev.Prepare)] == [True]
+
+
 def test_an_act_that_cannot_be_undone_waits_while_a_frame_sounds_like_speech():
     story = asks_for_a_tool()
     story.tell(ev.ActAwaits(1, story.state.draft, "door"))

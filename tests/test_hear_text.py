@@ -141,3 +141,17 @@ def test_whispers_window_is_as_long_as_the_speech_and_a_little():
     assert window_samples(16_000) == 10 * 16_000
     assert window_samples(9 * 16_000) == 14 * 16_000
     assert window_samples(60 * 16_000) == 30 * 16_000
+
+
+@pytest.mark.parametrize(
+    "likeliest, close, expected",
+    [
+        ("guess", "yes", "guess"),
+        ("no don't", "go ahead", "no don't"),
+        ("the yard please", "yeah please", "the yard please"),
+        ("yes sit a timer for ten minutes", "yes set a timer for ten minutes", "yes set a timer for ten minutes"),
+    ],
+)
+def test_a_yes_is_never_found_in_what_more_likely_was_something_else(likeliest, close, expected):
+    readings = [Reading(likeliest, 0.0), Reading(close, -0.1)]
+    assert understood(readings, without_noise, lambda text: "complete" if text == close else "none") == expected

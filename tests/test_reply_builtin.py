@@ -450,7 +450,7 @@ def test_the_next_minute_can_be_rendered_ahead_where_it_is_near(reader, model, t
 )
 def test_what_was_said_is_forgotten_only_where_that_is_what_is_asked_for(talk, text, asks):
     told = talk(text)[0]
-    assert told.endswith("for good. Shall I do it?") == asks
+    assert told.endswith("for good. Do you want that?") == asks
 
 
 def test_forgetting_leaves_nothing_of_what_was_said(store, tmp_path):
@@ -458,6 +458,9 @@ def test_forgetting_leaves_nothing_of_what_was_said(store, tmp_path):
     assistant, history = build_agent(Config(), store, tmp_path, Floor(), told.append), History(tmp_path / FILE)
     history.remember(Exchange("the secret word", "I won't tell."))
     assistant.ledger.end(assistant.ledger.begin(1, 1, "timer_set", {"name": "secret"}, True), "done", "It is set.")
+    aside = [tmp_path / name for name in ("history.sqlite.damaged-1", "history.sqlite.damaged-1-wal", "ledger.sqlite.damaged-2")]
+    for path in aside:
+        path.write_bytes(b"a secret")
     assistant.office.tools["forget"].run({})
     assert history.latest(9) == () and told == [Forgotten()]
     assert not any(b"secret" in path.read_bytes() for path in tmp_path.iterdir())

@@ -167,9 +167,9 @@ class Room:
         self._thread.start()
         return agent
 
-    def prepare(self, draft: int, text: str = "") -> None:
+    def prepare(self, draft: int, text: str = "", turn: int | None = None) -> None:
         self.floor.advance(draft)
-        self.reply.put(Prepare(draft, draft, text))
+        self.reply.put(Prepare(draft if turn is None else turn, draft, text))
 
     def heard(self, draft: int, words: str, interrupted: bool = False) -> None:
         """So much of its reply was."""
@@ -348,7 +348,7 @@ def test_a_yes_that_is_taken_back_does_nothing_and_may_be_given_again(room: Room
     is_asked_for(room)
     room.prepare(2, "yes")
     room.until(ActAwaits)
-    room.prepare(3, "yes please")
+    room.prepare(3, "yes please", turn=2)
     room.until(ActAwaits)
     room.floor.commit(3)
     room.floor.settle(3)
@@ -420,7 +420,7 @@ def test_an_agent_that_speaks_before_it_calls_gets_the_question_said_in_its_plac
 
 def test_a_yes_is_for_what_was_asked_and_nothing_else(room: Room) -> None:
     def cheats(text: str, desk: Desk) -> Iterator[Piece]:
-        desk.consent = Asked("bomb", {"draft": 7})
+        desk.consent = Asked(1, "bomb", {"draft": 7}, QUESTION)
         yield Words(desk.call("bomb", {"draft": 1}).text)
 
     room.start(cheats)

@@ -21,7 +21,8 @@ from device import service
 from device.config import Config, Led
 from device.conversation_state import Phase
 from device.daemon import Daemon
-from device.errors import AlreadyRunning, NodError
+from device.damaged import set_aside
+from device.errors import AlreadyRunning, NodError, ToolError
 from device.events import Exchange
 from device.history import History, erase
 from device.indicator import COLOURS, Indicator, colour
@@ -386,6 +387,20 @@ def test_what_is_erased_is_in_no_file_any_more_and_what_comes_after_it_is_kept(t
     history.close()
 
 
+def test_what_another_program_keeps_open_is_not_told_to_be_forgotten(tmp_path, monkeypatch):
+    monkeypatch.setattr("device.history._ERASING_WAITS_S", 0.05)
+    history = History(tmp_path / "history.sqlite")
+    history.remember(Exchange("the secret word", "I won't tell."))
+    with closing(sqlite3.connect(tmp_path / "history.sqlite")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM exchange").fetchall()
+        with pytest.raises(ToolError, match="another program"):
+            erase(tmp_path / "history.sqlite")
+    erase(tmp_path / "history.sqlite")
+    assert not any(b"secret" in path.read_bytes() for path in tmp_path.iterdir())
+    history.close()
+
+
 def _noise(path):
     path.write_bytes(os.urandom(4096))
 
@@ -434,6 +449,50 @@ def test_a_file_that_can_not_be_used_is_kept_and_told(tmp_path, kind, spoil):
         kind(path)
     assert len(str(told.value).splitlines()) == 1
     assert _content(path) == before
+
+
+@pytest.mark.parametrize("spoil", [_noise, _damaged, _damaged_name])
+@pytest.mark.parametrize("kind, name", [(History, "history"), (TurnTimes, "turns"), (TimerBook, "timers"), (Ledger, "ledger")])
+def test_a_damaged_file_is_set_aside_as_it_is_and_told_of(tmp_path, kind, name, spoil):
+    path = tmp_path / f"{name}.sqlite"
+    spoil(path)
+    (tmp_path / f"{name}.sqlite-wal").write_bytes(b"what came last")
+    before = path.read_bytes()
+    (found,) = set_aside(tmp_path)
+    kept = tmp_path / f"{name}.sqlite.damaged-1"
+    assert kept.read_bytes() == before and kept.name in found.warning and name in found.warning
+    assert (tmp_path / f"{kept.name}-wal").read_bytes() == b"what came last"
+    assert bool(found.spoken) == (name != "turns") and (name == "turns" or "damaged" in found.spoken)
+    kind(path).close()
+    assert set_aside(tmp_path) == []
+    spoil(path)
+    assert len(set_aside(tmp_path)) == 1 and kept.read_bytes() == before, "a second one keeps the first"
+
+
+def test_of_files_that_are_damaged_again_and_again_the_newest_stays_where_it_is(tmp_path):
+    for _ in range(9):
+        _noise(tmp_path / "timers.sqlite")
+        assert len(set_aside(tmp_path)) == 1
+    _noise(tmp_path / "timers.sqlite")
+    assert set_aside(tmp_path) == [] and (tmp_path / "timers.sqlite").exists()
+
+
+@pytest.mark.parametrize("spoil", [_other_columns, Path.mkdir, Path.touch, lambda path: None])
+def test_what_is_not_damaged_stays_where_it_is(tmp_path, spoil):
+    spoil(tmp_path / "history.sqlite")
+    before = sorted(tmp_path.iterdir())
+    assert set_aside(tmp_path) == [] and sorted(tmp_path.iterdir()) == before
+
+
+def test_a_damaged_file_that_can_not_be_renamed_stays_for_who_opens_it_to_tell(tmp_path, monkeypatch):
+    def refuse(*names):
+        raise PermissionError
+
+    _noise(tmp_path / "history.sqlite")
+    monkeypatch.setattr(Path, "rename", refuse)
+    assert set_aside(tmp_path) == []
+    with pytest.raises(NodError, match="move the file away"):
+        History(tmp_path / "history.sqlite")
 
 
 def test_a_file_that_another_program_has_locked_is_told_as_such(tmp_path):

@@ -11,6 +11,8 @@ from device.errors import ModelError
 from device.hear.plain_text import is_hum
 from device.hear.second_look import Glance
 
+# It may let happen what can't be undone, so it is never found in what more likely was something else.
+_YES = frozenset("yes yeah yep yup absolutely definitely certainly ahead".split())
 _CLOSE_LOG_ODDS = -3.0  # of a reading against the likeliest one, from which it may be taken for its sense
 
 
@@ -78,10 +80,15 @@ def understood(readings: list[Reading], said: Callable[[str], str], completeness
     if completeness(likeliest) == "complete":
         return likeliest
     close = [reading.text for reading in readings[1:] if reading.log_odds >= _CLOSE_LOG_ODDS]
-    commands = (text for text in map(said, close) if completeness(text) == "complete")
+    commands = (text for text in map(said, close) if completeness(text) == "complete" and not _is_yes(text))
     # A single word is more often one than a hum.
     hums = (said(text) for text in close if is_hum(text) and " " in likeliest)
     return next(commands, next(hums, likeliest))
+
+
+def _is_yes(text: str) -> bool:
+    words = text.lower().split()
+    return len(words) <= 3 and not _YES.isdisjoint(words)
 
 
 def load_recognizer(engine: str, models) -> Recognizer:

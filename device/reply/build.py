@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from device.config import Config, Llm
+from device.damaged import kept_aside
 from device.errors import ModelError, NodError, ToolError
 from device.events import Announcement, Fault, Forgotten
 from device.floor import Floor
@@ -128,9 +129,13 @@ def build_agent(
         return Assistant(other, Office({}, ledger, floor, post, config.budget.turn), ledger, timers, None)
 
     def forget() -> None:
-        erase(state_dir / HISTORY)
+        try:
+            for kept in (*kept_aside(state_dir / HISTORY), *kept_aside(state_dir / LEDGER)):
+                kept.unlink()
+            erase(state_dir / HISTORY)
+        finally:
+            post(Forgotten())
         ledger.erase()
-        post(Forgotten())
 
     reader = Reader()
     tools = build_tools(timers, lambda: self_check(lambda: _verify(store), state_dir), forget, wall_clock)

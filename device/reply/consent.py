@@ -1,15 +1,16 @@
 """The spoken yes before what can't be undone: asked for and understood by code, never by a model.
 
 A question waits for its answer only once it was heard to its last word.  It lapses with the next exchange, whatever is
-said in that, and when nobody answers while the floor is free.  It is kept in memory alone: no yes outlives a restart.
+said in that, with the next turn, and when nobody answers while the floor is free.  It is kept in memory alone: no yes
+outlives a restart.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from device.errors import ConsentNeeded
-from device.events import Exchange
+from device.events import Exchange, Prepare
 from device.reply.agent import Gated, Piece, Words
 from device.reply.intents import HESITATIONS
 from device.reply.tool import Args, Tool
@@ -20,61 +21,77 @@ if TYPE_CHECKING:
 
 _QUESTIONS_KEPT = 8  # of drafts: of older ones nothing more is heard
 _YES = frozenset("yes yeah yep yup absolutely definitely certainly".split())
-_YES_PHRASES = ("go ahead", "do it", "do that", "of course", "i am sure")
+_YES_PHRASES = ("go ahead", "of course", "i am sure")
 _NO = frozenset("no nope nah not never".split())
 # Signs of listening, and what may as well mean the opposite.  An act that can't be undone is worth a second question.
-_UNCLEAR = frozenset("okay sure right alright fine well maybe perhaps mhm mmhm forget".split())
-_AROUND = frozenset("please nod thanks thank you just now really i it that do am yet would rather better all".split())
+_UNCLEAR = frozenset("okay sure right alright fine well maybe perhaps mhm mmhm huh really rather forget".split())
+_AROUND = frozenset("please nod thanks just now i it that do am want".split())
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A call that waits for a yes."""
+    """A call that waits for a yes.  draft: that asked.  question: as it is heard."""
 
+    draft: int
     tool: str
     args: Args
+    question: str
 
 
 class Consents:
     """The questions asked, and the one that waits for its answer.  One for the process; reply thread."""
 
     def __init__(self) -> None:
-        self._asked: dict[str, Asked] = {}  # by question, the newest last
-        self._waiting: tuple[str, Asked] | None = None
+        self._asked: list[Asked] = []
+        self._waiting: Asked | None = None
+        self._turn: int | None = None  # the user's first since it was heard
 
-    def ask(self, tool: Tool, args: Args) -> ConsentNeeded:
+    def ask(self, draft: int, tool: Tool, args: Args) -> ConsentNeeded:
         """What to raise in place of calling `tool`: its question, the answer to which counts once it was heard."""
         question = tool.question(args)
-        said = " ".join(question.split())
-        self._asked.pop(said, None)
-        self._asked[said] = Asked(tool.name, args)
-        for old in list(self._asked)[:-_QUESTIONS_KEPT]:
-            del self._asked[old]
+        self._add(Asked(draft, tool.name, args, " ".join(question.split())))
         return ConsentNeeded(question)
 
-    def heard(self, exchange: Exchange) -> None:
-        """What was heard of a reply: a question it ends with waits from here on, and no other does."""
-        said = next((said for said in self._asked if exchange.heard.endswith(said)), None)
-        self._waiting = None if said is None else (said, self._asked[said])
+    def _add(self, asked: Asked) -> None:
+        self._asked = [*self._asked, asked][-_QUESTIONS_KEPT:]
+
+    def heard(self, draft: int, exchange: Exchange) -> None:
+        """What was heard of the reply of `draft`: a question it ends with waits from here on, and no other does.
+
+        What is said where an act fails is a draft of its own, so the question may be an earlier one's.  Whoever repeats
+        its words later, as a language model may, hasn't asked it.
+        """
+        known = [asked for asked in self._asked if asked.draft <= draft and exchange.heard.endswith(asked.question)]
+        self._waiting = max(known, key=lambda asked: (len(asked.question), asked.draft), default=None)
+        self._turn = None
+        self._asked = [asked for asked in self._asked if asked.draft > draft]
 
     def lapse(self) -> None:
         """Nobody has answered."""
         self._waiting = None
 
-    def respond(self, text: str, desk: "DraftDesk") -> Iterator[Piece] | None:
-        """The reply to `text` where that answers the question; None where none waits, or `text` is about something else.
+    def respond(self, asked: Prepare, desk: "DraftDesk") -> Iterator[Piece] | None:
+        """The reply to a turn that answers the question; None where none waits, or the turn is about something else.
 
         Raises as `Desk.call` does, while it is read.
         """
-        answer = yes_or_no(text) if self._waiting else None
+        self._turn = asked.turn if self._turn is None else self._turn
+        if asked.turn != self._turn:  # what was heard of the reply between isn't known yet
+            self.lapse()
+        waiting = self._waiting
+        answer = yes_or_no(asked.text) if waiting else None
         if answer is None:
             return None
-        question, asked = self._waiting
+        if answer == "yes" and asked.over_reply:
+            answer = "unclear"  # begun before the question was over: a sign of listening, or Nod's own echo
         desk.source = f"consent:{answer}"
         if answer == "yes":
-            desk.consent = asked
-            return _act(asked, desk)
-        return iter((Words("Okay, I won't." if answer == "no" else f"Please say yes or no. {question}"),))
+            desk.consent = waiting
+            return _act(waiting, desk)
+        if answer == "no":
+            return iter((Words("Okay, I won't."),))
+        self._add(replace(waiting, draft=asked.draft))
+        return iter((Words(f"Please say yes or no. {waiting.question}"),))
 
 
 def _act(asked: Asked, desk: "DraftDesk") -> Iterator[Piece]:
@@ -84,7 +101,7 @@ def _act(asked: Asked, desk: "DraftDesk") -> Iterator[Piece]:
 
 def yes_or_no(text: str) -> Literal["yes", "no", "unclear"] | None:
     """What `text` answers to a question; None when it is more than an answer.  Pure."""
-    said = f" {' '.join(word for word in words(text) if word not in HESITATIONS)} "
+    said = f" {' '.join(word for word in words(text) if word not in HESITATIONS - _UNCLEAR)} ".replace(" thank you ", " ")
     for phrase in _YES_PHRASES:
         said = said.replace(f" {phrase} ", " yes ")
     left = set(said.split()) - _AROUND

@@ -174,9 +174,10 @@ class DraftDesk:
 
     def _wait_for_consent(self, tool: Tool, args: Args) -> None:
         """Ask for a yes, or, once it was given, wait until the turn that gave it can't go on ("yes ... no, wait")."""
-        if self.consent != Asked(tool.name, args):
+        given = self.consent
+        if given is None or (given.tool, given.args) != (tool.name, args):
             tool.preview(args)  # what can't be done needs no yes
-            raise self._office.consents.ask(tool, args)
+            raise self._office.consents.ask(self._draft, tool, args)
         self._office.post(ActAwaits(self._turn, self._draft, tool.name))
         self._office.floor.wait_until_settled(self._draft)
 

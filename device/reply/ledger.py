@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from device.database import opened
+from device.database import emptied, opened
 
 Outcome = Literal["done", "failed", "cancelled", "unknown"]
 
@@ -146,7 +146,7 @@ class Ledger:
             self._flush(True)
             self._db.execute("PRAGMA secure_delete=ON")
             self._db.execute(f"DELETE FROM calls WHERE {_TOLD}")
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            emptied(self._db)
 
     def _calls(self, where: str) -> list[Call]:
         with self._lock:

@@ -61,7 +61,7 @@ def run(
                     telling[message.draft] = reply.telling
                     reply.prepare()
             elif isinstance(message, Heard):
-                assistant.office.consents.heard(message.exchange)
+                assistant.office.consents.heard(message.draft, message.exchange)
                 if (told := telling.pop(message.draft, None)) and told.is_in(message.exchange):
                     assistant.ledger.told((call.id, call.result) for call in told.calls)
             elif isinstance(message, StopListening):
@@ -151,8 +151,9 @@ class _Reply:
 
     def _pieces(self) -> Iterator[Piece]:
         """What is said: by the agent, unless the user answers a question that isn't the agent's to decide."""
-        text, history, desk = self._asked.text, self._asked.history, self._desk
-        return self._assistant.office.consents.respond(text, desk) or self._assistant.agent.respond(text, history, desk)
+        asked, desk = self._asked, self._desk
+        answer = self._assistant.office.consents.respond(asked, desk)
+        return answer or self._assistant.agent.respond(asked.text, asked.history, desk)
 
     def _read_owed(self) -> list[Call]:
         """What is to be told of earlier calls; nothing where the ledger can't be read: the answer needn't wait for it."""

@@ -249,7 +249,7 @@ def _enumerated(items: list[str]) -> str:
 
 # --- forgetting ---
 
-FORGET_QUESTION = "That erases everything we have said, for good. Shall I do it?"
+FORGET_QUESTION = "That erases everything we have said, for good. Do you want that?"
 
 
 def _forget(forget: Callable[[], Any]) -> Tool:
