@@ -161,8 +161,8 @@ class Room:
 
     def start(self, respond: Callable[[str, Desk], Iterator[Piece]]) -> Scripted:
         agent = Scripted(respond)
-        assistant = Assistant(agent, self.office, self.ledger, self.timers, READER)
-        arguments = (self.reply, self.hear, self.speak, self.main, self.floor, assistant)
+        self.assistant = Assistant(agent, self.office, self.ledger, self.timers, READER)
+        arguments = (self.reply, self.hear, self.speak, self.main, self.floor, self.assistant)
         self._thread = threading.Thread(target=loop.run, args=arguments, daemon=True)
         self._thread.start()
         return agent
@@ -1081,39 +1081,43 @@ def test_an_unknown_tool_and_a_stale_desk(room: Room) -> None:
         room.office.desk(1, 0).call("look", {})
 
 
+def of_an_unfinished(room: Room) -> Assistant:
+    return Assistant(Scripted(lambda text, desk: iter(())), room.office, room.ledger, room.timers, READER)
+
+
 def test_an_unfinished_act_whose_description_breaks_is_announced_too_and_the_start_goes_on(room: Room) -> None:
     def describe(args: Args) -> str:
         raise KeyError("what somebody said")
 
     room.ledger.begin(1, 1, "door", {"from": "an older version"}, True)
     room.office.tools = {"door": replace(room.office.tools["door"], describe=describe)}
-    assistant = Assistant(Scripted(lambda text, desk: iter(())), room.office, room.ledger, room.timers, READER)
     announced = []
-    assistant.announce_unfinished(announced.append)
+    of_an_unfinished(room).announce_unfinished(announced.append)
     fault, announcement = announced
     assert isinstance(fault, Fault) and "KeyError" in fault.what and "begun to use door." in announcement.text
-    assert room.ledger.unfinished() == []
 
 
-def test_all_unfinished_acts_are_announced_also_where_the_ledger_can_not_be_written(room: Room, monkeypatch) -> None:
-    def full(*what: object) -> bool:
-        raise OSError("No space left on device")
-
+def test_of_an_unfinished_act_nobody_is_told_again_once_that_was_heard_to_its_end(room: Room) -> None:
     for draft in (1, 2):
         room.ledger.begin(draft, draft, "door", {"draft": draft}, True)
-    monkeypatch.setattr(room.ledger, "end", full)
-    assistant = Assistant(Scripted(lambda text, desk: iter(())), room.office, room.ledger, room.timers, READER)
-    told = []
-    assistant.announce_unfinished(told.append)
-    assert [type(each).__name__ for each in told] == ["Announcement", "Fault"] * 2
-
-
-def test_an_unfinished_act_is_announced_once(room: Room) -> None:
-    room.ledger.begin(1, 1, "door", {"draft": 1}, True)
-    assistant = Assistant(Scripted(lambda text, desk: iter(())), room.office, room.ledger, room.timers, READER)
-    for expected in (1, 0):
-        announced = []
-        assistant.announce_unfinished(announced.append)
-        assert len(announced) == expected
-        assert all("open the door" in announcement.text for announcement in announced)
+    assistant, announced = of_an_unfinished(room), []
+    assistant.announce_unfinished(announced.append)
+    text = announced[0].text
+    assert len(announced) == 2 and "begun to open the door" in text
+    assistant.heard(Exchange("", text.rsplit(" ", 1)[0], interrupted=True))
+    assert len(room.ledger.unfinished()) == 2
+    for left in (1, 0, 0):
+        assistant.heard(Exchange("", text))
+        assert len(room.ledger.unfinished()) == left
     assert room.acts == []
+
+
+def test_what_was_heard_of_an_announcement_reaches_the_ledger(room: Room) -> None:
+    room.ledger.begin(1, 1, "door", {"draft": 1}, True)
+    announced = []
+    room.start(lambda text, desk: iter([Words("Hello.")]))
+    room.assistant.announce_unfinished(announced.append)
+    room.heard(1, announced[0].text)
+    room.prepare(2)  # what is asked next is answered after it
+    room.until(ReplyEnded)
+    assert room.ledger.unfinished() == []

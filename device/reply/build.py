@@ -11,7 +11,7 @@ from typing import Any, Literal
 from device.config import Config, Llm
 from device.damaged import kept_aside
 from device.errors import ModelError, NodError, ToolError
-from device.events import Announcement, Fault, Forgotten
+from device.events import Announcement, Exchange, Fault, Forgotten
 from device.floor import Floor
 from device.folder import make_folder
 from device.history import FILE as HISTORY
@@ -48,6 +48,7 @@ class Assistant:
         self.ledger = ledger
         self.timers = timers
         self.reader = reader
+        self._untold: list[tuple[str, int]] = []  # what was announced of unfinished calls, and their numbers
 
     @property
     def name(self) -> str:
@@ -69,7 +70,8 @@ class Assistant:
         return None if due_s is None else due_s - self.timers.now_s()
 
     def announce_unfinished(self, put: Callable[[Announcement | Fault], Any]) -> None:
-        """Speak about calls that a power failure cut short; they are not repeated.  Once, at the start."""
+        """Speak about calls that a power failure cut short; they are not repeated.  Once, at the start, and again at the next
+        for as long as it wasn't heard to its end (`heard`)."""
         for call in self.ledger.unfinished():
             tool = self.office.tools.get(call.tool)
             what = f"use {call.tool}"
@@ -79,11 +81,16 @@ class Assistant:
             except Exception as error:  # another version may have written these arguments
                 put(Fault.of("tool", error))
             what = f"undo this: {what}" if call.undoes else what
-            put(Announcement(f"Before I was switched off I had begun to {what}. I don't know whether that was done."))
-            try:
-                self.ledger.end(call.id, "unknown", "cut short")
-            except Exception as error:  # it is told again at the next start
-                put(Fault.of("main", error))
+            text = f"Before I was switched off I had begun to {what}. I don't know whether that was done."
+            self._untold.append((text, call.id))
+            put(Announcement(text))
+
+    def heard(self, exchange: Exchange) -> None:
+        """What was heard of a reply or an announcement.  Reply thread."""
+        told = next((told for told in self._untold if told[0] == exchange.heard), None)
+        if told is not None:
+            self._untold.remove(told)
+            self.ledger.end(told[1], "unknown", "cut short")
 
     def close(self) -> None:
         """Wait for acting tools to finish and close the files."""

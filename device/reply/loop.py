@@ -62,6 +62,7 @@ def run(
                     reply.prepare()
             elif isinstance(message, Heard):
                 assistant.office.consents.heard(message.draft, message.exchange)
+                assistant.heard(message.exchange)
                 if (told := telling.pop(message.draft, None)) and told.is_in(message.exchange):
                     assistant.ledger.told((call.id, call.result) for call in told.calls)
             elif isinstance(message, StopListening):
