@@ -227,6 +227,30 @@ def test_a_conversation_on_the_card(card, store, user, tmp_path):
     assert "twelve" not in printed and "132" not in printed, "speech is private"
 
 
+def test_whose_timers_were_damaged_is_told_aloud_and_nod_runs(card, store, tmp_path):
+    (tmp_path / "timers.sqlite").write_bytes(os.urandom(4096))
+    with card.tape() as tape:
+        daemon = subprocess.Popen(
+            [sys.executable, "-m", "device", "run"],
+            env={**card.environment, "NOD_STATE": str(tmp_path), "NOD_MODELS": str(store.folder)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        log = []
+        try:
+            for line in daemon.stderr:
+                log.append(line)
+                if "listening for" in line:
+                    break
+            card.play(np.zeros(6 * SAMPLE_RATE_HZ, np.float32))
+        finally:
+            daemon.terminate()
+            log += daemon.communicate(timeout=20)[1].splitlines(keepends=True)
+    printed = "".join(log)
+    assert "it is kept as timers.sqlite.damaged-1" in printed and daemon.returncode == 0, printed
+    assert "timers was damaged so those that were running" in recognize(store, tape.sides[1]), printed
+
+
 def test_a_second_daemon_on_the_same_state_is_refused(store, tmp_path):
     from device import service
 
