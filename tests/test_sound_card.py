@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -197,11 +198,12 @@ def user(store):
     return Voice(folder, "en_US-joe-medium", pitch=1.15)
 
 
-def test_a_conversation_on_the_card(card, store, user, tmp_path):
-    """Wake word, question and follow-up into the microphone; the answers are recognized from the loudspeaker's tape."""
+@contextmanager
+def nod_on(card, store, state_dir):
+    """The daemon on the card, from the moment it listens; its log, whole once it has ended as told."""
     daemon = subprocess.Popen(
         [sys.executable, "-m", "device", "run"],
-        env={**card.environment, "NOD_STATE": str(tmp_path), "NOD_MODELS": str(store.folder)},
+        env={**card.environment, "NOD_STATE": str(state_dir), "NOD_MODELS": str(store.folder)},
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -211,44 +213,33 @@ def test_a_conversation_on_the_card(card, store, user, tmp_path):
             log.append(line)
             if "listening for" in line:
                 break
-        with card.tape() as tape:
-            for text, then_s in (("Hey Jarvis! What is twelve times eleven?", 4), ("What is ten times ten?", 4)):
-                card.play(np.concatenate((user.say(text)[0], np.zeros(then_s * SAMPLE_RATE_HZ, np.float32))))
+        yield log
     finally:
         daemon.terminate()
         log += daemon.communicate(timeout=20)[1].splitlines(keepends=True)
-    _, loudspeaker = tape.sides
-    heard = recognize(store, loudspeaker)
+    assert daemon.returncode == 0, "".join(log)
+
+
+def test_a_conversation_on_the_card(card, store, user, tmp_path):
+    """Wake word, question and follow-up into the microphone; the answers are recognized from the loudspeaker's tape."""
+    with nod_on(card, store, tmp_path) as log, card.tape() as tape:
+        for text, then_s in (("Hey Jarvis! What is twelve times eleven?", 4), ("What is ten times ten?", 4)):
+            card.play(np.concatenate((user.say(text)[0], np.zeros(then_s * SAMPLE_RATE_HZ, np.float32))))
+    heard = recognize(store, tape.sides[1])
     printed = "".join(log)
     assert "hundred thirty two" in heard.replace(" and ", " ") and "one hundred" in heard.replace(
         "hundred thirty two", ""
     ), f"heard: {heard}\n{printed}"
-    assert daemon.returncode == 0 and "gap" in printed
+    assert "gap" in printed
     assert "twelve" not in printed and "132" not in printed, "speech is private"
 
 
 def test_whose_timers_were_damaged_is_told_aloud_and_nod_runs(card, store, tmp_path):
     (tmp_path / "timers.sqlite").write_bytes(os.urandom(4096))
-    with card.tape() as tape:
-        daemon = subprocess.Popen(
-            [sys.executable, "-m", "device", "run"],
-            env={**card.environment, "NOD_STATE": str(tmp_path), "NOD_MODELS": str(store.folder)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        log = []
-        try:
-            for line in daemon.stderr:
-                log.append(line)
-                if "listening for" in line:
-                    break
-            card.play(np.zeros(6 * SAMPLE_RATE_HZ, np.float32))
-        finally:
-            daemon.terminate()
-            log += daemon.communicate(timeout=20)[1].splitlines(keepends=True)
-    printed = "".join(log)
-    assert "it is kept as timers.sqlite.damaged-1" in printed and daemon.returncode == 0, printed
-    assert "timers was damaged so those that were running" in recognize(store, tape.sides[1]), printed
+    with card.tape() as tape, nod_on(card, store, tmp_path) as log:
+        card.play(np.zeros(6 * SAMPLE_RATE_HZ, np.float32))
+    assert "it is kept as timers.sqlite.damaged-1" in "".join(log)
+    assert "timers was damaged" in recognize(store, tape.sides[1])
 
 
 def test_a_second_daemon_on_the_same_state_is_refused(store, tmp_path):
