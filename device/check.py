@@ -18,7 +18,7 @@ from device.history import FILE as HISTORY
 from device.history import History
 from device.indicator import Indicator
 from device.models import ModelStore
-from device.reply.build import find_answer, load_model
+from device.reply.build import MODEL, find_answer, load_model
 from device.reply.ledger import FILE as LEDGER
 from device.reply.ledger import Ledger
 from device.reply.server import Server
@@ -101,7 +101,7 @@ def _models(config: Config) -> Iterator[Finding]:
             yield _model(store, name, role)
             yield from _made(store, name, role)
             if role == "language model":
-                load_model(config.llm, store).close()
+                load_model(config, store).close()
         except ConfigError as error:
             yield "fail", str(error)
         except (NodError, OSError) as error:
@@ -132,7 +132,8 @@ def _wanted(config: Config, store: ModelStore) -> list[tuple[str, str]]:
         ("silero-vad", "voice activity detector"),
         ("smart-turn", "end of turn"),
         (recognizer, "recognizer"),
-        *([("smollm2-135m", "language model")] if config.agent.kind == "nod" else []),
+        # Another agent can do without it; where it is there, it is used (`load_model`).
+        *([(MODEL, "language model")] if config.agent.kind == "nod" or store.has(MODEL) else []),
         (config.voice.model, "voice"),
     ]
 

@@ -388,7 +388,12 @@ def shop(tmp_path):
     placed = [Placed(1, "tool 1 ms", "one", 1, 2, 5, 1), Placed(2, "act 1 ms", "two", 5, 6, 9, 1)]
     floor, ledger, posted = Awaited(), Ledger(tmp_path / "ledger.sqlite"), []
     office = Office({}, ledger, floor, posted.append, budget_ms=0.5)
-    inner = SimpleNamespace(name="nod", respond=lambda *_: iter((Words("I'm the agent inside."),)))
+    told = []
+    inner = SimpleNamespace(
+        name="nod",
+        respond=lambda *_: iter((Words("I'm the agent inside."),)),
+        tell_ending=lambda text, history, desk: told.append((text, len(posted))),
+    )
     assistant = SimpleNamespace(agent=inner, office=office, ledger=ledger)
     daemon = SimpleNamespace(models=SimpleNamespace(agent=assistant), state=SimpleNamespace(t=0))
     bench_tools.equip(daemon, placed)
@@ -398,7 +403,7 @@ def shop(tmp_path):
         floor.advance(draft)
         return list(assistant.agent.respond("an order", (), office.desk(draft, draft)))
 
-    yield SimpleNamespace(ask=ask, floor=floor, office=office, ledger=ledger, posted=posted)
+    yield SimpleNamespace(ask=ask, floor=floor, office=office, ledger=ledger, posted=posted, told=told)
     office.close()
     ledger.close()
 
@@ -414,6 +419,7 @@ def test_an_order_to_a_tool_that_acts_waits_for_the_end_of_the_turn(shop):
     reply = threading.Thread(target=lambda: said.extend(shop.ask(7, 1)))
     reply.start()
     assert shop.floor.waits.wait(10) and not shop.posted, "nothing is done for a draft"
+    assert shop.told == [("an order", 0)], "the agent inside has said by then whether that could be all"
     shop.floor.commit(1)
     reply.join(10)
     assert said == [Gated("Your order is on its way.")], "rendered in advance, heard when it is done"

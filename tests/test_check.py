@@ -10,6 +10,7 @@ import pytest
 from device import check, service
 from device.config import Agent, Audio, Config, Filler, Led, Llm, Paths, Recognizer, Voice
 from device.errors import AlreadyRunning
+from device.models import ModelStore
 from device.wave_file import write_wave
 
 # Names no path may have: as little can be looked into as into a folder of somebody else's, also by root.
@@ -108,8 +109,10 @@ def test_another_agent_is_looked_for_in_place_of_the_language_model(store, tmp_p
     (tmp_path / "nod_checks.py").write_text("def answer(text, history):\n    return text\n")
     config = Config(paths=Paths(models=str(store.folder)), agent=Agent("function", function="nod_checks:answer", folder=str(tmp_path)))
     assert list(check._agent(config)) == [("ok", "The agent's function, nod_checks:answer, is there.")]
-    asked_of = lambda config: [role for _, role in check._wanted(config, store)]  # noqa: E731
-    assert asked_of(Config()) == [*asked_of(config)[:-1], "language model", "voice"] and list(check._agent(Config())) == []
+    asked_of = lambda config, store=store: [role for _, role in check._wanted(config, store)]  # noqa: E731
+    assert asked_of(Config()) == asked_of(config) and list(check._agent(Config())) == []
+    without = ModelStore(tmp_path)
+    assert set(asked_of(Config(), without)) - set(asked_of(config, without)) == {"language model"}, "it can do without"
     (told,) = failed(check._agent(replace(config, agent=replace(config.agent, function="nod_checks:reply"))))
     assert told.startswith("[agent] function: nod_checks has no function reply;")
     (told,) = failed(check._agent(Config(agent=Agent("server", "http://127.0.0.1:9/v1"))))

@@ -397,13 +397,15 @@ def test_it_says_what_it_thinks_of_the_end_unless_the_templates_know(reader, mod
     told: dict[str, list[float]] = {}
     for text in ("what is the capital of", "what is the capital of france", "i would like a tea with", "go on"):
         told[text] = []
-        pieces = BuiltinAgent(reader, model, CLOCK).respond(text, (), office.desk(0, 0, told[text].append))
+        desk = office.desk(0, 0, told[text].append)
+        pieces = BuiltinAgent(reader, model, CLOCK).respond(text, (), desk)
         first = next(pieces)
         if text.startswith("what"):
             if first == Words(f"{opening(text)} "):
                 next(pieces)
             assert told[text], "before the first word that the model has to find"
         list(pieces)
+        desk.do_meanwhile()
     assert [len(each) for each in told.values()] == [1, 1, 1, 0]
     (cut,), (whole,), (order,), _ = told.values()
     assert cut < whole - 3 and order < whole - 3

@@ -263,6 +263,56 @@ def test_the_hear_thread_is_told_what_the_agent_thinks_of_the_end(room: Room) ->
     assert room.hear.get(0) == Ending(3, "could you turn on the", -2.5)
 
 
+def meanwhile(room: Room, tool: str, work: Callable[[], object]) -> None:
+    """Ask an agent that answers with `tool` and has `work` to do meanwhile."""
+
+    def respond(text: str, desk: Desk) -> Iterator[Piece]:
+        desk.meanwhile(work)
+        yield from use(desk, tool, {"draft": 1})
+        yield Words(" Anything else?")
+
+    room.start(respond)
+    room.prepare(1)
+
+
+def test_what_the_agent_has_to_do_meanwhile_is_done_once_while_a_slow_tool_runs(room: Room) -> None:
+    room.may_end.clear()
+    done: list[int] = []
+    meanwhile(room, "look", lambda: done.append(len(room.looking.queue)) or room.may_end.set())
+    assert room.until(ReplyEnded)[-1].text == "I see. Anything else?"
+    assert done == [1], "the tool had begun, and couldn't end before"
+
+
+def test_what_the_agent_has_to_do_meanwhile_is_done_before_an_act_waits_for_the_end_of_the_turn(room: Room) -> None:
+    done: list[str] = []
+    meanwhile(room, "door", lambda: done.extend(say.text for say in room.said()) or room.floor.commit(1))
+    assert room.until(ReplyEnded)[-1].text == "It's open. Anything else?"
+    assert done == ["It's open."], "the voice had its words already; and nobody else would have ended the turn"
+
+
+def test_where_no_tool_is_waited_for_the_words_go_first(room: Room) -> None:
+    def respond(text: str, desk: Desk) -> Iterator[Piece]:
+        desk.meanwhile(lambda: desk.ending(len(room.said())))
+        yield Words("Yes, ")
+        yield Words("it is.")
+
+    room.start(respond)
+    room.prepare(2, "is it")
+    room.until(ReplyEnded)
+    assert room.hear.get(0) == Ending(2, "is it", 2) and room.said() == [Say(2, 2, "", last=True)]
+
+
+def test_a_draft_dropped_meanwhile_cancels_the_tool(room: Room) -> None:
+    room.may_end.clear()
+
+    def work() -> None:
+        room.floor.advance(2)
+        raise StaleDraft("dropped")
+
+    meanwhile(room, "look", work)
+    assert room.until(ToolEnded)[-1].outcome == "cancelled"
+
+
 def test_of_two_acts_in_a_reply_each_opens_its_own_words(room: Room) -> None:
     def both(text: str, desk: Desk) -> Iterator[Piece]:
         yield from use(desk, "door", {"draft": 1})

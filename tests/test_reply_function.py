@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.config import Agent, Config, Paths
-from device.errors import ConfigError, ToolError
+from device.config import Agent, Config, Llm, Paths
+from device.errors import ConfigError, StaleDraft, ToolError
 from device.events import SAMPLE_RATE_HZ, Exchange
 from device.floor import Floor
 from device.models import ModelStore
 from device.reply import function
-from device.reply.build import Assistant, build_agent
+from device.reply.build import Assistant, build_agent, load_model
 from device.reply.function import Answer, FunctionAgent, find_function
 from device.reply.intents import Reader
 from device.reply.timers import TimerBook
@@ -29,6 +30,7 @@ from device.wave_file import write_wave
 from tests.asking import Asking
 
 Start = Callable[..., Asking]
+OTHER = Config(agent=Agent("function", function="home:answer"))
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     begun = []
 
     def start(answer: Answer, speculate: bool = False) -> Asking:
-        begun.append(Asking(tmp_path, FunctionAgent("function", answer, speculate)))
+        begun.append(Asking(tmp_path, FunctionAgent("function", answer, speculate, None)))
         return begun[-1]
 
     yield start
@@ -72,7 +74,7 @@ def test_words_are_passed_on_whole_as_they_come(start: Start) -> None:
 
 
 PIECES: list[str] = []
-TELLER = FunctionAgent("function", lambda text, history: PIECES, False)  # one for all examples, since its thread stays
+TELLER = FunctionAgent("function", lambda text, history: PIECES, False, None)  # one for all examples, since its thread stays
 
 
 @given(st.lists(st.text(st.sampled_from("ab \n.\ud83d"), max_size=9), max_size=20))
@@ -110,6 +112,55 @@ def test_one_that_has_no_effect_may_be_asked_before_the_turn_is_over(start: Star
     asking = start(lambda text, history: f"You said {text}.", speculate=True)
     asking.prepare(1, "hello", commit=False)
     assert asking.ended()[0].text == "You said hello."
+
+
+@pytest.mark.parametrize("speculate", [False, True])
+def test_the_language_model_tells_before_the_turn_is_over_whether_that_could_be_all(store, tmp_path, speculate) -> None:
+    model, go = load_model(OTHER, store), threading.Event()
+
+    def answer(text, history):
+        assert go.wait(10)
+        return "Yes."
+
+    asking = Asking(tmp_path, FunctionAgent("function", answer, speculate, model))
+    told = []
+    for draft, text in enumerate(("i'd like a large coffee with", "i'd like a large coffee with milk"), start=1):
+        asking.prepare(draft, text, commit=False)
+        ending = asking.hear.get(10)
+        assert (ending.turn, ending.text) == (draft, text)
+        told.append(ending.log_odds)
+    asking.floor.commit(2)
+    go.set()
+    assert asking.ended()[0].text == "Yes." and told[1] > told[0] + 3
+    asking.close()
+    model.close()
+
+
+def test_the_language_model_reads_along_and_asks_nothing(store, tmp_path) -> None:
+    model, asked = load_model(OTHER, store), []
+    agent = FunctionAgent("function", lambda *given: asked.append(given) or "Yes.", False, model)
+    history = (Exchange("hello", "Hello."),)
+    agent.warm(history, lambda: None)
+    assert model.warm(history, lambda: None) <= 1, "all of it is read"
+    agent.anticipate("i'd like a large coffee", history, lambda: None)
+
+    def nothing_more():
+        raise StaleDraft("it reads on")
+
+    model.ending("i'd like a large coffee", history, nothing_more)
+    assert not asked
+    model.close()
+
+
+def test_without_a_language_model_nobody_tells(tmp_path) -> None:
+    assert load_model(OTHER, ModelStore(tmp_path)) is None
+
+
+def test_a_servers_long_prompt_is_not_for_the_model_that_only_tells_the_end(store) -> None:
+    config = replace(OTHER, llm=Llm(system_prompt="You are a butler. " * 1000))
+    load_model(config, store).close()
+    with pytest.raises(ConfigError):
+        load_model(replace(config, agent=Agent("nod")), store)
 
 
 @pytest.mark.realtime

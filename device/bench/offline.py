@@ -15,7 +15,7 @@ import vosk
 
 from device.audio.vad import Segmenter, SileroVad
 from device.bench.hesitate import Take
-from device.config import Llm, Turn
+from device.config import Config, Turn
 from device.events import (
     FRAME_SAMPLES,
     SAMPLE_RATE_HZ,
@@ -100,7 +100,7 @@ class Ear:
     def __init__(self, store: ModelStore, completeness=lambda text: "none"):
         """completeness: as for `Listener`.  Raises ModelError."""
         self._completeness = completeness
-        self._model = load_model(Llm(), store)
+        self._model = load_model(Config(), store)
         self._vad = store.path("silero-vad")
         recognizer = load_recognizer("vosk", store)
         recognizer.idle = lambda: False  # nobody waits here: decode again after a pause instead of everything twice

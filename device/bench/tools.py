@@ -36,7 +36,12 @@ class OrderingAgent:
             return
         name = tool_name(request.latency_ms, request.acts)
         desk.source = f"tool:{name}"
+        desk.meanwhile(lambda: self.tell_ending(text, history, desk))
         yield from use(desk, name, {"request": request.number})
+
+    def tell_ending(self, text: str, history: tuple[Exchange, ...], desk: Desk) -> None:
+        """See `TextAgent.tell_ending`: a tool that is called doesn't say whether the order was all; the wrapped agent does."""
+        self._inner.tell_ending(text, history, desk)
 
     def warm(self, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         """See `TextAgent.warm`."""

@@ -57,6 +57,10 @@ class Desk(Protocol):
         """Tell how sure it is, from the text alone, that the user's turn is over after it: log-odds, above 0 when it is
         more likely than not.  Helps to tell a pause from an end; the sooner the better, and it may be left out."""
 
+    def meanwhile(self, work: Callable[[], Any]) -> None:
+        """Have `work` done once, on this thread: while the next tool runs, or the user's turn is waited for before it
+        acts; without either, when the reply is whole.  It may raise StaleDraft."""
+
     def wait_for_commit(self) -> None:
         """Block until the user's turn is over: before it, nothing may have an effect (speculation may read, never act).
 
@@ -83,6 +87,9 @@ class TextAgent(Protocol):
         history: finished turns, oldest first, with what was really heard of each reply.  Raises StaleDraft through
         `desk`; a ToolError is spoken; any other exception is spoken as an apology.
         """
+
+    def tell_ending(self, text: str, history: tuple[Exchange, ...], desk: Desk) -> None:
+        """Tell `Desk.ending` of `text`, for who answers it in this one's place.  May do nothing.  Raises StaleDraft."""
 
     def warm(self, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         """Prepare for a next turn after `history` while nobody waits.  May do nothing.

@@ -98,8 +98,14 @@ class Assistant:
             self.office.close()
 
 
-def load_model(settings: Llm, store: ModelStore) -> LocalModel:
-    """The local language model, not yet warm.  Half a second; raises ModelError, and ConfigError about its window."""
+def load_model(config: Config, store: ModelStore) -> LocalModel | None:
+    """The local language model, not yet warm, as `config` uses it: to answer, or, for another agent, only to tell where the
+    user's turn may be over; None where that goes without it.  Half a second; raises ModelError, ConfigError about its window."""
+    settings = config.llm
+    if config.agent.kind != "nod":
+        if not store.has(MODEL):
+            return None
+        settings = Llm(threads=settings.threads)  # the prompt is for who answers, and may be longer than this window
     gguf = next(iter(sorted(store.path(MODEL).glob("*.gguf"))), None)
     if gguf is None:
         raise ModelError(f"{store.path(MODEL)}: there is no GGUF file; fetch it with `nod models fetch {MODEL}`.")
@@ -127,13 +133,14 @@ def build_agent(
     post: where events of the tools go; must not block.  Nod's tools are for its own agent alone; timers ring all the same.
     """
     settings = config.agent
-    other = None if settings.kind == "nod" else FunctionAgent(settings.kind, find_answer(config), settings.speculate)
-    model = None if other else load_model(config.llm, store)
+    other = None if settings.kind == "nod" else find_answer(config)
+    model = load_model(config, store)
     make_folder(state_dir, "set [paths] state in config.toml")
     timers = TimerBook(state_dir / TIMERS, wall_clock)
     ledger = Ledger(state_dir / LEDGER, wall_clock)
     if other:
-        return Assistant(other, Office({}, ledger, floor, post, config.budget.turn), ledger, timers, None)
+        agent = FunctionAgent(settings.kind, other, settings.speculate, model)
+        return Assistant(agent, Office({}, ledger, floor, post, config.budget.turn), ledger, timers, None)
 
     def forget() -> None:
         try:

@@ -45,7 +45,11 @@ class BuiltinAgent:
             yield from self._ask_model(text, history, desk)
             return
         desk.source = f"intent:{_snake(intent.name)}"
+        desk.meanwhile(lambda: self.tell_ending(text, history, desk))
         yield from _ANSWERS[intent.name](self, intent, history, desk)
+
+    def tell_ending(self, text: str, history: tuple[Exchange, ...], desk: Desk) -> None:
+        """See `TextAgent.tell_ending`.  A sentence that the templates know whole needs no opinion."""
         if self._reader.completeness(text) != "complete":
             self._model.tell_ending(text, history, desk.check, desk.ending)
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import suppress
 from typing import Any
 
 from device.errors import NodError, StaleDraft, ToolError
@@ -131,6 +132,7 @@ class DraftDesk:
         self.acted = 0  # acts of this draft that have succeeded
         self.consent: Asked | None = None  # what the user has said yes to
         self._on_ending = on_ending
+        self._meanwhile: Callable[[], Any] | None = None
         self._office = office
         self._turn = turn
         self._draft = draft
@@ -147,8 +149,19 @@ class DraftDesk:
         """See `device.reply.agent.Desk.ending`."""
         self._on_ending(log_odds)
 
+    def meanwhile(self, work: Callable[[], Any]) -> None:
+        """See `device.reply.agent.Desk.meanwhile`."""
+        self._meanwhile = work
+
+    def do_meanwhile(self) -> None:
+        """Do what `meanwhile` has got, if it isn't done yet."""
+        work, self._meanwhile = self._meanwhile, None
+        if work is not None:
+            work()
+
     def wait_for_commit(self) -> None:
         """See `device.reply.agent.Desk.wait_for_commit`."""
+        self.do_meanwhile()
         self._office.floor.wait_for_commit(self._draft)
 
     def call(self, name: str, args: Args) -> ToolResult:
@@ -182,18 +195,18 @@ class DraftDesk:
         self._office.floor.wait_until_settled(self._draft)
 
     def _wait(self, job: "_Job", future: "Future[ToolResult]") -> ToolResult:
-        while True:
-            try:
-                result = future.result(timeout=_LOOK_S)
-                self.acted += job.tool.acts
-                return result
-            except NotYet:
-                try:
-                    self.check()
-                except StaleDraft:
-                    if job.tool.on_interrupt == "cancel":
-                        job.end("cancelled", "interrupted")
-                    raise
+        try:
+            while True:
+                with suppress(NotYet):
+                    result = future.result(timeout=_LOOK_S)
+                    self.acted += job.tool.acts
+                    return result
+                self.check()
+                self.do_meanwhile()
+        except StaleDraft:
+            if job.tool.on_interrupt == "cancel":
+                job.end("cancelled", "interrupted")
+            raise
 
 
 class _Job:

@@ -26,6 +26,8 @@ from device.errors import AgentError, ConfigError, NodError, ToolError
 from device.events import Exchange
 from device.reply.agent import Desk, Piece, Silence, Words
 from device.reply.intents import HESITATIONS
+from device.reply.llama import SMALL_BATCH_TOKENS
+from device.reply.llm import LocalModel
 from device.reply.words import words
 from device.reply.workers import Workers
 
@@ -46,13 +48,15 @@ _WAITS = frozenset(("wait", "wait a moment", "wait a minute", "hold on", "hang o
 class FunctionAgent:
     """Asks `answer`.  `device.reply.agent.TextAgent`; reply thread.
 
-    speculate: it may be asked before the user's turn is over, maybe for nothing.
+    speculate: it may be asked before the user's turn is over, maybe for nothing.  model: reads what is said, so that it can
+    tell where that may be all; it answers nothing.  None: nobody tells.
     """
 
-    def __init__(self, name: str, answer: Answer, speculate: bool):
+    def __init__(self, name: str, answer: Answer, speculate: bool, model: LocalModel | None):
         self.name = name
         self._answer = answer
         self._speculate = speculate
+        self._model = model
         self._workers = Workers()
         self._free = Semaphore()
 
@@ -67,11 +71,14 @@ class FunctionAgent:
             yield Silence(final=said in _STOPS or not text.strip())
             return
         if not self._speculate:
+            self.tell_ending(text, history, desk)
             desk.wait_for_commit()
         call = _Call(self._answer, text, tuple((exchange.user, exchange.heard) for exchange in history))
         self._begin(call, desk.check)
         held, left = "", _LETTERS
         try:
+            if self._speculate:
+                self.tell_ending(text, history, desk)
             for piece in call.pieces(desk.check):
                 held += piece.encode(errors="replace").decode()[:left]  # half of a character can be written nowhere
                 left -= len(piece)
@@ -98,15 +105,24 @@ class FunctionAgent:
             raise
         future.add_done_callback(lambda done: self._free.release())
 
+    def tell_ending(self, text: str, history: tuple[Exchange, ...], desk: Desk) -> None:
+        """See `TextAgent.tell_ending`."""
+        if self._model:
+            self._model.tell_ending(text, history, desk.check, desk.ending)
+
     def warm(self, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
-        """See `TextAgent.warm`.  Nothing: it wasn't asked."""
+        """See `TextAgent.warm`."""
+        if self._model:
+            self._model.warm(history, check)
 
     def openings(self) -> tuple[str, ...]:
         """See `TextAgent.openings`.  Nobody knows."""
         return ()
 
     def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
-        """See `TextAgent.anticipate`.  Nothing: it might act."""
+        """See `TextAgent.anticipate`.  The function isn't asked: it might act."""
+        if self._model:
+            self._model.ending(text, history, check, SMALL_BATCH_TOKENS)
 
 
 class _Call:

@@ -130,6 +130,7 @@ class _Reply:
                     silence, self._owed = piece, []
                     break
                 self._pass_on(piece)
+            desk.do_meanwhile()
             if self._gate > desk.acted:
                 raise RuntimeError("an agent said what waits for an act, and no such act has succeeded")
         except StaleDraft:

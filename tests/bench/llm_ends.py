@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from device.bench.turn_score import judged, roc_area
-from device.config import Llm, Paths
+from device.config import Config, Paths
 from device.hear.sentence import SentenceModel
 from device.models import ModelStore
 from device.reply.build import load_model
@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("evidence", type=Path, nargs="+", help="rows of tests/bench/turn_data.py")
     args = parser.parse_args()
-    model, sentence = load_model(Llm(), ModelStore(Paths().models_dir())), SentenceModel.load()
+    model, sentence = load_model(Config(), ModelStore(Paths().models_dir())), SentenceModel.load()
     pauses = [
         (file.stem, [(p["text"], p["is_end"]) for p in judged(json.loads(file.read_text())) if p["is_last"] and p["evidence"]])
         for file in args.evidence
