@@ -416,7 +416,7 @@ def test_an_order_is_looked_up_for_a_draft_already(shop):
 
 def test_an_order_to_a_tool_that_acts_waits_for_the_end_of_the_turn(shop):
     said = []
-    reply = threading.Thread(target=lambda: said.extend(shop.ask(7, 1)))
+    reply = threading.Thread(target=lambda: said.extend(shop.ask(7, 1)), daemon=True)
     reply.start()
     assert shop.floor.waits.wait(10) and not shop.posted, "nothing is done for a draft"
     assert shop.told == [("an order", 0)], "the agent inside has said by then whether that could be all"
