@@ -149,6 +149,15 @@ def test_a_yes_begun_before_the_question_was_over_is_asked_for_again_and_a_no_is
     assert answered(consents, turn=2) == 1
 
 
+def test_a_question_that_is_asked_again_waits_though_an_older_reply_is_told_of_late():
+    consents = Consents()
+    consents.heard(1, Exchange("burn it", asked(consents, 1, 1)))
+    (again,) = consents.respond(Prepare(1, 3, "okay"), Desk())
+    consents.heard(2, Exchange("hello", "Hello."))
+    consents.heard(3, Exchange("okay", again.text))
+    assert answered(consents, turn=2) == 1
+
+
 def test_only_the_newest_questions_are_kept():
     consents = Consents()
     for n in range(1, 10):
