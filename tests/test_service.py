@@ -428,6 +428,21 @@ def _damaged_name(path):
     path.write_bytes(path.read_bytes().replace(b"CREATE", b"CREA\xd5E"))
 
 
+def _damaged_order(path):
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE other (text)")
+    path.write_bytes(path.read_bytes().replace(b"CREATE", b"CREATF"))
+
+
+def _damaged_name_of_what_is_damaged(path):
+    """What SQLite finds is told with the name, which is no text any more."""
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE other (a, b, c, d, e)")
+        db.execute("INSERT INTO other VALUES (NULL, 1, 1, 1, 1)")
+    data = path.read_bytes().replace(b"CREATE TABLE other (a, b, c, d, e)", b"CREATE TABLE othe\xd5(a NOT NULL, b) ")
+    path.write_bytes(data.replace(b"tableotherother", b"tableothe\xd5othe\xd5"))
+
+
 def _content(path):
     """What somebody had in it: its rows, or else all that comes after the header."""
     if path.is_dir():
@@ -440,7 +455,10 @@ def _content(path):
         return path.read_bytes()[100:]
 
 
-@pytest.mark.parametrize("spoil", [_noise, _other_columns, _damaged, _damaged_name, Path.mkdir])
+_DAMAGED = [_damaged, _damaged_name, _damaged_order, _damaged_name_of_what_is_damaged]
+
+
+@pytest.mark.parametrize("spoil", [_noise, _other_columns, *_DAMAGED, Path.mkdir])
 @pytest.mark.parametrize("kind", [History, TurnTimes, TimerBook, Ledger])
 def test_a_file_that_can_not_be_used_is_kept_and_told(tmp_path, kind, spoil):
     path = tmp_path / "some.sqlite"
@@ -455,7 +473,7 @@ def test_a_file_that_can_not_be_used_is_kept_and_told(tmp_path, kind, spoil):
     assert _content(path) == before
 
 
-@pytest.mark.parametrize("spoil", [_noise, _damaged, _damaged_name])
+@pytest.mark.parametrize("spoil", [_noise, *_DAMAGED])
 @pytest.mark.parametrize("kind, name", [(History, "history"), (TurnTimes, "turns"), (TimerBook, "timers"), (Ledger, "ledger")])
 def test_a_damaged_file_is_set_aside_as_it_is_and_told_of(tmp_path, kind, name, spoil):
     path = tmp_path / f"{name}.sqlite"
