@@ -62,7 +62,7 @@ def test_signs_are_read_as_words(typed: str, read: str) -> None:
     + [(f"{word}s", f"{word} is") for word in ("what", "who", "that")]
     + [(f"{word}n't", f"{word} not") for word in "do does did is".split()]
     + [(f"i'{ending}", f"i {word}") for ending, word in (("m", "am"), ("d", "would"), ("ll", "will"), ("ve", "have"))]
-    + [("i’m", "i am"), ("im", "i am"), ("you're", "you are"), ("let's", "let us"), ("dont", "do not"), ("won't", "will not")]
+    + [("you’re", "you are"), ("im", "i am"), ("you're", "you are"), ("let's", "let us"), ("dont", "do not"), ("won't", "will not")]
     + [("can't", "can not"), ("cannot", "can not"), ("gonna", "going to"), ("wanna", "want to"), ("gimme", "give me")]
     + [("OK", "okay"), ("nevermind", "never mind"), ("goodbye", "good bye"), ("7 A.M.", "7 am"), ("7 p.m", "7 pm")]
     + [(f"5 {unit}{s}", f"5 {whole}{s}") for unit, whole in (("min", "minute"), ("sec", "second"), ("hr", "hour")) for s in ("", "s")],
