@@ -62,8 +62,6 @@ def _names(path: Path) -> list[Path]:
 
 
 def _is_damaged(path: Path) -> bool:
-    if not path.is_file():
-        return False
     try:
         with tempfile.TemporaryDirectory() as folder:
             # Of a copy: with the file itself, SQLite may throw away the journal.
@@ -72,9 +70,9 @@ def _is_damaged(path: Path) -> bool:
                     shutil.copyfile(each, Path(folder) / each.name)
             with closing(sqlite3.connect(Path(folder) / path.name)) as db:
                 return db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",)
-    except OSError:
+    except OSError:  # also where it is no file
         return False
     except UnicodeDecodeError:  # its own words quote the file
         return True
-    except sqlite3.Error as error:
-        return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+    except sqlite3.Error as error:  # without a code where what it found quotes the file
+        return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)

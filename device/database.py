@@ -12,7 +12,6 @@ from device.errors import NodError, ToolError
 MAIN_WAITS_S = 0.05
 
 _NOT_OURS = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR}  # ERROR: there is no such column
-_LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 @contextmanager
@@ -46,7 +45,7 @@ def emptied(db: sqlite3.Connection) -> None:
 
 def _advice(error: sqlite3.Error) -> str:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-    if code in _LOCKED:
+    if code == sqlite3.SQLITE_BUSY:
         return "end the program that has it open"
     if code in _NOT_OURS:
         return "move the file away to start a new one"

@@ -1,6 +1,7 @@
 """The audio thread's parts on real sound, and the loop over a file-backed device."""
 
 import importlib.util
+import os
 import re
 import time
 from types import SimpleNamespace
@@ -44,6 +45,13 @@ def test_vad_tells_speech_from_noise(store, reading):
     quiet = [vad.probability(noise[i : i + FRAME_SAMPLES]) for i in range(0, noise.size - FRAME_SAMPLES, FRAME_SAMPLES)]
     assert np.mean(np.array(speech) > 0.5) > 0.5
     assert np.mean(np.array(quiet) > 0.5) < 0.02
+
+
+def test_a_vad_works_in_the_thread_that_asks_it_and_starts_none(store, reading):
+    before = set(os.listdir("/proc/self/task"))
+    vad = vad_of(store)
+    vad.probability(reading[:FRAME_SAMPLES])
+    assert set(os.listdir("/proc/self/task")) <= before
 
 
 def onset_ms(store, noise, voices):

@@ -183,6 +183,12 @@ def test_the_delay_now_is_what_the_newest_looks_see_together():
     assert taken([97.0] * 5 + [100.0, 100.0, 101.0, 100.0, 103.0]).steady_samples == 100
 
 
+@pytest.mark.parametrize("drift_ppm", [-200, 50])
+def test_the_delay_of_a_clock_that_drifts_is_that_of_now_and_not_of_the_looks_before(drift_ppm):
+    drifting = 100 + 1e-6 * drift_ppm * EVERY * np.arange(60)
+    assert taken(drifting).steady_samples == pytest.approx(drifting[-1], abs=0.05)
+
+
 def test_what_drifts_during_a_long_silence_has_not_jumped_and_what_jumps_begins_anew():
     minute = 60 * SAMPLE_RATE_HZ
     assert taken([100.0, 100 + 40e-6 * minute], minute).jumps == 0
@@ -191,7 +197,8 @@ def test_what_drifts_during_a_long_silence_has_not_jumped_and_what_jumps_begins_
 
 
 def test_a_drift_is_read_from_seconds_and_not_from_chance():
-    assert taken([100.0, 101.0]).drift_ppm is None
+    known = [taken([100.0] * count).drift_ppm is not None for count in range(1, 30)]
+    assert known == [(count - 1) * EVERY >= 3 * SAMPLE_RATE_HZ for count in range(1, 30)]
     assert taken(100 + np.random.default_rng(2).uniform(-1, 1, 60)).drift_ppm == 0
     drifting = taken(100 + 50e-6 * EVERY * np.arange(60) + np.random.default_rng(2).uniform(-0.3, 0.3, 60))
     assert drifting.drift_ppm == pytest.approx(50, abs=5)

@@ -32,9 +32,13 @@ TOOL = Tool(
         ("yes i want that", "yes"),
         ("go ahead", "yes"),
         ("yes i am sure", "yes"),
+        ("yes yeah yep yup absolutely definitely certainly", "yes"),
+        ("yes nod just do that now please", "yes"),
         ("of course", "yes"),
         ("no", "no"),
         ("no, thanks", "no"),
+        ("no thank you nod", "no"),
+        ("no nope nah not never", "no"),
         ("please don't", "no"),
         ("do not do it", "no"),
         ("yeah really", "unclear"),
@@ -44,6 +48,8 @@ TOOL = Tool(
         ("i am not sure", "unclear"),
         ("okay", "unclear"),
         ("sure", "unclear"),
+        ("well right alright fine", "unclear"),
+        ("mmhm perhaps rather", "unclear"),
         ("mhm", "unclear"),
         ("forget it", "unclear"),
         ("maybe", "unclear"),
@@ -107,7 +113,7 @@ def test_of_two_that_end_alike_the_whole_one_counts_and_of_the_same_the_newest_t
     consents = Consents()
     question = asked(consents, 1, 1)
     longer = replace(TOOL, question=lambda args: f"All of it. {question}")
-    for draft, tool, args in ((2, longer, {"n": 2}), (3, longer, {"n": 3}), (4, TOOL, {"n": 4}), (5, longer, {"n": 5})):
+    for draft, tool, args in ((2, longer, {"n": 2}), (3, longer, {"n": 3}), (4, TOOL, {"n": 1}), (5, longer, {"n": 5})):
         consents.ask(draft, tool, args)
     consents.heard(4, Exchange("", f"All of it. {question}"))
     assert answered(consents) == 3, "the fifth draft hadn't been heard"
@@ -140,6 +146,15 @@ def test_a_yes_begun_before_the_question_was_over_is_asked_for_again_and_a_no_is
     (no,) = consents.respond(Prepare(1, 3, "no", over_reply=True), Desk())
     assert no.text == "Okay, I won't."
     consents.heard(2, Exchange("yes", again.text))
+    assert answered(consents, turn=2) == 1
+
+
+def test_a_question_that_is_asked_again_waits_though_an_older_reply_is_told_of_late():
+    consents = Consents()
+    consents.heard(1, Exchange("burn it", asked(consents, 1, 1)))
+    (again,) = consents.respond(Prepare(1, 3, "okay"), Desk())
+    consents.heard(2, Exchange("hello", "Hello."))
+    consents.heard(3, Exchange("okay", again.text))
     assert answered(consents, turn=2) == 1
 
 

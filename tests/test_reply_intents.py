@@ -1,6 +1,8 @@
 """What people say, and what Nod makes of it."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from device.reply.intents import Reader
 
@@ -123,6 +125,7 @@ UNDERSTOOD = [
     ("can you remind me to drink water in half an hour", "TimerSet", {"seconds": 1800, "name": "drink water"}),
     ("remind me about the meeting in ten minutes", "TimerSet", {"seconds": 600, "name": "think of the meeting"}),
     ("in ten minutes remind me about my mom", "TimerSet", {"seconds": 600, "name": "think of your mom"}),
+    ("remind me in ten minutes to not stop the timer", "TimerSet", {"seconds": 600, "name": "not stop the timer"}),
     ("set a timer for an our", "TimerSet", {"seconds": 3600}),
     ("set a timer for half an our", "TimerSet", {"seconds": 1800}),
     ("set a timer for two ours", "TimerSet", {"seconds": 7200}),
@@ -249,6 +252,19 @@ UNDERSTOOD = [
     ("set a past the timer for ten minutes", "TimerSet", {"seconds": 600, "name": "past"}),
     ("how many minutes or left", "TimerList", {}),
     ("turned the timer off", "TimerCancel", {}),
+    ("term the timer off", "TimerCancel", {}),
+    ("what his the time", "Time", {}),
+    ("how many minutes our left", "TimerList", {}),
+    ("how many minutes an two hours", "Convert", {"amount": "2"}),
+    ("how many minutes and two hours", "Convert", {"amount": "2"}),
+    ("less my timers", "TimerList", {}),
+    ("lists my timers", "TimerList", {}),
+    ("lest my timers", "TimerList", {}),
+    ("at a timer for ten minutes", "TimerSet", {"seconds": 600}),
+    ("had seven and eight", "Calculate", {"expression": "seven plus eight"}),
+    ("but ten minutes on the clock", "TimerSet", {"seconds": 600}),
+    ("buy", "Greeting", {}),
+    ("by", "Greeting", {}),
     ("stop", "Stop", {}),
     ("Stop!", "Stop", {}),
     ("stop it", "Stop", {}),
@@ -259,6 +275,7 @@ UNDERSTOOD = [
     ("Nevermind.", "Stop", {}),
     ("cancel", "Stop", {}),
     ("okay stop", "Stop", {}),
+    ("let's stop", "Stop", {}),
     ("that's enough", "Stop", {}),
     ("forget it", "Stop", {}),
     ("no thanks", "Stop", {}),
@@ -365,6 +382,8 @@ NOT_DONE = [
     ("i already set a timer for ten minutes", "TimerList"),
     ("you have a timer for ten minutes", "TimerList"),
     ("change the pasta timer to fifteen minutes", "TimerUnclear"),
+    ("change the timer to about noon", "TimerUnclear"),
+    ("let's start in five minutes set a timer", "TimerUnclear"),
     ("extend the timer to fifteen minutes", "TimerUnclear"),
     ("reset the timer", "TimerUnclear"),
     ("reset the timer to fifteen minutes", "TimerUnclear"),
@@ -422,6 +441,34 @@ NOT_WORKED_OUT = [
     "convert seventy kilograms to stone",
     "ten dollars in euros",
     "sixty miles an hour in kilometers per hour",
+    "what is pi squared times two",
+    "what is the cube root of pi",
+    "then times two",
+    "times two please",
+    "multiply the seven by itself",
+    "what is five sixths of twelve",
+    "what is the sum of all numbers up to ten",
+    "what is the product of all numbers up to five",
+    "what is seven tripled",
+    "what is ten halved",
+    "how much is twelve dozen",
+    "how many are six dozen",
+    "what is six and a dozen",
+    "add five and pi",
+    "how many cubic feet in a gallon",
+    "how many fluid ounces in a cup",
+    "how many months are in a year",
+    "how many months there are in a year",
+    "how many months is a year",
+    "how many months make a year",
+    "how many months to a year",
+    "convert ten stone into kilograms",
+    "convert stone to kilograms for seventy",
+    "what is ten stone in kilograms please",
+    "how heavy is ten stone in kilograms",
+    "in feet",
+    "what about in feet",
+    "how about in feet",
 ]
 
 # Of the time and the date only what it is now is known.
@@ -437,6 +484,28 @@ NOT_NOW = [
 
 LEFT_TO_THE_MODEL = [
     "i told you that three times",
+    "i do not like timers",
+    "why did you remind me of my mother",
+    "what do plus and minus mean",
+    "what is the root of all evil",
+    "can i bring a plus one",
+    "i brush my teeth two times a day",
+    "divide that fairly",
+    "tell me the names of three rivers",
+    "on the second day three people came",
+    "the price has doubled",
+    "i bought twelve dozen",
+    "what is that",
+    "what is forty two",
+    "what is one thing you like",
+    "how many apples are in a pound or a kilogram",
+    "what is longer ten miles or ten kilometers",
+    "what are ten miles or ten kilometers to a bird",
+    "what could ten dollars buy in yen many years ago",
+    "are apples sold in pounds",
+    "what are three things measured in kilograms",
+    "how are miles converted to kilometers",
+    "i ran ten miles in minutes",
     "i want some time or two",
     "how many hours a day should i sleep",
     "how many miles per hour can a cheetah run",
@@ -621,6 +690,24 @@ def test_of_two_questions_the_time_is_answered(reader: Reader) -> None:
 def test_open_questions_match_nothing(reader: Reader, text: str) -> None:
     assert reader.read(text) is None
     assert reader.completeness(text) != "complete"
+
+
+_ANY = (
+    "how many much what is are add in to into of and a the half third sum seven 2 times divided by root square"
+    " miles feet remind me not stop timer no let us"
+).split()
+
+
+@given(st.lists(st.sampled_from(_ANY), max_size=9))
+def test_whatever_words_come_in_whatever_order_they_are_read(reader: Reader, said: list[str]) -> None:
+    """A recognizer writes anything, and a sentence is read before it is whole."""
+    reader.read(" ".join(said))
+    reader.completeness(" ".join(said))
+
+
+@pytest.mark.parametrize("text", ["how many", "what is ten miles in", "what is one third of"])
+def test_a_sentence_that_breaks_off_is_read(reader: Reader, text: str) -> None:
+    assert reader.read(text) is None and reader.completeness(text) == "prefix"
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,21 @@ def test_signs_are_read_as_words(typed: str, read: str) -> None:
     assert " ".join(words(typed)) == read
 
 
+@pytest.mark.parametrize(
+    ("short", "whole"),
+    [(f"{word}'s", f"{word} is") for word in "what who where when how that it there here timer".split()]
+    + [(f"{word}s", f"{word} is") for word in ("what", "who", "that")]
+    + [(f"{word}n't", f"{word} not") for word in "do does did is".split()]
+    + [(f"i'{ending}", f"i {word}") for ending, word in (("m", "am"), ("d", "would"), ("ll", "will"), ("ve", "have"))]
+    + [("you’re", "you are"), ("im", "i am"), ("you're", "you are"), ("let's", "let us"), ("dont", "do not"), ("won't", "will not")]
+    + [("can't", "can not"), ("cannot", "can not"), ("gonna", "going to"), ("wanna", "want to"), ("gimme", "give me")]
+    + [("OK", "okay"), ("nevermind", "never mind"), ("goodbye", "good bye"), ("7 A.M.", "7 am"), ("7 p.m", "7 pm")]
+    + [(f"5 {unit}{s}", f"5 {whole}{s}") for unit, whole in (("min", "minute"), ("sec", "second"), ("hr", "hour")) for s in ("", "s")],
+)  # fmt: skip
+def test_what_is_shortened_is_read_as_the_words_it_stands_for(short: str, whole: str) -> None:
+    assert " ".join(words(short)) == whole
+
+
 @given(st.integers(0, 999), st.text("0123456789", min_size=1, max_size=4))
 @settings(deadline=None)
 def test_spoken_decimals(whole: int, digits: str) -> None:

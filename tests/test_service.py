@@ -22,6 +22,7 @@ from device.config import Config, Led
 from device.conversation_state import Phase
 from device.daemon import Daemon
 from device.damaged import set_aside
+from device.database import opened
 from device.errors import AlreadyRunning, NodError, ToolError
 from device.events import Exchange
 from device.history import History, erase
@@ -427,6 +428,21 @@ def _damaged_name(path):
     path.write_bytes(path.read_bytes().replace(b"CREATE", b"CREA\xd5E"))
 
 
+def _damaged_order(path):
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE other (text)")
+    path.write_bytes(path.read_bytes().replace(b"CREATE", b"CREATF"))
+
+
+def _damaged_name_of_what_is_damaged(path):
+    """What SQLite finds is told with the name, which is no text any more."""
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE other (a, b, c, d, e)")
+        db.execute("INSERT INTO other VALUES (NULL, 1, 1, 1, 1)")
+    data = path.read_bytes().replace(b"CREATE TABLE other (a, b, c, d, e)", b"CREATE TABLE othe\xd5(a NOT NULL, b) ")
+    path.write_bytes(data.replace(b"tableotherother", b"tableothe\xd5othe\xd5"))
+
+
 def _content(path):
     """What somebody had in it: its rows, or else all that comes after the header."""
     if path.is_dir():
@@ -439,7 +455,10 @@ def _content(path):
         return path.read_bytes()[100:]
 
 
-@pytest.mark.parametrize("spoil", [_noise, _other_columns, _damaged, _damaged_name, Path.mkdir])
+_DAMAGED = [_damaged, _damaged_name, _damaged_order, _damaged_name_of_what_is_damaged]
+
+
+@pytest.mark.parametrize("spoil", [_noise, _other_columns, *_DAMAGED, Path.mkdir])
 @pytest.mark.parametrize("kind", [History, TurnTimes, TimerBook, Ledger])
 def test_a_file_that_can_not_be_used_is_kept_and_told(tmp_path, kind, spoil):
     path = tmp_path / "some.sqlite"
@@ -448,20 +467,25 @@ def test_a_file_that_can_not_be_used_is_kept_and_told(tmp_path, kind, spoil):
     with pytest.raises(NodError, match=r"some.sqlite: the .+ can't be kept \(.+\); .*move .+ away to start a new") as told:
         kind(path)
     assert len(str(told.value).splitlines()) == 1
+    assert ("disk isn't full" in str(told.value)) == (spoil is Path.mkdir), "no disk is the reason of what is in a file"
+    open_files = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+    assert str(path) not in open_files, "it can be moved away"
     assert _content(path) == before
 
 
-@pytest.mark.parametrize("spoil", [_noise, _damaged, _damaged_name])
+@pytest.mark.parametrize("spoil", [_noise, *_DAMAGED])
 @pytest.mark.parametrize("kind, name", [(History, "history"), (TurnTimes, "turns"), (TimerBook, "timers"), (Ledger, "ledger")])
 def test_a_damaged_file_is_set_aside_as_it_is_and_told_of(tmp_path, kind, name, spoil):
     path = tmp_path / f"{name}.sqlite"
     spoil(path)
-    (tmp_path / f"{name}.sqlite-wal").write_bytes(b"what came last")
+    for journal in ("-wal", "-shm"):
+        (tmp_path / f"{name}.sqlite{journal}").write_bytes(b"what came last")
     before = path.read_bytes()
     (found,) = set_aside(tmp_path)
     kept = tmp_path / f"{name}.sqlite.damaged-1"
     assert kept.read_bytes() == before and kept.name in found.warning and name in found.warning
-    assert (tmp_path / f"{kept.name}-wal").read_bytes() == b"what came last"
+    for journal in ("-wal", "-shm"):
+        assert (tmp_path / f"{kept.name}{journal}").read_bytes() == b"what came last"
     assert bool(found.spoken) == (name != "turns") and (name == "turns" or "damaged" in found.spoken)
     kind(path).close()
     assert set_aside(tmp_path) == []
@@ -484,6 +508,33 @@ def test_what_is_not_damaged_stays_where_it_is(tmp_path, spoil):
     assert set_aside(tmp_path) == [] and sorted(tmp_path.iterdir()) == before
 
 
+def test_what_its_journal_makes_whole_is_not_damaged(tmp_path):
+    """The power went while what is in the journal was being moved into its place."""
+    path, there = tmp_path / "elsewhere.sqlite", tmp_path / "history.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("CREATE TABLE other (text)")
+        db.executemany("INSERT INTO other VALUES (?)", [(f"{number:0900}",) for number in range(100)])
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("UPDATE other SET text = text || 'new'")
+        half_written = bytearray(path.read_bytes())
+        half_written[8192:16384] = os.urandom(8192)
+        there.write_bytes(half_written)
+        journal = path.with_name(f"{path.name}-wal").read_bytes()
+    with closing(sqlite3.connect(f"file:{there}?immutable=1", uri=True)) as db:
+        assert db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",), "this shows nothing"
+    there.with_name(f"{there.name}-wal").write_bytes(journal)
+    assert set_aside(tmp_path) == []
+    with closing(sqlite3.connect(there)) as db:
+        assert db.execute("SELECT count(*) FROM other WHERE text LIKE '%new'").fetchone() == (100,)
+
+
+def test_where_the_disk_is_too_full_to_look_nothing_is_set_aside(tmp_path, full_disk):
+    _noise(tmp_path / "history.sqlite")
+    with full_disk():
+        assert set_aside(tmp_path) == []
+    assert len(set_aside(tmp_path)) == 1
+
+
 def test_a_damaged_file_that_can_not_be_renamed_stays_for_who_opens_it_to_tell(tmp_path, monkeypatch):
     def refuse(*names):
         raise PermissionError
@@ -501,6 +552,14 @@ def test_a_file_that_another_program_has_locked_is_told_as_such(tmp_path):
         db.execute("BEGIN EXCLUSIVE")
         with pytest.raises(NodError, match="database is locked.*end the program that has it open"):
             History(path)
+
+
+def test_a_file_that_another_program_is_mending_is_told_as_locked(tmp_path):
+    """SQLite has more than one code for that."""
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY_RECOVERY
+    with pytest.raises(NodError, match="end the program that has it open"), opened(tmp_path / "some.sqlite", "history", 0.05):
+        raise error
 
 
 def test_every_phase_has_a_colour_and_only_idle_is_dark():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from device.config import Voice as VoiceSettings
-from device.errors import NodError
+from device.errors import NodError, StaleDraft
 from device.events import Fault, Learn, Say, Sound
 from device.floor import Floor
 from device.mailbox import Mailbox
@@ -120,7 +120,9 @@ def test_gated_and_other_words_never_share_a_sound(bench):
     bench.floor.advance(1)
     bench.inbox.put(Say(1, 1, "One moment "))
     bench.inbox.put(Say(1, 1, "the timer is set.", gate=1, last=True))
-    said = [(sound.gate, word.text) for sound in bench.sounds() for word in sound.words]
+    sounds = bench.sounds()
+    said = [(sound.gate, word.text) for sound in sounds for word in sound.words]
+    assert sounds[-1].gate == 1, "the end waits with the words before it"
     assert said == [(0, "One"), (0, "moment"), *((1, word) for word in "the timer is set.".split())]
 
 
@@ -193,38 +195,35 @@ def test_a_fault_is_reported_and_ends_the_draft(voice):
 class WantsAll(Floor):
     """Every draft is the live one, as long as it is worked for."""
 
-    def is_live(self, draft: int) -> bool:
-        return True
-
     def check(self, draft: int) -> None: ...
 
 
-@pytest.mark.parametrize("well", [False, True])
-def test_where_the_voice_fails_every_time_the_thread_ends_and_says_why(voice, well):
-    inbox, audio, main, stop = Mailbox("speak", 32), Mailbox("audio", 512), Mailbox("main", 32), object()
-    for draft in range(1, 9):
-        inbox.put(Say(1, draft, "Again." if well and draft == 4 else "This must fail.", last=True))
-    inbox.put(stop)
-    arguments = (inbox, audio, main, WantsAll(), PhraseCache(Broken(voice)), VoiceSettings(), stop)
-    if well:
-        loop.run(*arguments)
-        assert len(main) == 7
-    else:
-        with pytest.raises(NodError, match="^The speak thread broke 5 times in a row \\(RuntimeError"):
-            loop.run(*arguments)
+@pytest.mark.parametrize(("well", "most"), [(0, 4), (4, 8)])
+def test_where_the_voice_fails_every_time_the_thread_ends_and_says_why(voice, well, most):
+    """After five in a row; the draft `well` goes well."""
 
+    def faults(drafts):
+        inbox, main, stop = Mailbox("speak", 32), Mailbox("main", 32), object()
+        for draft in range(1, drafts + 1):
+            inbox.put(Say(1, draft, "Again." if draft == well else "This must fail.", last=True))
+        inbox.put(stop)
+        loop.run(inbox, Mailbox("audio", 512), main, WantsAll(), PhraseCache(Broken(voice)), VoiceSettings(), stop)
+        return len(main)
 
-class MovesOn(Floor):
-    """The user goes on in the moment after a draft was still wanted."""
-
-    def is_live(self, draft: int) -> bool:
-        live = super().is_live(draft)
-        self.advance(self.draft + 1)
-        return live
+    assert faults(most) == most - bool(well)
+    with pytest.raises(NodError, match="^The speak thread broke 5 times in a row \\(RuntimeError"):
+        faults(most + 1)
 
 
 def test_a_draft_that_goes_stale_while_its_fault_is_dealt_with_costs_nothing_more(voice):
-    inbox, audio, main, floor, stop = Mailbox("speak", 8), Mailbox("audio", 64), Mailbox("main", 8), MovesOn(), object()
+    class MovesOn(Mailbox):
+        """The user goes on just when main is told."""
+
+        def put(self, message):
+            floor.advance(floor.draft + 1)
+            return super().put(message)
+
+    inbox, audio, main, floor, stop = Mailbox("speak", 8), Mailbox("audio", 64), MovesOn("main", 8), Floor(), object()
     floor.advance(1)
     for message in (Say(1, 1, "This must fail.", last=True), Say(2, 2, "Again.", last=True), stop):
         inbox.put(message)
@@ -277,3 +276,115 @@ def test_learning_gives_way_to_what_is_to_be_said(voice):
     inbox.put(stop)
     loop.run(inbox, audio, Mailbox("main", 8), floor, cache, VoiceSettings(), stop)
     assert cache.asked == ["Three."]
+
+
+def run_through(voice, *messages):
+    """All sounds, all faults, and the texts that the voice was asked for, where draft 1 is live."""
+    cache, inbox, audio, main = Counted(voice), Mailbox("speak", 16), Mailbox("audio", 512), Mailbox("main", 16)
+    floor, stop = Floor(), object()
+    floor.advance(1)
+    for message in (*messages, stop):
+        inbox.put(message)
+    loop.run(inbox, audio, main, floor, cache, VoiceSettings(), stop)
+    return [[box.get(0) for _ in range(len(box))] for box in (audio, main)], cache.asked
+
+
+def test_a_phrase_is_spoken_as_one_whatever_arrives_between_its_parts(voice):
+    parts = Say(1, 1, "It's 4:05"), Say(1, 7, "Old.", last=True), Say(1, 1, " PM.", last=True)
+    (_, faults), asked = run_through(voice, *parts)
+    assert asked == ["It's 4:05 PM."] and not faults
+
+
+def test_what_fails_while_it_is_learned_is_told_when_it_is_to_be_heard(voice):
+    (sounds, faults), _ = run_through(Broken(voice), Learn(("This must fail.",)), Say(1, 1, "Again.", last=True))
+    assert sounds[0].words[0].text == "Again." and not faults
+
+
+def test_between_two_phrases_there_is_less_of_a_pause_than_between_two_sentences(voice):
+    (sounds, _), asked = run_through(voice, Say(1, 1, "The moon is a big ball of rock, and it is cold. It is far.", last=True))
+    pauses = [sound.samples.size / 16 for sound in sounds if not sound.samples.any() and not sound.last]
+    ends = [[150] * phrase.count(".") + [40] * (not phrase.endswith(".")) for phrase in asked]
+    assert pauses == sum(ends, [])[:-1] and {150, 40} == set(pauses)
+
+
+class Unhurried:
+    """A speaker of draft 1 whose waits take no time: each is what the test says."""
+
+    def __init__(self, voice, monkeypatch, audio_size: int, wait):
+        self.audio, self.floor, self.waits = Mailbox("audio", audio_size), Floor(), 0
+        self.speaker = loop.Speaker(self.audio, self.floor, PhraseCache(voice), VoiceSettings().phrase_words)
+        self.floor.advance(1)
+
+        def sleep(for_s: float) -> None:
+            self.waits += 1
+            assert self.waits < 10_000, "it never ends"
+            wait(self, for_s)
+
+        monkeypatch.setattr(loop, "time", SimpleNamespace(sleep=sleep))
+
+    def say(self, text: str) -> list[Sound]:
+        """All that is in the mailbox then."""
+        self.speaker.say(Say(1, 1, text, last=True))
+        return [self.audio.get(0) for _ in range(len(self.audio))]
+
+
+def test_past_its_look_ahead_a_reply_is_rendered_a_little_faster_than_it_is_heard(voice, monkeypatch):
+    waited_s: dict[int, float] = {}  # before the sound of that number
+
+    def wait(bench, for_s):
+        assert for_s <= 0.02, "a stale draft waits no longer"
+        waited_s[len(bench.audio)] = waited_s.get(len(bench.audio), 0) + for_s
+        if rendered_s(bench.audio) > 6:
+            bench.floor.commit(1)
+
+    lengths_s = [sound.samples.size / 16_000 for sound in Unhurried(voice, monkeypatch, 512, wait).say(LONG)]
+    ahead_s = [sum(lengths_s[:number]) for number in range(len(lengths_s) - 1)]  # the last is the end, without a sound
+    committed = next(number for number, s in enumerate(ahead_s) if s > 6)
+    for number, s in enumerate(ahead_s):
+        if number == committed:
+            assert waited_s[number] <= 0.02, "it doesn't wait to the end"
+        elif s > 10 or 4 < s < 6:
+            assert 0.8 * lengths_s[number] - 0.001 <= waited_s[number] <= 0.8 * lengths_s[number] + 0.02
+        else:
+            assert number not in waited_s
+    assert ahead_s[-1] > 12, "this shows nothing"
+
+
+def test_half_of_the_mailbox_is_left_to_others(voice, monkeypatch):
+    taken = []
+
+    def wait(bench, for_s):
+        assert len(bench.audio) == 4
+        taken.append(bench.audio.get(0))
+
+    bench, text = Unhurried(voice, monkeypatch, 8, wait), "One, two, three, four, five, six, seven, eight, nine, ten."
+    bench.floor.commit(1)
+    rest = bench.say(text)
+    assert [word.text for sound in taken + rest for word in sound.words] == text.split() and rest[-1].last and taken
+
+
+def test_a_draft_that_goes_stale_while_it_waits_for_room_waits_no_more(voice, monkeypatch):
+    bench = Unhurried(voice, monkeypatch, 4, lambda bench, for_s: bench.floor.advance(2))
+    with pytest.raises(StaleDraft):
+        bench.say("One, two, three, four, five, six, seven, eight, nine, ten.")
+    assert bench.waits == 1 and len(bench.audio) == 2
+
+
+@pytest.mark.parametrize("stale_before", ["rendering the second", "handing it over"])
+def test_what_went_stale_is_not_rendered_any_more_and_not_handed_over(voice, stale_before):
+    rendered = []
+
+    def stream(text, check):
+        for chunk in voice.stream(text, check):
+            rendered.append(chunk)
+            if stale_before == "handing it over" and len(rendered) == 2:
+                floor.advance(2)
+            yield chunk
+
+    audio, floor = Mailbox("audio", 64), Floor()
+    floor.advance(1)
+    on_sound = (lambda: floor.advance(2)) if stale_before == "rendering the second" else (lambda: None)
+    speaker = loop.Speaker(audio, floor, PhraseCache(SimpleNamespace(stream=stream)), 8, on_sound)
+    with pytest.raises(StaleDraft):
+        speaker.say(Say(1, 1, LONG, last=True))
+    assert len(audio) == 1 and len(rendered) == (1 if stale_before == "rendering the second" else 2)

@@ -15,11 +15,9 @@ _QUIET = 0.35
 
 
 def quiet_session(path: Path) -> onnxruntime.InferenceSession:
-    """An ONNX session that runs in the calling thread and never spins: the audio loop has one core and no more."""
+    """An ONNX session that runs in the calling thread: the audio loop has one core and no more."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.intra_op_num_threads = 1  # the caller's own: there are no others, which could spin
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 

@@ -70,7 +70,8 @@ def _has_signs(words: list[str]) -> bool:
         sign in SIGNS | {"divided"}
         and (at == 0 or _is_value(plain[at - 1]))
         and at + 1 < len(plain)
-        and (numbers.is_number_word(plain[at + 1]) or (_is_value(plain[at + 1]) and numerals >= 1))
+        and _is_value(plain[at + 1])
+        and numerals >= 1
         for at, sign in enumerate(plain)
     )
 
@@ -100,14 +101,14 @@ def _is_conversion(words: list[str]) -> bool:
     """How many of one unit in another, or in what isn't one; or, after a conversion, "and in feet"."""
     words = [word for word in words if word not in ("square", "cubic", "fluid")]
     units = sum(is_unit(word) for word in words)
-    if words[:2] == ["how", "many"] and is_unit(words[2] if len(words) > 2 else ""):
+    if words[:2] == ["how", "many"] and any(map(is_unit, words[2:3])):
         return units >= 2 and words[3] in ("in", "are", "is", "there", "make", "to")
     to = next((i for i in range(len(words) - 2, -1, -1) if words[i] in ("in", "to", "into")), None)
     if to is None or not is_unit(words[to + 1]) or len(words) > to + 4:
         return False
     if {"and", "what", "how", "about"}.issuperset(words[:to]):
         return True
-    return units >= 2 and any(numbers.is_number_word(word) for word in words[:to]) and (
+    return units >= 2 and any(map(numbers.is_number_word, words)) and (
         words[0] in ("what", "how", "convert") or numbers.is_number_word(words[0])
     )
 

@@ -42,7 +42,6 @@ _SIGNS = (
     (re.compile(r"(?<![^\s(-])\.(?=\d)"), "0."),
     (re.compile(r"(?<=\d)\s*[-−–]\s*(?=\d)|\s[-−–]\s|−"), " minus "),
     (re.compile(r"(?:(?<=[\s(])|^)-(?=\d)"), " minus "),
-    (re.compile(r"(?<=\d)(?=[a-z])|(?<=[a-z])-(?=[a-z])|(?<=\d)-(?=[a-z])"), " "),
 )
 # Small words that recognizers take for one another; a template's word is met by any of these as well.
 HEARD_AS = {

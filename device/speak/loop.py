@@ -48,7 +48,7 @@ def run(
         except Exception as error:  # whatever the voice does wrong, the conversation goes on without it
             main.put(faults.broke(error))
             with contextlib.suppress(StaleDraft):  # the user may go on while the end waits for room
-                speaker.give_up(message)
+                speaker.end(message)
 
 
 def _learn(wanted: Learn, voice: PhraseCache, phrase_words: int, mailbox: Mailbox) -> None:
@@ -69,7 +69,6 @@ class Speaker:
         self._audio, self._floor, self._voice = audio, floor, voice
         self._on_sound = on_sound
         self._phrase_words = phrase_words
-        self._draft = 0
         self._begin(0)
 
     def _begin(self, draft: int) -> None:
@@ -92,12 +91,12 @@ class Speaker:
             self._gate = say.gate
         self._speak(self._phrases.add(say.text, last=say.last), say)
         if say.last:
-            self._end(say)
+            self.end(say)
 
-    def give_up(self, say: Say) -> None:
+    def end(self, say: Say) -> None:
         """End the draft with what was said so far.  Raises StaleDraft."""
-        if self._floor.is_live(say.draft) and not self._is_over:
-            self._end(say)
+        self._is_over = True
+        self._put(Sound(say.turn, say.draft, "reply", np.zeros(0, dtype=np.float32), gate=self._gate, last=True))
 
     def _speak(self, phrases: list[Phrase], say: Say) -> None:
         check = self._check(say.draft)
@@ -109,10 +108,6 @@ class Speaker:
                 self._send(chunk.samples, chunk.words, say)
                 self._on_sound()
             self._pause_ms = SENTENCE_PAUSE_MS if phrase.ends_sentence else _PHRASE_PAUSE_MS
-
-    def _end(self, say: Say) -> None:
-        self._is_over = True
-        self._put(Sound(say.turn, say.draft, "reply", np.zeros(0, dtype=np.float32), gate=self._gate, last=True))
 
     def _send(self, chunk: np.ndarray, words: tuple[Word, ...], say: Say) -> None:
         self._put(Sound(say.turn, say.draft, "reply", chunk, words, gate=self._gate))
