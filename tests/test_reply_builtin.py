@@ -209,6 +209,9 @@ FOUR = ["the pasta timer", "the 10 minute timer", "the rice timer", "the egg tim
         ("the last one", {"called": ["the egg timer"], "nth": 0}),
         ("everything", {"called": FOUR, "all": True}),
         ("every one of them", {"called": FOUR, "all": True}),
+        ("delete everything", {"called": FOUR, "all": True}),
+        ("clear everything please", {"called": FOUR, "all": True}),
+        ("remove the egg one", {"called": ["the egg timer"]}),
         ("both", {"called": FOUR, "all": True, "most": 2}),
         ("cancel all timers", {"all": True, "reminder": False}),  # also those that weren't asked about
     ],
@@ -446,13 +449,21 @@ def test_the_next_minute_can_be_rendered_ahead_where_it_is_near(reader, model, t
         ("wipe your memory", True),
         ("forget what I just said", True),
         ("forget it", False),
-        ("clear everything", False),  # all timers
+        ("delete everything", True),
+        ("erase everything", True),
+        ("clear everything", True),  # whoever means the timers says no
+        ("remove everything", True),
+        ("get rid of everything", True),
+        ("cancel everything", False),  # all timers
+        ("stop everything", False),
+        ("kill everything", False),
         ("clear the timer", False),
     ],
 )
 def test_what_was_said_is_forgotten_only_where_that_is_what_is_asked_for(talk, text, asks):
-    told = talk(text)[0]
+    told, running = talk("set a timer for ten minutes", text)
     assert told.endswith("for good. Do you want that?") == asks
+    assert bool(running) == (asks or text == "forget it")
 
 
 def test_forgetting_leaves_nothing_of_what_was_said(store, tmp_path):

@@ -12,6 +12,7 @@ from device.reply.words import words as split_words
 ONLY_UNITS = "I can only count down. Please say it with seconds, minutes or hours."
 _TIMES = frozenset("second seconds minute minutes hour hours day days at oclock am pm tomorrow tonight".split())
 _PLACES = {"first": 0, "second": 1, "third": 2, "fourth": 3, "last": -1}
+_MAY_ANSWER = frozenset(("Wait", "TimerSet", "TimerOpen", "TimerLength", "TimerUnclear"))  # what Nod has asked
 _ALL = frozenset(("all", "both", "every", "everything"))
 _LEAVING = frozenset(("not", "keep", "leave", "neither", "none"))
 _CHANGING = frozenset(
@@ -21,7 +22,7 @@ _CHANGING = frozenset(
 _GOING_ON = frozenset("and what is about how in to into a an the of that it square cube root".split())
 _DOING = numbers.PART_WORDS | {"double", "twice", "doubled", "tripled", "halved", "squared", "cubed", "root"}
 _AROUND = frozenset(
-    "the that my a one ones them of timer timers alarm reminder cancel stop delete i mean meant want for to with called please"
+    "the that my a one ones them of timer timers alarm reminder cancel stop delete clear remove i mean meant want for to with called please"
     " no yes okay".split()
 )
 
@@ -41,9 +42,10 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
             return Intent("TimerCancel", {"told": just_set})
         about_timers = any(last_set(e.heard) or ends_cancelled(e.heard) for e in history)
         return Intent("TimerUnclear") if about_timers else alone  # silence would sound like done
-    if alone is not None and alone.name not in ("Wait", "TimerSet", "TimerOpen", "TimerLength", "TimerUnclear"):
-        return alone
     options = asked_which(told)
+    is_all_of_them = options is not None and alone == Intent("Forget") and _ALL.issuperset(_without_frame(_words(text)))
+    if alone is not None and alone.name not in _MAY_ANSWER and not is_all_of_them:
+        return alone
     if options is not None:
         if alone is not None and alone.name == "Wait":
             return alone  # "one second"
