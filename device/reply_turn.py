@@ -49,7 +49,9 @@ def settles(state: State, rules: Rules) -> bool:
     """Whether an act waits for it that what is said from now on is a new turn, and it is."""
     # Speech is noticed after it began, and a frame that sounds like it is about to be speech.
     is_past = state.t >= state.joined_until + rules.pre_roll
-    return state.unsettled and is_past and not (state.voice or state.in_speech or is_looked_at(state, rules))
+    # What was heard of an earlier reply is written down before what may be to forget it.
+    is_known = is_past and not state.partings
+    return state.unsettled and is_known and not (state.voice or state.in_speech or is_looked_at(state, rules))
 
 
 def settle(state: State) -> Result:
@@ -57,7 +59,8 @@ def settle(state: State) -> Result:
 
 
 def forgotten(state: State, event: ev.Forgotten, rules: Rules) -> Result:
-    return replace(state, history=()), []
+    partings = tuple(parting for parting in state.partings if parting.announced)
+    return replace(state, history=(), partings=partings), []
 
 
 def tool_ended(state: State, event: ev.ToolEnded, rules: Rules) -> Result:

@@ -375,6 +375,19 @@ def test_an_act_that_cannot_be_undone_waits_until_it_is_known_whether_somebody_c
     assert only(story.until(5010), ev.Settle)
 
 
+def test_an_act_that_cannot_be_undone_waits_until_what_was_heard_before_it_is_written_down():
+    story = Story(OPEN)
+    older = _reply_sounds(story)
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 9000, "alexa", 0.9))
+    at_ms = samples_ms(story.state.t)
+    story.says("yes", at_ms + 300, at_ms + 700)
+    draft = story.state.draft
+    story.tell(ev.ActAwaits(story.state.turn, draft, "forget"))
+    assert only(story.until(at_ms + 9000), ev.Settle) == []
+    assert only(story.tell(ev.PlayoutEnded(story.state.t, 1, older, "reply", ("The",), True)), ev.Remember)
+    assert only(story.until(at_ms + 9010), ev.Settle) == [ev.Settle(draft)]
+
+
 def test_what_was_begun_over_a_reply_is_known_as_such_until_the_next_turn():
     story = Story(OPEN)
     story.says("what time is it", 500, 1500)
@@ -423,6 +436,26 @@ def test_what_is_forgotten_is_in_no_later_reply():
     assert story.tell(ev.Forgotten()) == []
     told = story.says("what is my name", samples_ms(story.state.t) + 200, samples_ms(story.state.t) + 900)
     assert [prepare.history for prepare in only(told, ev.Prepare)] == [()]
+
+
+def test_a_reply_that_was_cut_before_all_was_forgotten_is_not_remembered_after_it():
+    story = Story(OPEN)
+    older = _reply_sounds(story)
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 9000, "alexa", 0.9))
+    story.tell(ev.Forgotten())
+    assert story.tell(ev.PlayoutEnded(story.state.t, 1, older, "reply", ("The",), True)) == []
+    assert story.state.history == () and story.state.partings == ()
+
+
+def test_an_announcement_that_was_cut_before_all_was_forgotten_is_heard_all_the_same():
+    story = Story(OPEN)
+    story.until(1000)
+    story.tell(ev.Announcement("Your timer is done.", rings=True))
+    draft = story.state.draft
+    story.tell(ev.WakeConfirmed(story.state.t, story.state.t - 9000, "alexa", 0.9))
+    story.tell(ev.Forgotten())
+    story.tell(ev.PlayoutEnded(story.state.t, story.state.turn, draft, "reply", (), True))
+    assert [waiting.text for waiting in story.state.queued] == ["Your timer is done."]
 
 
 @pytest.mark.parametrize(
@@ -1926,7 +1959,7 @@ def scripts(draw):
     """Any order of events, each of the live turn and draft or of ones near them."""
     return draw(
         st.lists(
-            st.tuples(st.integers(0, 20), st.integers(1, 400), st.integers(-1, 1), WORDS, KINDS, st.booleans()),
+            st.tuples(st.integers(0, 21), st.integers(1, 400), st.integers(-1, 1), WORDS, KINDS, st.booleans()),
             max_size=60,
         )
     )
@@ -1956,6 +1989,7 @@ def event_of(kind, state, near, words, sound, flag):
         ev.Announcement(words, flag),
         ev.ActFailed(turn, draft, words),
         ev.ActAwaits(turn, draft, "tool"),
+        ev.Forgotten(),
     ][kind]
 
 

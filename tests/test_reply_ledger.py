@@ -61,7 +61,7 @@ def test_only_what_is_still_to_be_told_of_is_kept_for_long(tmp_path: Path, ledge
         call = ledger.begin(1, 1, "tool", {}, acts)
         if outcome:
             ledger.end(call, outcome, "Done.", owed)
-    ledger._db.execute("INSERT INTO calls SELECT 20000, turn, draft, tool, acts, args, 0, 0, 'done', '', 0, NULL FROM calls LIMIT 1")
+    ledger._db.execute("INSERT INTO calls SELECT 20000, turn, draft, tool, acts, args, 0, 0, 'done', '', 0, NULL, 0 FROM calls LIMIT 1")
     again = Ledger(tmp_path / "ledger.sqlite")
     assert [each.id for each in again._calls("1")] == [2, 3, 20000]
     again.close()
@@ -79,6 +79,30 @@ def test_what_is_erased_is_in_no_file_any_more_but_what_runs_and_what_is_owed(tm
     assert not any(b"secret" in path.read_bytes() for path in tmp_path.iterdir())
     assert [call.id for call in ledger.unfinished()] == [runs] and [call.result for call in ledger.owed()] == ["It is set."]
     assert ledger.end(runs, "done", "I have forgotten it.") and ledger.latency("timer_set").count == 1
+
+
+def test_what_was_owed_when_it_was_erased_is_in_no_file_any_more_once_it_was_told(tmp_path: Path, ledger: Ledger) -> None:
+    def words() -> set[bytes]:
+        data = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        return {word for word in (b"secret", b"private", b"hidden") if word in data}
+
+    owed, hung, runs = (ledger.begin(1, 1, "timer_set", {"name": "secret"}, True) for _ in range(3))
+    ledger.end(owed, "done", "The private timer is set.", owed=True)
+    ledger.end(hung, "unknown", "The private one hangs.", owed=True)
+    ledger.erase()
+    assert words() == {b"private"}, "its result alone is to be told"
+    assert ledger.end(runs, "done", "The hidden timer is set.") and words() == {b"private"}, "told in its own reply"
+    ledger.close()
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.told((call.id, call.result) for call in ledger.owed())
+    assert words() == set() and ledger.owed() == []
+    assert ledger.end(hung, "done", "The hidden one is done.", owed=True), "known at last"
+    ledger.told((call.id, call.result) for call in ledger.owed())
+    assert words() == set()
+    ledger.end(ledger.begin(2, 2, "timer_set", {"name": "secret"}, True), "done", "The hidden timer is set.")
+    ledger.told([])
+    assert ledger._calls("result LIKE '%hidden%'"), "said since"
+    ledger.close()
 
 
 def test_the_first_outcome_of_a_call_counts(ledger: Ledger) -> None:
@@ -148,6 +172,7 @@ def test_a_file_from_before_there_was_undo_is_taken_over(tmp_path: Path) -> None
     ledger = Ledger(tmp_path / "ledger.sqlite")
     (call,) = ledger.owed()
     assert (call.result, call.undoes) == ("Set.", None)
+    ledger.erase()
     ledger.end(ledger.begin(1, 2, "timer_set", {}, True, undoes=1), "done", "Taken back.", owed=True)
     assert [call.undoes for call in ledger.owed()] == [None, 1]
     ledger.close()

@@ -23,14 +23,15 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
     id INTEGER PRIMARY KEY, turn INTEGER NOT NULL, draft INTEGER NOT NULL, tool TEXT NOT NULL, acts INTEGER NOT NULL,
     args TEXT NOT NULL, began_s REAL NOT NULL, ended_s REAL, outcome TEXT, result TEXT, owed INTEGER NOT NULL DEFAULT 0,
-    undoes INTEGER
+    undoes INTEGER, forgotten INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS open_calls ON calls (id) WHERE outcome IS NULL OR owed;
 CREATE TABLE IF NOT EXISTS latency (tool TEXT, bucket INTEGER, count INTEGER NOT NULL, PRIMARY KEY (tool, bucket));
 CREATE TABLE IF NOT EXISTS longest (tool TEXT PRIMARY KEY, max_ms REAL NOT NULL);
 """
+_ADDED = ("undoes INTEGER", "forgotten INTEGER NOT NULL DEFAULT 0")  # which older files don't have
 _COLUMNS = (
-    "id, turn, draft, tool, acts, args, began_s, ended_s, outcome, result, owed, undoes FROM calls",
+    "id, turn, draft, tool, acts, args, began_s, ended_s, outcome, result, owed, undoes, forgotten FROM calls",
     "tool, bucket, count FROM latency",
     "tool, max_ms FROM longest",
 )
@@ -78,9 +79,12 @@ class Ledger:
         self._lock = threading.Lock()
         with opened(path, "ledger", _WAITS_S, check_same_thread=False, isolation_level=None) as self._db:
             self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute("PRAGMA secure_delete=ON")  # for what was to be told of when it was to be forgotten
             self._db.executescript(_SCHEMA)
-            if "undoes" not in [row[1] for row in self._db.execute("PRAGMA table_info(calls)")]:
-                self._db.execute("ALTER TABLE calls ADD COLUMN undoes INTEGER")  # a file from before there was undo
+            there = [row[1] for row in self._db.execute("PRAGMA table_info(calls)")]
+            for column in _ADDED:
+                if column.split()[0] not in there:
+                    self._db.execute(f"ALTER TABLE calls ADD COLUMN {column}")
             for columns in _COLUMNS:
                 self._db.execute(f"SELECT {columns} LIMIT 0")  # are they there?
             self._db.execute(
@@ -115,12 +119,12 @@ class Ledger:
         owed: the user has not been told, and will be in the next turn.  Not flushed: should power fail before it is on
         the disk, the call counts as unfinished, which errs on the side of asking.
         """
-        row = (outcome, result, self._wall_clock(), int(owed), call, outcome)
+        row = (outcome, result, self._wall_clock(), int(owed), call)
         with self._lock:
             self._flush(False)
             cursor = self._db.execute(
-                "UPDATE calls SET outcome = ?, result = ?, ended_s = ?, owed = ? "
-                "WHERE id = ? AND (outcome IS NULL OR outcome = 'unknown' AND ? != 'unknown')",
+                "UPDATE calls SET outcome = ?1, result = iif(forgotten AND NOT ?4, '', ?2), ended_s = ?3, owed = ?4 "
+                "WHERE id = ?5 AND (outcome IS NULL OR outcome = 'unknown' AND ?1 != 'unknown')",
                 row,
             )
             return cursor.rowcount == 1
@@ -138,14 +142,18 @@ class Ledger:
         with self._lock:
             self._flush(True)
             self._db.executemany("UPDATE calls SET owed = 0 WHERE id = ? AND result IS ?", calls)
+            of_told = "forgotten AND outcome IS NOT NULL AND NOT owed"
+            erased = self._db.execute(f"UPDATE calls SET result = '' WHERE {of_told} AND result != ''")
+            if erased.rowcount:
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # where somebody reads the file, the next one does
 
     def erase(self) -> None:
-        """Erase all calls but acts that run or are to be told of, so that their bytes are gone as well.  How long tools
-        take stays."""
+        """Erase all calls, so that their bytes are gone as well.  How long tools take stays; of acts that run or are to be told
+        of, so does that they were, and their result until it was told."""
         with self._lock:
             self._flush(True)
-            self._db.execute("PRAGMA secure_delete=ON")
             self._db.execute(f"DELETE FROM calls WHERE {_TOLD}")
+            self._db.execute("UPDATE calls SET args = '{}', forgotten = 1")
             emptied(self._db)
 
     def _calls(self, where: str) -> list[Call]:
