@@ -104,6 +104,7 @@ class State:
     t: int = 0
     deadline: int | None = None
     open_until: int | None = None  # until when the user may begin the turn being heard (None: whenever)
+    answer_until: int | None = None  # until when that answers a question, where there is no other limit
     wake_t: int | None = None  # of the wake word that is looked at again
     unproven: bool = False  # only that wake word ended `idle`
     called_until: int = 0  # who has called has the floor until then, without a word
@@ -178,8 +179,12 @@ def listen(state: State, rules: Rules, from_t: int, window: int, wake_word: str 
 
 
 def open_for(state: State, rules: Rules, window: int) -> State:
-    """From now on the user may begin to speak for `window` samples.  What isn't speech doesn't move that limit."""
-    return replace(state, open_until=None if rules.always_open else state.t + window)
+    """From now on the user may begin to speak for `window` samples.  What isn't speech doesn't move that limit.
+
+    Where the microphone is always open, the user may whenever, but not answer what was asked before.
+    """
+    until = state.t + window
+    return replace(state, answer_until=until) if rules.always_open else replace(state, open_until=until)
 
 
 def has_nobody(state: State) -> bool:

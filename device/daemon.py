@@ -3,7 +3,7 @@
 thread   runs                     mailbox it reads
 audio    device.audio.loop        audio   (sounds, release, duck, cut)
 hear     device.hear.loop         hear    (frames, listen)
-reply    device.reply.loop        reply   (prepare, anticipate)
+reply    device.reply.loop        reply   (prepare, anticipate, lapse)
 speak    device.speak.loop        speak   (words to say)
 main     Daemon.run               main    (events)
 """
@@ -271,7 +271,7 @@ class Daemon:
                     self.floor.settle(command.draft)
                 case ev.Undo():
                     self.models.agent.office.acts.take_back(command.draft)
-                case ev.Prepare() | ev.Anticipate():
+                case ev.Prepare() | ev.Anticipate() | ev.Lapse():
                     self.boxes["reply"].put(command)
                 case ev.Listen() | ev.Joined() | ev.Peek():
                     self.boxes["hear"].put(command)

@@ -348,6 +348,13 @@ class StopListening:
 
 
 @dataclass(frozen=True, slots=True)
+class Lapse:
+    """To reply: a question that was asked before isn't answered any more, though the microphone stays open."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
 class Peek:
     """To hear: what has the user said up to now?  Answered by a `Partial` at once, decoded to the last sample."""
 

@@ -62,9 +62,16 @@ def is_looked_at(state: State, rules: Rules) -> bool:
 
 def nobody_spoke(state: State, event: ev.Tick, rules: Rules) -> Result:
     # A frame that sounds like speech is about to become `SpeechStarted`.
-    if state.deadline is None or state.t < state.deadline or state.voice:
+    if state.voice:
         return state, []
-    return rest(state)
+    if state.deadline is not None and state.t >= state.deadline:
+        return rest(state)
+    return lapse(state) if state.answer_until is not None and state.t >= state.answer_until else (state, [])
+
+
+def lapse(state: State) -> Result:
+    """Nobody has answered in the time there was; the microphone stays open."""
+    return replace(state, answer_until=None), [ev.Lapse(state.turn)]
 
 
 def rest(state: State) -> Result:
@@ -159,20 +166,23 @@ def is_over(state: State, rules: Rules) -> bool:
 def too_long(state: State, event: ev.Tick, rules: Rules) -> Result:
     """Nobody speaks that long without a pause: answer what is there, or give up.  Noise isn't even given that long."""
     wordless = not fresh(state.text, state.already)
-    if wordless and is_late(state, rules):
+    if wordless and is_late(state, state.open_until, rules):
         return rest(state)
+    if wordless and is_late(state, state.answer_until, rules):
+        return lapse(state)
     if state.t < state.deadline or is_looked_at(state, rules):
         return state, []
     if wordless:
-        return listen(state, rules, state.t, rules.wake_timeout if state.open_until is None else state.open_until - state.t)
+        until = state.answer_until if rules.always_open else state.open_until
+        return listen(state, rules, state.t, rules.wake_timeout if until is None else until - state.t)
     state, commands = prepare(replace(state, end_t=state.t))
     state, ended = end_turn(state, rules)
     return state, commands + ended
 
 
-def is_late(state: State, rules: Rules) -> bool:
+def is_late(state: State, until: int | None, rules: Rules) -> bool:
     """The time to begin is over, and what sounds now has sounded for so long that a word would have been recognized."""
-    return state.open_until is not None and state.t >= max(state.open_until, state.begun_t + rules.wordless_limit)
+    return until is not None and state.t >= max(until, state.begun_t + rules.wordless_limit)
 
 
 def end_turn(state: State, rules: Rules) -> Result:

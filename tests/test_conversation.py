@@ -1296,6 +1296,53 @@ def test_as_many_timers_may_wait_for_the_floor_as_there_can_be():
     assert [waiting.text for waiting in story.state.queued] == [str(number) for number in range(MOST_TIMERS)]
 
 
+def asked_a_question(story):
+    """Nod has asked something; until when that can be answered."""
+    story.says("forget everything", 500, 1500)
+    story.answers("Do you want that?", 1000)
+    return samples_ms(story.state.t + OPEN.follow_up)
+
+
+def lapses(told):
+    return [command for command in told if isinstance(command, ev.Lapse | ev.StopListening)]
+
+
+def test_a_question_lapses_also_where_the_microphone_is_always_open():
+    story = Story(OPEN)
+    until_ms = asked_a_question(story)
+    assert lapses(story.until(until_ms - 10)) == []
+    assert story.until(until_ms) == [ev.Lapse(story.state.turn)] and story.state.phase == "listening"
+    assert story.until(until_ms + 20_000) == [], "once"
+
+
+def test_who_begins_to_answer_in_time_has_answered():
+    story = Story(OPEN)
+    until_ms = asked_a_question(story)
+    assert lapses(story.says("yes", until_ms - 100, until_ms + 900)) == []
+
+
+def test_what_sounds_like_speech_may_be_an_answer_when_the_time_for_it_ends():
+    story = Story(OPEN)
+    until_ms = asked_a_question(story)
+    story.until(until_ms - 10)
+    assert lapses(story.tell(ev.Tick(samples(until_ms), voice=True))) == []
+    assert lapses(story.until(until_ms + 10))
+
+
+def test_what_has_no_words_gives_nobody_more_time_to_answer():
+    story = Story(OPEN)
+    until_ms = asked_a_question(story)
+    for from_ms in (until_ms - 6000, until_ms - 3000):
+        story.until(from_ms)
+        story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+        story.until(from_ms + 300)
+        assert lapses(story.tell(ev.SpeechStopped(story.state.t, story.state.t - 900)) + story.until(from_ms + 2900)) == []
+    story.until(until_ms - 100)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    assert lapses(story.until(until_ms - 110 + samples_ms(OPEN.wordless_limit))) == [], "it may yet become a word"
+    assert lapses(story.until(until_ms - 100 + samples_ms(OPEN.wordless_limit)))
+
+
 def test_asking_for_silence_gets_silence():
     story = Story(OPEN)
     story.says("stop", 500, 900)

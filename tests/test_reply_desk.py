@@ -25,6 +25,7 @@ from device.events import (
     Exchange,
     Fault,
     Heard,
+    Lapse,
     Learn,
     Prepare,
     ReplyEnded,
@@ -416,7 +417,7 @@ def test_a_yes_counts_only_for_a_question_that_was_heard_to_its_end(room: Room, 
     assert room.acts == []
 
 
-@pytest.mark.parametrize("between", [Heard(2, Exchange("", "Your timer is done.")), StopListening(1)])
+@pytest.mark.parametrize("between", [Heard(2, Exchange("", "Your timer is done.")), StopListening(1), Lapse(1)])
 def test_a_question_lapses_with_the_next_exchange_and_when_nobody_answers(room: Room, between: object) -> None:
     is_asked_for(room)
     room.reply.put(between)

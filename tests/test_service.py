@@ -169,6 +169,8 @@ def test_what_is_told_to_hear_reaches_it(daemon):
     made._carry_out(told)
     assert [made.boxes["hear"].get(0) for _ in told] == told
     assert made.boxes["reply"].get(0) == told[-1] and not len(made.boxes["reply"]), "nobody answers a question any more"
+    made._carry_out([ev.Lapse(1)])
+    assert made.boxes["reply"].get(0) == ev.Lapse(1) and not len(made.boxes["hear"]), "the microphone stays open"
 
 
 def test_who_may_go_on_is_told_to_everybody_at_once(daemon):

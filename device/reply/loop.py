@@ -12,6 +12,7 @@ from device.events import (
     Exchange,
     Fault,
     Heard,
+    Lapse,
     Learn,
     Prepare,
     ReplyEnded,
@@ -65,7 +66,7 @@ def run(
                 assistant.heard(message.exchange)
                 if (told := telling.pop(message.draft, None)) and told.is_in(message.exchange):
                     assistant.ledger.told((call.id, call.result) for call in told.calls)
-            elif isinstance(message, StopListening):
+            elif isinstance(message, StopListening | Lapse):
                 assistant.office.consents.lapse()
             elif isinstance(message, Warm):
                 assistant.agent.warm(message.history, lambda: _go_on_if_idle(mailbox))
