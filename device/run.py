@@ -2,6 +2,7 @@
 
 import signal
 from collections import Counter
+from functools import partial
 from itertools import islice
 
 from device import events as ev
@@ -11,7 +12,7 @@ from device.audio.profiles import sound_card
 from device.config import Config
 from device.conversation_state import State
 from device.daemon import Daemon
-from device.damaged import set_aside
+from device.damaged import set_aside, untold
 from device.events import SAMPLE_RATE_HZ
 from device.journal import Journal
 from device.models import ModelStore
@@ -108,18 +109,16 @@ def run(config: Config) -> int:
     card = sound_card(config.audio)
     device = PyAudioDevice(card.input, card.output, config.audio.buffer_ms, card.channels)
     reporter = _Reporter(journal)
-    damaged = set_aside(state_dir)
-    for each in damaged:
-        journal.warning(each.warning)
+    for warning in set_aside(state_dir):
+        journal.warning(warning)
     try:
         daemon = Daemon(config, store, state_dir, device, observer=reporter.observe)
     except Exception:
         device.close()
         raise
     reporter.daemon = daemon
-    for each in damaged:
-        if each.spoken:
-            daemon.boxes["main"].put(ev.Announcement(each.spoken))
+    for lost, mark in untold(state_dir):
+        daemon.models.agent.announce(lost, partial(mark.unlink, missing_ok=True), daemon.boxes["main"].put)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: daemon.stop())
     with lock:

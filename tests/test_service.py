@@ -21,7 +21,7 @@ from device import service
 from device.config import Config, Led
 from device.conversation_state import Phase
 from device.daemon import Daemon
-from device.damaged import set_aside
+from device.damaged import set_aside, untold
 from device.database import opened
 from device.errors import AlreadyRunning, NodError, ToolError
 from device.events import Exchange
@@ -485,22 +485,52 @@ def test_a_damaged_file_is_set_aside_as_it_is_and_told_of(tmp_path, kind, name, 
     before = path.read_bytes()
     (found,) = set_aside(tmp_path)
     kept = tmp_path / f"{name}.sqlite.damaged-1"
-    assert kept.read_bytes() == before and kept.name in found.warning and name in found.warning
+    assert kept.read_bytes() == before and kept.name in found and name in found
     for journal in ("-wal", "-shm"):
         assert (tmp_path / f"{kept.name}{journal}").read_bytes() == b"what came last"
-    assert bool(found.spoken) == (name != "turns") and (name == "turns" or "damaged" in found.spoken)
+    assert [mark.name for lost, mark in untold(tmp_path)] == ([] if name == "turns" else [f"{name}.sqlite.untold"])
     kind(path).close()
     assert set_aside(tmp_path) == []
     spoil(path)
     assert len(set_aside(tmp_path)) == 1 and kept.read_bytes() == before, "a second one keeps the first"
 
 
-def test_of_files_that_are_damaged_again_and_again_the_newest_stays_where_it_is(tmp_path):
-    for _ in range(9):
-        _noise(tmp_path / "timers.sqlite")
-        assert len(set_aside(tmp_path)) == 1
+def test_of_files_that_are_damaged_again_and_again_the_newest_nine_are_kept(tmp_path):
+    path = tmp_path / "timers.sqlite"
+    somebodys = tmp_path / "timers.sqlite.damaged-by-me"
+    somebodys.touch()
+    for number in range(1, 13):
+        path.write_bytes(content := os.urandom(4096))
+        (tmp_path / "timers.sqlite-wal").write_bytes(b"what came last")
+        (found,) = set_aside(tmp_path)
+        kept = tmp_path / f"timers.sqlite.damaged-{number}"
+        assert kept.read_bytes() == content and f"{kept.name} " in found and not path.exists()
+    names = [f"timers.sqlite.damaged-{number}{ending}" for number in range(4, 13) for ending in ("", "-wal")]
+    assert {each.name for each in tmp_path.iterdir()} == {*names, somebodys.name, "timers.sqlite.untold"}
+
+
+def test_one_that_can_not_make_room_keeps_nod_from_nothing(tmp_path):
+    (tmp_path / "timers.sqlite.damaged-1").mkdir()
+    for number in range(2, 11):
+        (tmp_path / f"timers.sqlite.damaged-{number}").touch()
     _noise(tmp_path / "timers.sqlite")
-    assert set_aside(tmp_path) == [] and (tmp_path / "timers.sqlite").exists()
+    assert len(set_aside(tmp_path)) == 1 and (tmp_path / "timers.sqlite.damaged-11").is_file()
+    TimerBook(tmp_path / "timers.sqlite").close()
+
+
+def test_of_a_damaged_file_nobody_is_told_again_once_that_was_heard_to_its_end(daemon, tmp_path):
+    for name in ("timers", "history"):
+        _noise(tmp_path / f"{name}.sqlite")
+    set_aside(tmp_path)
+    agent, announced = daemon().models.agent, []
+    for lost, mark in untold(tmp_path):  # also at the next start, where nothing is damaged
+        agent.announce(lost, mark.unlink, announced.append)
+    (timers, history), told = announced, "My list of timers was damaged, so those that were running are lost."
+    assert timers == ev.Announcement(told) and "memory of our conversations" in history.text
+    agent.heard(Exchange("", told[:-6], interrupted=True))
+    assert len(untold(tmp_path)) == 2 and set_aside(tmp_path) == []
+    agent.heard(Exchange("", told))
+    assert [lost for lost, mark in untold(tmp_path)] == [history.text]
 
 
 @pytest.mark.parametrize("spoil", [_other_columns, Path.mkdir, Path.touch, lambda path: None])
@@ -543,7 +573,7 @@ def test_a_damaged_file_that_can_not_be_renamed_stays_for_who_opens_it_to_tell(t
 
     _noise(tmp_path / "history.sqlite")
     monkeypatch.setattr(Path, "rename", refuse)
-    assert set_aside(tmp_path) == []
+    assert set_aside(tmp_path) == [] and untold(tmp_path) == []
     with pytest.raises(NodError, match="move the file away"):
         History(tmp_path / "history.sqlite")
 

@@ -242,6 +242,7 @@ def test_whose_timers_were_damaged_is_told_aloud_and_nod_runs(card, store, tmp_p
     assert "it is kept as timers.sqlite.damaged-1" in "".join(log)
     heard, told = recognize(store, tape.sides[1]), "my list of timers was damaged so those that were running are lost"
     assert SequenceMatcher(None, told, heard).ratio() > 0.7, heard  # the voice is drawn anew each time
+    assert not (tmp_path / "timers.sqlite.untold").exists(), "it would be told of again"
 
 
 def test_a_second_daemon_on_the_same_state_is_refused(store, tmp_path):

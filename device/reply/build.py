@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,7 +49,7 @@ class Assistant:
         self.ledger = ledger
         self.timers = timers
         self.reader = reader
-        self._untold: list[tuple[str, int]] = []  # what was announced of unfinished calls, and their numbers
+        self._untold: list[tuple[str, Callable[[], Any]]] = []  # what was announced, and what to do once it was heard
 
     @property
     def name(self) -> str:
@@ -82,15 +83,19 @@ class Assistant:
                 put(Fault.of("tool", error))
             what = f"undo this: {what}" if call.undoes else what
             text = f"Before I was switched off I had begun to {what}. I don't know whether that was done."
-            self._untold.append((text, call.id))
-            put(Announcement(text))
+            self.announce(text, partial(self.ledger.end, call.id, "unknown", "cut short"), put)
+
+    def announce(self, text: str, told: Callable[[], Any], put: Callable[[Announcement], Any]) -> None:
+        """Speak unasked.  told: called once that was heard to its end, on the reply thread.  Before the threads begin."""
+        self._untold.append((text, told))
+        put(Announcement(text))
 
     def heard(self, exchange: Exchange) -> None:
         """What was heard of a reply or an announcement.  Reply thread."""
-        told = next((told for told in self._untold if told[0] == exchange.heard), None)
-        if told is not None:
-            self._untold.remove(told)
-            self.ledger.end(told[1], "unknown", "cut short")
+        heard = next((announced for announced in self._untold if announced[0] == exchange.heard), None)
+        if heard is not None:
+            self._untold.remove(heard)
+            heard[1]()
 
     def close(self) -> None:
         """Wait for acting tools to finish and close the files."""
