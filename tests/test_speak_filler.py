@@ -64,23 +64,41 @@ def test_a_file_has_its_name_only_once_it_is_on_the_disk(voice, tmp_path, monkey
     assert (written.st_ino, written.st_size) == (path.stat().st_ino, path.stat().st_size) and not named
 
 
+_WRITING = (
+    "import sys, numpy, pathlib, device.speak.filler as f\n"
+    "write = f.write_wave\n"
+    "def slow(path, samples): write(path, samples); print('written', flush=True); sys.stdin.readline()\n"
+    "f.write_wave = slow\n"
+    "f._keep(pathlib.Path(sys.argv[1]), numpy.full(1600, 0.5, numpy.float32))\n"
+)
+
+
 def test_two_programs_may_render_into_one_folder(voice, tmp_path):
     """As two 'nod models fetch' do, or one while the daemon starts: each is met in the middle of writing."""
-    script = (
-        "import sys, numpy, pathlib, device.speak.filler as f\n"
-        "write = f.write_wave\n"
-        "def slow(path, samples): write(path, samples); print('written', flush=True); sys.stdin.readline()\n"
-        "f.write_wave = slow\n"
-        "f._keep(pathlib.Path(sys.argv[1]), numpy.full(1600, 0.5, numpy.float32))\n"
-    )
     cache = FillerCache(tmp_path, texts={"thinking": ("Hmm.",)})
     path = cache._path(voice, "Hmm.")
-    command = [sys.executable, "-c", script, str(path)]
+    command = [sys.executable, "-c", _WRITING, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "written\n"
         assert cache.build(voice) == 1 and read_wave(path).size
         other.communicate("go on\n", timeout=60)
     assert other.returncode == 0 and list(tmp_path.iterdir()) == [path] and read_wave(path).size == 1600
+
+
+def test_what_a_process_that_was_killed_was_writing_is_removed(voice, tmp_path):
+    cache = FillerCache(tmp_path, texts={})
+    command = [sys.executable, "-c", _WRITING, str(cache._path(voice, "Hmm."))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"written\n"
+        other.kill()
+    (left,) = tmp_path.iterdir()
+    assert left.suffix == ".partial"
+    mine = tmp_path / f"{'0' * 24}.{os.getpid()}.partial"  # of one before it that had its number
+    somebodys = [tmp_path / name for name in ("notes.partial", f"{'0' * 24}.1.partial", f"{'0' * 24}.{left.suffix}")]
+    for path in (mine, *somebodys):
+        path.touch()
+    cache.build(voice)
+    assert sorted(tmp_path.iterdir()) == sorted(somebodys)
 
 
 def test_what_two_programs_want_removed_is_removed_once(voice, tmp_path, monkeypatch):

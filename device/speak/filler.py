@@ -28,6 +28,7 @@ TEXTS: Mapping[str, Sequence[str]] = {
     "nod": ("Mm-hmm.", "Mhm.", "Uh-huh."),
 }
 _RENDERED_NAME = re.compile(r"[0-9a-f]{24}\.wav")  # as `FillerCache._path` names what it renders
+_PARTIAL_NAME = re.compile(r"[0-9a-f]{24}\.(\d{1,9})\.partial")  # as `_keep` names what it writes; the process
 _LONGEST_S = 5.0  # of a user's own recording: a filler isn't a speech
 
 
@@ -111,7 +112,8 @@ class FillerCache:
         self._texts = texts
 
     def build(self, voice: Voice) -> int:
-        """Render what is missing, and remove what was rendered for another voice, speed or text.  Returns how many.
+        """Render what is missing, and remove what was rendered for another voice, speed or text, or left half-written by a
+        process that was killed.  Returns how many.
 
         What others put into the folder stays.  Blocks for about 0.2 s a filler; main thread, at installation or start.  Raises OSError when the folder can't be
         written to.
@@ -121,9 +123,10 @@ class FillerCache:
         for text in missing:
             _keep(self._path(voice, text), voice.say(text)[0])
         wanted = {self._path(voice, text).name for _, text in self._all()}
-        for path in self._folder.glob("*.wav"):
-            if path.name not in wanted and _RENDERED_NAME.fullmatch(path.name):
-                path.unlink(missing_ok=True)  # another program may be at the same
+        rendered = (path for path in self._folder.glob("*.wav") if _RENDERED_NAME.fullmatch(path.name))
+        left = filter(_is_left, self._folder.glob("*.partial"))
+        for path in (*(path for path in rendered if path.name not in wanted), *left):
+            path.unlink(missing_ok=True)  # another program may be at the same
         return len(missing)
 
     def load(self, voice: Voice) -> Fillers:
@@ -177,6 +180,20 @@ def _keep(path: Path, samples: np.ndarray) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _is_left(path: Path) -> bool:
+    """Whether nobody goes on writing it."""
+    found = _PARTIAL_NAME.fullmatch(path.name)
+    if not found or int(found[1]) == os.getpid():
+        return found is not None  # a process has only one at a time
+    try:
+        os.kill(int(found[1]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # another user's
+        return False
+    return False
 
 
 def read_own(folder: Path) -> list[Filler]:
