@@ -288,6 +288,25 @@ def test_a_server_that_does_not_take_the_call_is_given_up(start, monkeypatch) ->
     assert reply.text == SORRY and "can't be asked (TimeoutError)" in fault.what
 
 
+def test_a_name_that_takes_long_to_look_up_keeps_no_later_question_waiting(host, start, monkeypatch) -> None:
+    look_up, found, asked_for = socket.getaddrinfo, threading.Event(), []
+
+    def slow(*name: object, **how: object) -> list:
+        asked_for.append(name)
+        assert len(asked_for) > 1 or found.wait(20)
+        return look_up(*name, **how)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    monkeypatch.setattr(server, "OPEN_WITHIN_S", 0.2)
+    asking = start(host.url.replace("127.0.0.1", "localhost"))
+    asking.prepare(1, "hello")
+    reply, (fault,) = asking.ended()
+    assert reply.text == SORRY and "can't be asked (TimeoutError)" in fault.what
+    assert asking.answer(2, "hello again") == "Yes."
+    found.set()
+    assert [question.body["messages"][-1]["content"] for question in host.asked] == ["hello again"]
+
+
 # --- nod check ---
 
 

@@ -17,8 +17,10 @@ from urllib.parse import urlsplit
 
 from device.config import Agent
 from device.errors import AgentError, ConfigError
+from device.reply.workers import Workers
 
-CONNECT_WITHIN_S = 3.0
+CONNECT_WITHIN_S = 3.0  # to each address of a name
+OPEN_WITHIN_S = 6.0  # with finding them; less than the next question waits for this one (`device.reply.function`)
 _LOST = (OSError, HTTPException, UnicodeError)  # the last: a name that can't be one
 _SILENT_S = 30.0  # longer than the reply thread waits for a word: so long the worker may outlast a lost connection
 _MOST_BYTES = 1 << 18  # of an answer in one piece, and of what a stream says at a time
@@ -40,6 +42,7 @@ class Server:
             kind = HTTPConnection
         # Makes a connection that isn't open yet.
         self.connection = partial(kind, parts.hostname, parts.port, timeout=CONNECT_WITHIN_S)
+        self._openers = Workers()
         self._model = {"model": settings.model} if settings.model else {}
         self._prompt = prompt
         self._headers = {"Content-Type": "application/json"}
@@ -56,8 +59,10 @@ class Server:
     def look(self) -> tuple[Literal["ok", "warn"], str]:
         """How it answers when asked for the list of its models, for `nod check`.  Raises AgentError when it can't be used."""
         try:
-            with closing(self.connection()) as connection, self.ask(connection, "GET", "/models") as response:
-                status = response.status
+            with closing(self.connection()) as connection:
+                self.open(connection)
+                with self.ask(connection, "GET", "/models") as response:
+                    status = response.status
         except _LOST as error:
             raise self.lost(error) from None
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
@@ -65,6 +70,18 @@ class Server:
         if status != HTTPStatus.OK:
             return "warn", f"{self.refused(status)}"
         return "ok", f"The agent's server, {self._url}, answers."
+
+    def open(self, connection: HTTPConnection) -> None:
+        """Connect it; TimeoutError where that takes longer than a question may.
+
+        Looking a name up can't be ended, so it costs a thread, for some 30 s, as the system gives it up itself.
+        """
+        opening = self._openers.begin(connection.connect)
+        try:
+            opening.result(OPEN_WITHIN_S)
+        except TimeoutError:
+            opening.add_done_callback(lambda done: connection.close())  # nobody waits for it any more
+            raise
 
     def ask(self, connection: HTTPConnection, method: str, path: str, body: bytes | None = None) -> HTTPResponse:
         """Send it, and wait for the first line of the answer."""
@@ -95,7 +112,7 @@ class _Answer:
     def __iter__(self) -> Iterator[str]:
         try:
             with closing(self._server.connection()) as connection:
-                connection.connect()
+                self._server.open(connection)
                 connection.sock.settimeout(_SILENT_S)
                 self._socket = connection.sock
                 if self._is_hung_up:
