@@ -97,6 +97,7 @@ def test_what_was_owed_when_it_was_erased_is_in_no_file_any_more_once_it_was_tol
     ledger.told((call.id, call.result) for call in ledger.owed())
     assert words() == set() and ledger.owed() == []
     assert ledger.end(hung, "done", "The hidden one is done.", owed=True), "known at last"
+    assert [call.result for call in ledger.owed()] == ["The hidden one is done."]
     ledger.told((call.id, call.result) for call in ledger.owed())
     assert words() == set()
     ledger.end(ledger.begin(2, 2, "timer_set", {"name": "secret"}, True), "done", "The hidden timer is set.")

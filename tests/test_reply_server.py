@@ -290,11 +290,14 @@ def test_a_server_that_does_not_take_the_call_is_given_up(start, monkeypatch) ->
 
 def test_a_name_that_takes_long_to_look_up_keeps_no_later_question_waiting(host, start, monkeypatch) -> None:
     look_up, found, asked_for = socket.getaddrinfo, threading.Event(), []
+    late = socket.create_server(("127.0.0.1", 0))
 
     def slow(*name: object, **how: object) -> list:
         asked_for.append(name)
-        assert len(asked_for) > 1 or found.wait(20)
-        return look_up(*name, **how)
+        if len(asked_for) > 1:
+            return look_up(*name, **how)
+        assert found.wait(20)
+        return look_up(*late.getsockname(), **how)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     monkeypatch.setattr(server, "OPEN_WITHIN_S", 0.2)
@@ -304,6 +307,9 @@ def test_a_name_that_takes_long_to_look_up_keeps_no_later_question_waiting(host,
     assert reply.text == SORRY and "can't be asked (TimeoutError)" in fault.what
     assert asking.answer(2, "hello again") == "Yes."
     found.set()
+    with closing(late), closing(late.accept()[0]) as opened:
+        opened.settimeout(10)
+        assert opened.recv(1) == b"", "it opens all the same, and is closed"
     assert [question.body["messages"][-1]["content"] for question in host.asked] == ["hello again"]
 
 
