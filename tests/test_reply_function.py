@@ -368,6 +368,15 @@ def test_with_another_agent_no_model_is_needed_and_no_tool_there_but_timers_ring
     assistant.close()
 
 
+def test_where_it_is_installed_the_language_model_tells_the_end_of_what_a_function_answers(store, module, tmp_path: Path) -> None:
+    module("nod_home", "def answer(text, history):\n    return 'mine'\n")
+    config = Config(agent=Agent("function", function="nod_home:answer", folder=str(tmp_path)))
+    assistant, told = build_agent(config, store, tmp_path / "state", Floor(), print), []
+    assistant.agent.tell_ending("i'd like a large coffee", (), assistant.office.desk(1, 1, told.append))
+    assert len(told) == 1
+    assistant.close()
+
+
 # --- the whole daemon ---
 
 COUNTING = "One. Two. Three. Four. Five. Six. Seven. Eight. Nine. Ten. Eleven. Twelve. Thirteen. Fourteen. Fifteen. Sixteen."
