@@ -372,7 +372,7 @@ def test_where_it_is_installed_the_language_model_tells_the_end_of_what_a_functi
     module("nod_home", "def answer(text, history):\n    return 'mine'\n")
     config = Config(agent=Agent("function", function="nod_home:answer", folder=str(tmp_path)))
     assistant, told = build_agent(config, store, tmp_path / "state", Floor(), print), []
-    assistant.agent.tell_ending("i'd like a large coffee", (), assistant.office.desk(1, 1, told.append))
+    assistant.agent.tell_ending("i'd like a large coffee", (), assistant.office.desk(0, 0, told.append))
     assert len(told) == 1
     assistant.close()
 
