@@ -260,7 +260,7 @@ UNDERSTOOD = [
     ("less my timers", "TimerList", {}),
     ("lists my timers", "TimerList", {}),
     ("lest my timers", "TimerList", {}),
-    ("at a timer for ten minutes", "TimerSet", {"seconds": 600}),
+    ("at seven and eight", "Calculate", {"expression": "seven plus eight"}),
     ("had seven and eight", "Calculate", {"expression": "seven plus eight"}),
     ("but ten minutes on the clock", "TimerSet", {"seconds": 600}),
     ("buy", "Greeting", {}),
