@@ -41,6 +41,8 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
         return alone
     told = " ".join(f"{before.heard} {before.unheard}".split())
     just_set = last_set(told) if _is_newest(before, history) else None
+    if alone is not None and alone.name == "CalculateUnclear":
+        return go_on(reader, _words(text), told, reader.read(before.user)) or alone
     if alone is not None and alone.name == "Stop" and "cancel" in _words(text) and just_set is not None:
         return Intent("CancelOrStop", {"told": just_set})
     if alone is not None and alone.name == "TakeBack":
@@ -48,7 +50,7 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
             return Intent("TimerCancel", {"told": just_set})
         about_timers = any(last_set(e.heard) or ends_cancelled(e.heard) for e in history)
         return Intent("TimerUnclear") if about_timers else alone  # silence would sound like done
-    if alone is not None and alone.name not in ("Wait", "TimerSet", "TimerOpen", "TimerLength", "TimerUnclear", "CalculateUnclear"):
+    if alone is not None and alone.name not in ("Wait", "TimerSet", "TimerOpen", "TimerLength", "TimerUnclear"):
         return alone
     options = asked_which(told)
     if options is not None:
@@ -68,10 +70,10 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
         return _length(text, asked, alone, history)
     if just_set is not None and (right := _right_length(words, just_set)) is not None:
         return right
-    if alone is not None and alone.name != "CalculateUnclear":
+    if alone is not None:
         return alone
     found = go_on(reader, words, told, asked) or _named_before(reader, words, history)
-    return found or alone or (_correction(words, asked) if asked is not None else None)
+    return found or (_correction(words, asked) if asked is not None else None)
 
 
 def _without_frame(words: list[str]) -> list[str]:
