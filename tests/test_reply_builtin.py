@@ -165,7 +165,8 @@ def test_a_question_that_mentions_all_is_no_answer_to_which_one(reader):
 FOR_HOW_LONG = (Exchange("remind me to call mom", "For how long?"),)
 INTERRUPTED = Exchange("cancel the timer", WHICH[:40], interrupted=True, unheard=WHICH[40:].strip())
 SUM = (Exchange("what is five times five", "That's 25."),)
-GOING_ON = ("twice that", "that doubled", "and tripled", "and halved", "squared", "and cubed", "the cube root")
+GOING_ON = ("twice that", "squared", "and cubed")
+UNCLEAR = ("that doubled", "and tripled", "and halved", "the cube root")
 SET = (Exchange("set a timer for ten minutes", "Okay, 10 minutes, starting now."),)
 
 
@@ -179,7 +180,8 @@ SET = (Exchange("set a timer for ten minutes", "Okay, 10 minutes, starting now."
         ((Exchange("cancel the timer", WHICH),), "the second timer", "TimerCancel"),
         ((Exchange("who was albert einstein", "He was a physicist."),), "and ten", None),
         (SUM, "cancel that", "TakeBack"),
-        *((SUM, text, "CalculateUnclear") for text in GOING_ON),
+        *((SUM, text, "Calculate") for text in GOING_ON),
+        *((SUM, text, "CalculateUnclear") for text in UNCLEAR),
         (FOR_HOW_LONG, "one minute", "TimerSet"),
         (FOR_HOW_LONG, "i do not know", None),
         (FOR_HOW_LONG, "add two minutes", "TimerUnclear"),
@@ -274,16 +276,12 @@ def test_the_model_does_not_pretend_to_act(reader, tmp_path):
 @pytest.mark.parametrize(
     ("order", "after", "said"),
     [
-        ("set a timer for five minutes", "no i said ten minutes", NOT_WITH_TIMERS),
         ("set a timer for five minutes", "and another one for two minutes", NOT_WITH_TIMERS),
         ("set a timer for five minutes", "twenty", NOT_WITH_TIMERS),
-        ("set a timer for five minutes", "change it to ten", NOT_WITH_TIMERS),
         ("set a timer for five minutes", "get rid of it", NOT_WITH_TIMERS),
-        ("what is five times five", "half of that", "Sorry, I couldn't work that out."),
-        ("what is five times five", "double it", "Sorry, I couldn't work that out."),
-        ("how many cups in a gallon", "what about quarts", "Sorry, I couldn't work that out."),
-        ("what is five times five", "times two", "Sorry, I couldn't work that out."),
-        ("how many feet in a mile", "and ten miles", "Sorry, I couldn't work that out."),
+        ("what is five times five", "that doubled", "Sorry, I couldn't work that out."),
+        ("what is ten divided by three", "times two", "Sorry, I couldn't work that out."),
+        ("how many feet in a mile", "and ten apples", "Sorry, I couldn't work that out."),
     ],
 )
 def test_what_changes_an_order_or_goes_on_with_a_sum_is_not_left_to_the_model(talk, order, after, said):

@@ -83,9 +83,9 @@ def _operand(words: list[str]) -> Fraction | None:
         if words[:2] == head:
             inner = _operand(words[2:])
             return None if inner is None else _apply("^", inner, Fraction(power))
-    if words[:1] in (["double"], ["twice"]):
+    if words[:1] in (["double"], ["twice"], ["triple"]):
         inner = _operand(words[1:])
-        return None if inner is None else 2 * inner
+        return None if inner is None else (3 if words[0] == "triple" else 2) * inner
     if "of" in words:
         cut = words.index("of")
         share, inner = numbers.parse(words[:cut]), _operand(words[cut + 1 :])
@@ -146,7 +146,7 @@ _UNITS: dict[str, tuple[str, Fraction]] = {
         "mass": {"gram": "1", "kilogram": "1000", "ounce": "28.349523125", "pound": "453.59237"},
         "volume": {
             "milliliter": "1", "liter": "1000", "teaspoon": "4.92892159375", "tablespoon": "14.78676478125",
-            "cup": "236.5882365", "pint": "473.176473", "quart": "946.352946", "gallon": "3785.411784",
+            "cup": "236.5882365", "pint": "473.176473", "quart": "946.352946", "gallon": "3785.411784", "fluid ounce": "29.5735295625",
         },
     }.items()
     for name, size in names.items()
@@ -162,6 +162,13 @@ def unit(word: str) -> str | None:
     """The singular of a unit's name, or None."""
     word = _SPELLINGS.get(word, word.replace("metre", "meter").replace("litre", "liter"))
     return word if word in _UNITS else word[:-1] if word.endswith("s") and word[:-1] in _UNITS else None
+
+
+def meant(one: str, other: str) -> tuple[str, str]:
+    """Two units that are compared: an ounce beside a volume is a fluid one."""
+    if "ounce" in (one, other) and "volume" in (_UNITS[one][0], _UNITS[other][0]):
+        return ("fluid ounce", other) if one == "ounce" else (one, "fluid ounce")
+    return one, other
 
 
 def convert(amount: Fraction, source: str, target: str) -> Fraction:

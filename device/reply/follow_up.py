@@ -5,8 +5,9 @@ from typing import Any
 
 from device.events import Exchange
 from device.reply import beyond, durations, numbers
+from device.reply.going_on import go_on
 from device.reply.intents import HESITATIONS, Intent, Reader
-from device.reply.tools import asked_which, ends_cancelled, last_set
+from device.reply.tools import asked_which, ends_cancelled, last_set, name_set
 from device.reply.words import words as split_words
 
 ONLY_UNITS = "I can only count down. Please say it with seconds, minutes or hours."
@@ -17,8 +18,14 @@ _ALL = frozenset(("all", "both", "every", "everything"))
 _LEAVING = frozenset(("not", "keep", "leave", "neither", "none"))
 _CHANGING = frozenset(
     "no not sorry actually i mean meant said make it that change to for by a bit little longer shorter more add extend double"
-    " restart start set end remove get rid of again over put back".split()
+    " restart start set end remove get rid of again over put back pause hold resume another one and".split()
 )
+# What begins a correction of the timer just set, where its right length follows.
+_CORRECTING = frozenset("no sorry actually wait i mean meant said make change it that to oh for in the timer should be".split())
+_CORRECTS = frozenset("no sorry actually mean meant make change should".split())
+_ABOUT_IT = frozenset(
+    ("how long", "for how long", "is it on", "is it running", "is it set", "did you set it", "did you start it", "when is it done")
+)  # asked of a timer
 _GOING_ON = frozenset("and what is about how in to into a an the of that it square cube root".split())
 _DOING = numbers.PART_WORDS | {"double", "twice", "doubled", "tripled", "halved", "squared", "cubed", "root"}
 _AROUND = frozenset(
@@ -35,6 +42,8 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
         return alone
     told = " ".join(f"{before.heard} {before.unheard}".split())
     just_set = last_set(told) if _is_newest(before, history) else None
+    if alone is not None and alone.name == "CalculateUnclear":
+        return go_on(reader, _words(text), told, reader.read(before.user)) or alone
     if alone is not None and alone.name == "Stop" and "cancel" in _words(text) and just_set is not None:
         return Intent("CancelOrStop", {"told": just_set})
     if alone is not None and alone.name == "TakeBack":
@@ -58,11 +67,15 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
         args = _chosen(said, options)
         return alone if args is None else Intent("TimerCancel", args)
     asked = reader.read(before.user)
-    if asked is None:
+    words = _words(text)
+    if asked is not None and asked.name == "TimerOpen":
+        return _length(text, asked, alone, history)
+    if just_set is not None and (right := _right_length(words, just_set)) is not None:
+        return right
+    if alone is not None:
         return alone
-    if asked.name == "TimerOpen":
-        return _length(text, asked, alone)
-    return alone or _correction(_words(text), asked)
+    found = go_on(reader, words, told, asked) or _named_before(reader, words, history)
+    return found or (_correction(words, asked) if asked is not None else None)
 
 
 def _without_frame(words: list[str]) -> list[str]:
@@ -77,6 +90,8 @@ def _before(reader: Reader, history: Sequence[Exchange]) -> Exchange | None:
         if exchange.heard == ONLY_UNITS or not _words(exchange.user):
             continue
         intent = reader.read(exchange.user)
+        if intent is not None and intent.name == "Repeat":
+            continue  # what was repeated still waits for its answer
         if intent is None or intent.name != "Wait" or exchange.heard:
             return exchange
     return None
@@ -87,8 +102,35 @@ def _is_newest(before: Exchange, history: Sequence[Exchange]) -> bool:
     return next(exchange for exchange in reversed(history) if exchange.heard or exchange is before) is before
 
 
-def _length(text: str, asked: Intent, alone: Intent | None) -> Intent | None:
+def _right_length(words: list[str], just_set: str) -> Intent | None:
+    """The timer in place of the one just set: "no, ten minutes", "make it ten"."""
+    cut = next((at for at, word in enumerate(words) if word not in _CORRECTING), len(words))
+    said = [word for word in words[cut:] if word != "please"]
+    if not said or (_CORRECTS.isdisjoint(words[:cut]) and words[:2] != ["i", "said"]):  # "said ten minutes" was "set"
+        return None
+    units = [word for word in split_words(just_set) if durations.parse(["one", word]) is not None]
+    if numbers.parse(said) is not None and len(units) == 1:
+        said = [*said, units[0]]  # ten of what it was
+    seconds = durations.parse(said)
+    return None if seconds is None else Intent("TimerSet", {"seconds": float(seconds), "instead": just_set})
+
+
+def _named_before(reader: Reader, words: list[str], history: Sequence[Exchange]) -> Intent | None:
+    """What is asked or wanted of a timer by its name alone: "cancel the pasta", "how long is left on the eggs"."""
+    last = " ".join(words)
+    for name in filter(None, (name_set(f"{exchange.heard} {exchange.unheard}".strip()) for exchange in history)):
+        for end in (f" the {name}", f" the {name}s", f" my {name}", f" the {name.removesuffix('s')}"):
+            if last.endswith(end):
+                found = reader.read(f"{last.removesuffix(end)} the {name} timer")
+                return found if found is not None and found.name in ("TimerCancel", "TimerList") else None
+    return None
+
+
+def _length(text: str, asked: Intent, alone: Intent | None, history: Sequence[Exchange]) -> Intent | None:
     """The answer to "For how long?": with the unit, since ten may be seconds as well as minutes."""
+    if history[-1].heard == ONLY_UNITS and _TIMES.issuperset(_words(text)):
+        text = f"{history[-1].user} {text}"  # "ten", "minutes"
+        alone = None
     if alone is not None and alone.name in ("TimerLength", "TimerSet"):
         return Intent("TimerSet", {**asked.args, **alone.args})
     words = _words(text)
@@ -101,6 +143,8 @@ def _length(text: str, asked: Intent, alone: Intent | None) -> Intent | None:
 
 def _correction(words: list[str], asked: Intent) -> Intent | None:
     """What changes the last order or sum, which Nod can't do, and the model would pretend to."""
+    if asked.name.startswith("Timer") and " ".join(words) in _ABOUT_IT:
+        return Intent("TimerList")
     if asked.name.startswith("Timer") and words[0] not in beyond.ASKING:
         is_change = all(word in _CHANGING or numbers.is_number_word(word) for word in words)
         if is_change or not beyond.COUNTED_TIME.isdisjoint(words):
@@ -130,10 +174,15 @@ def _chosen(said: list[str], options: list[str]) -> dict[str, Any] | None:
         return {"called": [options[place]], "nth": same.index(place % len(options))}
     seconds = durations.parse(said)
     wanted = split_words(durations.adjective(float(seconds))) if seconds is not None else said
-    found = [option for option in options if wanted and set(wanted) <= set(split_words(option))]
+    found = [option for option in options if wanted and _singular(wanted) <= _singular(split_words(option))]
     if not found and seconds is not None:
         return {"seconds": float(seconds)}  # there is none of that length, which will be said
     return {"called": found} if found else None
+
+
+def _singular(words: list[str]) -> set[str]:
+    """Whoever set an egg timer may ask for the eggs."""
+    return {word.removesuffix("s") for word in words}
 
 
 def _words(text: str) -> list[str]:

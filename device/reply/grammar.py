@@ -1,10 +1,10 @@
 """Sentence templates → one automaton over words that both matches whole sentences and knows beginnings of them.
 
 hassil reads and parses the templates (`sentences/*.yaml`); its own matcher works on whole sentences only, so the parsed
-trees are compiled here: each template becomes a chain of word tests, all of which are run side by side, word by word.
-After any word it is known which templates are complete and whether any could still become so.  Threads of equal state
-are merged, the template listed first winning (R. Pike's construction, see R. Cox, "Regular Expression Matching: the
-Virtual Machine Approach").
+trees are compiled here: each template becomes a chain of word tests, shared as far as templates begin alike, and all are
+run side by side, word by word.  After any word it is known which templates are complete and whether any could still
+become so.  Threads of equal state are merged, the template listed first winning (R. Pike's construction, see R. Cox,
+"Regular Expression Matching: the Virtual Machine Approach").
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -91,10 +91,10 @@ class Grammar:
         starts = _Node(), _Node()
         self._build(self.rules[before], self._start, starts[False], True)
         self._build(self.rules[before], self._late, starts[True], True)
+        begun: dict[tuple[_Node, str], _Node] = {}
         for template, sentence in self.templates():
-            end, last = _Node(), _Node()
-            self._build(sentence, self._free(starts[template.late]), end, False)
-            self._build(self.rules[after], end, last, True)
+            last = _Node()
+            self._build(self.rules[after], self._shared(sentence, starts[template.late], begun), last, True)
             last.accepts = template
 
     def templates(self) -> Iterator[tuple[_Template, Expression]]:
@@ -150,6 +150,18 @@ class Grammar:
                 self._fill(self._slots[expression.list_name], opened, closed)
             case _:
                 raise ValueError(f"sentence templates may not use {type(expression).__name__}")
+
+    def _shared(self, sentence: Expression, start: _Node, begun: dict[tuple[_Node, str], _Node]) -> _Node:
+        """Lay a template behind `start`, along what others began with as well; its end.  Each word is compared with all that
+        may begin a template."""
+        here = start
+        for item in sentence.items if isinstance(sentence, Sequence) else [sentence]:
+            known = begun.get((here, repr(item)))
+            if known is None:
+                known = begun[here, repr(item)] = _Node()
+                self._build(item, self._free(here), known, False)
+            here = known
+        return here
 
     def _chain(self, start: _Node, end: _Node, tests: Iterable[Test]) -> None:
         here = start

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from device.errors import ToolError
 from device.reply import arithmetic, beyond, durations, numbers
 from device.reply.grammar import Grammar, Match, Slot
+from device.reply.repair import repaired
 from device.reply.words import words as split_words
 
 SENTENCES = Path(__file__).parent / "sentences"
@@ -19,7 +20,8 @@ _NO_NAME = frozenset(
     "timer timers alarm alarms a an the for new another second seconds minute minutes hour hours day days to and my of"
     " it that this me in on with all every how long what when is are be do does will until off please"
     " i you we they have has had did was were no not never already any some there"
-    " reminder reminders countdown first third last next other both".split()
+    " reminder reminders countdown first third last next other both about he she said set sets start starts started"
+    " put turn switch been".split()
 )
 _NO_END = frozenset("the a an my your to of for in on at and or".split())  # a sentence doesn't end with these
 _CAPTURED = frozenset(("adjective", "duration", "timers", "expression", "amount"))
@@ -45,6 +47,7 @@ class Reader:
             "goods": Slot(_is_any, _is_any, 0),
             "unit": Slot(_is_unit, _is_unit, 1),
             "nth": Slot(_is_ordinal, _is_ordinal, 1),
+            "many": Slot(_is_many, _is_many, 1),
         }
         self.grammar = Grammar(sorted(folder.glob("*.yaml")), slots, _CAPTURED, "polite", "ending")
 
@@ -88,13 +91,13 @@ class Reader:
 
 
 def _spellings(text: str) -> list[list[str]]:
-    """The words, without hesitations; then with numbers in place of words that sound like them, and without words said
-    twice, where that differs."""
+    """The words, without hesitations; then with numbers in place of words that sound like them, without words said twice,
+    and without what is put right, where that differs."""
     said = [word for word in split_words(text) if word not in HESITATIONS]
     counted = [_as_number(said, i) for i in range(len(said))]
     once = [w for i, w in enumerate(said) if i == 0 or w != said[i - 1] or numbers.is_number_word(w)]
     found = [said]
-    return found + [other for other in (counted, once) if other != said]
+    return found + [other for other in (counted, once, repaired(said)) if other != said]
 
 
 def _as_number(words: list[str], at: int) -> str:
@@ -134,6 +137,10 @@ def _is_ordinal(word: str) -> bool:
     return word in numbers.ORDINALS
 
 
+def _is_many(word: str) -> bool:
+    return word in _MANY
+
+
 def _is_unit(word: str) -> bool:
     return arithmetic.unit(word) is not None
 
@@ -141,9 +148,15 @@ def _is_unit(word: str) -> bool:
 # --- slots → arguments; None: the words don't mean anything, so the template doesn't fit ---
 
 
+_MANY = {
+    f"{word}{'es' if word == 'six' else 's'}": word
+    for word in "two three four five six seven eight nine ten eleven twelve".split()
+}  # of what is multiplied: "seven eights"; the twenties are years
+
+
 def _plain(match: Match) -> dict[str, Any] | None:
-    thing = match.slots.get("thing")
-    return None if thing and thing[-1] in _NO_END else dict(match.fixed)
+    things = [match.slots[slot] for slot in ("thing", "other", "later") if slot in match.slots]
+    return None if any(thing[-1:] and thing[-1] in _NO_END for thing in things) else dict(match.fixed)
 
 
 def _timer(match: Match) -> dict[str, Any] | None:
@@ -163,6 +176,11 @@ def _timer(match: Match) -> dict[str, Any] | None:
     elif called and match.intent == "TimerCancel":
         args["reminder"] = False  # they stay when timers are cancelled
     thing, name = match.slots.get("thing", []), match.slots.get("name")
+    if match.intent == "TimerOpen":
+        # "for seven" may become "for seven minutes"; of an alarm it is the time of day.
+        is_clock = "number" in match.slots and called in (["alarm"], ["alarms"])
+        if is_clock or _is_later(thing) or not _MOMENTS.isdisjoint(name or ()):
+            return None
     while name and name[-1] in ("a", "the"):
         name = name[:-1]  # "past the timer" was "pasta timer"
     at = next((i for i, word in enumerate(thing) if word in beyond.COUNTED_TIME), len(thing))
@@ -176,6 +194,17 @@ def _timer(match: Match) -> dict[str, Any] | None:
     return args
 
 
+def _is_later(thing: list[str]) -> bool:
+    """Whether it ends with a time of day or a day: "call mom at six thirty", "feed the cat tomorrow"."""
+    before = thing
+    while before and before[-1] not in _DAYS and (numbers.is_number_word(before[-1]) or before[-1] in _MOMENTS):
+        before = before[:-1]
+    return bool(before) and (before[-1] in _DAYS or (before != thing and before[-1] in _BEFORE_MOMENTS))
+
+
+_BEFORE_MOMENTS = frozenset("at by on every next this the until tomorrow half past quarter to".split())
+_DAYS = frozenset("tomorrow tonight later oclock am pm".split())
+_REPEATED = _DAYS | {"every", "when"}
 _YOURS = {"my": "your", "me": "you", "i": "you", "am": "are", "mine": "yours", "myself": "yourself"}
 
 
@@ -183,10 +212,16 @@ def _time(match: Match) -> dict[str, Any] | None:
     return None if beyond.TIMERS.intersection(match.slots.get("other", ())) else _plain(match)
 
 
+def _names(match: Match) -> bool:
+    """Whether each slot that has to name something of a kind does."""
+    return not any(named.isdisjoint(match.slots[slot]) for slot, named in _NAMED.items() if slot in match.slots)
+
+
 def _elsewhere(match: Match) -> dict[str, Any] | None:
     """The time in another place, or ("only": "now", "today") that of another moment."""
     thing, moment = match.slots.get("thing", []), match.slots.get("moment")
-    if _NO_PLACE.intersection(thing) or (thing and numbers.is_number_word(thing[-1])) or (moment and _MOMENTS.isdisjoint(moment)):
+    is_moment = moment and (not _MOMENTS.isdisjoint(moment) or all(map(numbers.is_number_word, moment)))
+    if not _names(match) or _NO_PLACE.intersection(thing) or (thing and numbers.is_number_word(thing[-1])) or (moment and not is_moment):
         return None
     is_later = not beyond.COUNTED_TIME.isdisjoint(thing)
     return _plain(match) if "only" in match.fixed or not is_later else {"only": "now"}
@@ -203,7 +238,7 @@ def _calculate(match: Match) -> dict[str, Any] | None:
     expression = match.slots.get("expression")
     if expression is None:
         sign = str(match.fixed["sign"]).split()
-        right = [numbers.ORDINALS.get(word, word) for word in match.slots["right"]]
+        right = [numbers.ORDINALS.get(word, _MANY.get(word, word)) for word in match.slots["right"]]
         expression = [*match.slots["left"], *sign, *right]
     try:
         value = arithmetic.evaluate(expression)
@@ -216,12 +251,23 @@ def _calculate(match: Match) -> dict[str, Any] | None:
     return {"expression": " ".join(expression)}
 
 
+def _not_worked_out(match: Match) -> dict[str, Any] | None:
+    values = match.slots.get("values")
+    counted = sum(map(numbers.is_number_word, values or ()))
+    if not _COMPARED.issuperset(word for word in match.slots.get("compared", ()) if not numbers.is_number_word(word)):
+        return None
+    return None if values and counted < match.fixed.get("least", 1) else {}
+
+
+_COMPARED = numbers.PART_WORDS | frozenset("a an and or than point".split())
+
+
 def _convert(match: Match) -> dict[str, Any] | None:
-    amount = match.slots["amount"]
+    amount = match.slots.get("amount") or ["one", *match.slots["source"]]
     at = next(i for i, word in enumerate(amount) if _is_unit(word))
     source, target = arithmetic.unit(amount[at]), arithmetic.unit(match.slots["target"][0])
     count = amount[:at]
-    if count[-1:] in (["a"], ["an"]):
+    if count[-1:] in (["a"], ["an"], ["the"]):
         count = count[:-1] or ["one"]
     if count[-1:] == ["of"]:  # "a quarter of a pound"
         count = count[:-1]
@@ -233,6 +279,12 @@ def _convert(match: Match) -> dict[str, Any] | None:
 
 def _can_not(match: Match) -> dict[str, Any] | None:
     """Things are asked for where one of them is named, and nothing is asked about them."""
+    if not _is_later(match.slots.get("later", ["later"])) and _REPEATED.isdisjoint(match.slots["later"]):
+        return None
+    if not _names(match):
+        return None
+    if not beyond.TIMERS.isdisjoint(match.slots.get("other", ())):
+        return None
     ordered = match.slots.get("ordered")
     goods = match.slots.get("goods") or ordered
     if not beyond.COUNTED_TIME.isdisjoint(match.slots.get("moment", ())):
@@ -258,15 +310,28 @@ _NOT_GOODS = frozenset(
 )
 _SIZES = frozenset("single double triple small medium large".split())
 
+_NAMED = {  # what a slot has to name for the template to fit
+    "played": frozenset("music radio song songs jazz playlist album podcast news tv television".split()),
+    "holiday": frozenset("easter thanksgiving passover ramadan hanukkah diwali mother's father's mothers fathers".split()),
+    "place": frozenset(
+        "pharmacy shop shops store stores restaurant restaurants station cafe cafes bank atm hospital supermarket pub pubs bar"
+        " bars hotel hotels airport gym park toilet doctor dentist bakery".split()
+    ),
+    "switched": frozenset("light lights lamp lamps heating heater heat fan kettle tv television oven ac".split()),
+}
+
 _WORKED_OUT: dict[str, Callable[[Match], dict[str, Any] | None]] = {
     "TimerSet": _timer,
     "TimerLength": _timer,
     "TimerOpen": _timer,
     "TimerCancel": _timer,
     "TimerList": _timer,
+    "TimerLeft": lambda match: {},
     "Time": _time,
+    "Date": _time,
     "TimeElsewhere": _elsewhere,
     "Calculate": _calculate,
+    "CalculateUnclear": _not_worked_out,
     "Convert": _convert,
     "CanNot": _can_not,
 }

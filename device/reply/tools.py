@@ -17,6 +17,7 @@ from device.reply.tool import Args, Tool, ToolResult
 
 DONE = "Okay,"  # how an acting tool's reply begins: rendered before anybody asks, it is heard while the rest is made
 NO_TIMERS = "There are no timers."
+_INSTEAD = " instead"  # of the timer set before
 _SIMILAR = 0.8  # of difflib: a recognizer may write a name differently each time ("pasta", "past a")
 Clock = Callable[[], float]
 
@@ -57,7 +58,7 @@ def _clock(args: Args, wall_clock: Clock) -> str:
         case "date":
             offset = int(args.get("offset_days", 0))
             day = now + timedelta(days=offset)
-            name = {0: "Today is", 1: "Tomorrow is", -1: "Yesterday was"}[offset]
+            name = {0: "Today is", 1: "Tomorrow is", 2: "The day after tomorrow is", -1: "Yesterday was"}[offset]
             return f"{name} {day:%A}, {day:%B} {_ordinal(day.day)}."
         case "both":
             return f"It's {clock_time(now)} on {now:%A}, {now:%B} {_ordinal(now.day)}."
@@ -99,7 +100,7 @@ USUAL_SUMS = tuple(_that_is(Fraction(value)) for value in range(101))
 
 def _convert(args: Args) -> str:
     """args: amount (a fraction as text), source and target (units, singular)."""
-    source, target = str(args["source"]), str(args["target"])
+    source, target = arithmetic.meant(str(args["source"]), str(args["target"]))
     value = arithmetic.convert(Fraction(str(args["amount"])), source, target)
     return f"That's {numbers.spoken(value)} {target if value == 1 else arithmetic.plural(target)}."
 
@@ -108,15 +109,24 @@ def _convert(args: Args) -> str:
 
 
 def _timer_set(timers: TimerBook) -> Tool:
-    """args: seconds; name may be missing; reminder says it is one."""
+    """args: seconds; name may be missing; reminder says it is one.  instead: what was said when the one was set that it
+    replaces, with its name."""
+
+    def wanted(args: Args) -> tuple[tuple[Timer, ...], str, bool]:
+        replaced = _chosen(timers, {"told": args["instead"]}) if "instead" in args else ()
+        name, reminder = (replaced[0].name, replaced[0].reminder) if replaced else (args.get("name", ""), args.get("reminder"))
+        return replaced, str(name), bool(reminder)
 
     def preview(args: Args) -> str:
         timers.check(float(args["seconds"]))
-        return _that_it_is_set(float(args["seconds"]), str(args.get("name", "")), bool(args.get("reminder")))
+        replaced, name, reminder = wanted(args)
+        return _that_it_is_set(float(args["seconds"]), name, reminder, bool(replaced))
 
     def run(args: Args) -> ToolResult:
-        timer = timers.set(float(args["seconds"]), str(args.get("name", "")), bool(args.get("reminder")))
-        return ToolResult(f"Your {timer.called()} is set.", {"id": timer.id})
+        replaced, name, reminder = wanted(args)
+        timers.cancel(replaced)
+        timer = timers.set(float(args["seconds"]), name, reminder)
+        return ToolResult(f"Your {timer.called()} is set.", {"id": timer.id, "replaced": [asdict(old) for old in replaced]})
 
     def describe(args: Args) -> str:
         return f"set a timer for {durations.spoken(float(args['seconds']))}"
@@ -126,13 +136,16 @@ def _timer_set(timers: TimerBook) -> Tool:
         if not found:
             raise ToolError("That timer has ended already.")
         timers.cancel(found)
-        return ToolResult(f"I took back the {found[0].called()}.")
+        replaced = tuple(Timer(**timer) for timer in trace["replaced"])
+        timers.restore(replaced)
+        again = [f" Your {timer.called()} is running again." for timer in replaced]
+        return ToolResult("".join([f"I took back the {found[0].called()}.", *again]))
 
     return Tool("timer_set", "reversible", run, preview, describe, on_interrupt="complete", undo=undo)
 
 
-def _that_it_is_set(seconds: float, name: str, reminder: bool) -> str:
-    length = durations.spoken(seconds)
+def _that_it_is_set(seconds: float, name: str, reminder: bool, instead: bool = False) -> str:
+    length = f"{durations.spoken(seconds)}{_INSTEAD if instead else ''}"
     if reminder:
         return f"{DONE} I'll remind you {f'to {name} ' if name else ''}in {length}."
     return f"{DONE} {length} for {name}, starting now." if name else f"{DONE} {length}, starting now."
@@ -201,7 +214,8 @@ def _named(timers: TimerBook, args: Args) -> tuple[Timer, ...]:
 
 def _spoken_of(args: Args, running: tuple[Timer, ...]) -> tuple[Timer, ...]:
     if "told" in args:
-        found = tuple(t for t in running if _that_it_is_set(t.seconds, t.name, t.reminder) == args["told"])
+        told = str(args["told"]).replace(_INSTEAD, "")
+        found = tuple(t for t in running if _that_it_is_set(t.seconds, t.name, t.reminder).replace(_INSTEAD, "") == told)
         found = (max(found, key=lambda timer: timer.id),) if found else ()
     else:
         found = tuple(t for t in running if _length(t) in args["called"])
@@ -273,6 +287,7 @@ def _forget(forget: Callable[[], Any]) -> Tool:
 # --- what was said of timers, read back from the history ---
 
 _SET = re.compile(rf".*({DONE} (?:[^.]+, starting now|I'll remind you [^.]+)\.)$")
+_NAME_SET = re.compile(rf".*{DONE} [^.]+? for ([^.,]+), starting now\.$")
 _CANCELLED = re.compile(rf".*{DONE} .+ cancelled\.$")
 _OPTION = r"the reminder to |the [^,]+ (?:timer|reminder)$"  # and not "the reminder to call mom and the kids"
 _WHICH = re.compile(r".*There are \d+ of them: (.+)\. Which one\?$")
@@ -281,6 +296,12 @@ _WHICH = re.compile(r".*There are \d+ of them: (.+)\. Which one\?$")
 def last_set(told: str) -> str | None:
     """The sentence about a new timer that `told` ends with, as `told` of cancelling it; None where it doesn't."""
     found = _SET.match(told)
+    return found and found[1]
+
+
+def name_set(told: str) -> str | None:
+    """The name of the new timer that `told` ends with; None where it has none."""
+    found = _NAME_SET.match(told)
     return found and found[1]
 
 
