@@ -52,8 +52,7 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
         about_timers = any(last_set(e.heard) or ends_cancelled(e.heard) for e in history)
         return Intent("TimerUnclear") if about_timers else alone  # silence would sound like done
     options = asked_which(told)
-    is_all_of_them = options is not None and alone == Intent("Forget") and _ALL.issuperset(_without_frame(_words(text)))
-    if alone is not None and alone.name not in _MAY_ANSWER and not is_all_of_them:
+    if alone is not None and alone.name not in _MAY_ANSWER and not (options and _is_of_options(alone, _words(text))):
         return alone
     if options is not None:
         if alone is not None and alone.name == "Wait":
@@ -76,6 +75,12 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
         return alone
     found = go_on(reader, words, told, asked) or _named_before(reader, words, history)
     return found or (_correction(words, asked) if asked is not None else None)
+
+
+def _is_of_options(alone: Intent, words: list[str]) -> bool:
+    """Whether what is a sentence of its own answers "Which one?": "delete everything", "remove the egg one"."""
+    is_all = alone == Intent("Forget") and _ALL.issuperset(_without_frame(words))
+    return is_all or (alone.name == "TimerCancel" and words[-1] == "one")
 
 
 def _without_frame(words: list[str]) -> list[str]:
