@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import statistics
 from pathlib import Path
 
@@ -128,37 +129,30 @@ def test_the_parts_are_on_the_disk_before_they_have_their_names(small_voice, mon
     assert on_disk == [(path.stat().st_ino, path.stat().st_size) for path in parts]
 
 
-def test_halves_without_their_stamp_are_not_used(small_voice):
-    split_voice(small_voice)
-    digest = digest_of(small_voice)
-    assert is_split(small_voice, digest)
-    stamp_path(small_voice).unlink()
-    assert not is_split(small_voice, digest)
+def test_halves_without_their_stamp_are_not_used(split_copy):
+    digest = digest_of(split_copy)
+    assert is_split(split_copy, digest)
+    stamp_path(split_copy).unlink()
+    assert not is_split(split_copy, digest)
 
 
 @pytest.mark.parametrize("part", [encoder_path, flow_path, decoder_path])
-def test_a_voice_that_lost_a_part_speaks_whole_phrases_and_is_split_again(folder, small_voice, part):
-    settings = small_voice.with_suffix(".onnx.json")
-    settings.write_bytes((folder / settings.name).read_bytes())
-    split_voice(small_voice)
-    part(small_voice).unlink()
-    left = Voice(small_voice.parent, MODEL)
+def test_a_voice_that_lost_a_part_speaks_whole_phrases_and_is_split_again(split_copy, part):
+    part(split_copy).unlink()
+    left = Voice(split_copy.parent, MODEL)
     assert not left.is_split and left.say("It speaks.")[0].size
-    assert split_voice(small_voice) and Voice(small_voice.parent, MODEL).is_split
+    assert split_voice(split_copy) and Voice(split_copy.parent, MODEL).is_split
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: bytes(len(data))], ids=["half", "zeros"])
 @pytest.mark.parametrize("part", [encoder_path, flow_path, decoder_path])
-def test_a_voice_with_a_damaged_part_speaks_whole_phrases_and_is_split_again(folder, small_voice, part, damage):
-    settings = small_voice.with_suffix(".onnx.json")
-    settings.write_bytes((folder / settings.name).read_bytes())
-    split_voice(small_voice)
-    assert damaged_parts(small_voice) == []
-    part(small_voice).write_bytes(damage(part(small_voice).read_bytes()))
-    left = Voice(small_voice.parent, MODEL)
+def test_a_voice_with_a_damaged_part_speaks_whole_phrases_and_is_split_again(split_copy, part, damage):
+    assert damaged_parts(split_copy) == []
+    part(split_copy).write_bytes(damage(part(split_copy).read_bytes()))
+    left = Voice(split_copy.parent, MODEL)
     assert not left.is_split and left.say("It speaks.")[0].size
-    assert damaged_parts(small_voice) == [part(small_voice)]
-    assert split_voice(small_voice) and damaged_parts(small_voice) == [] and Voice(small_voice.parent, MODEL).is_split
+    assert damaged_parts(split_copy) == [part(split_copy)]
+    assert split_voice(split_copy) and damaged_parts(split_copy) == [] and Voice(split_copy.parent, MODEL).is_split
 
 
 def test_a_voice_whose_flow_can_not_be_cut_off_misses_no_part(small_voice, monkeypatch):
@@ -168,12 +162,11 @@ def test_a_voice_whose_flow_can_not_be_cut_off_misses_no_part(small_voice, monke
     assert damaged_parts(small_voice) == []
 
 
-def test_parts_from_before_it_was_noted_how_they_were_made_stay_in_use_until_the_next_fetch(small_voice):
-    split_voice(small_voice)
-    stamp = json.loads(stamp_path(small_voice).read_text())
-    stamp_path(small_voice).write_text(json.dumps({name: stamp[name] for name in ("version", "source_sha256")}))
-    assert is_split(small_voice, digest_of(small_voice)) and damaged_parts(small_voice) == []
-    assert split_voice(small_voice) and json.loads(stamp_path(small_voice).read_text()) == stamp
+def test_parts_from_before_it_was_noted_how_they_were_made_stay_in_use_until_the_next_fetch(split_copy):
+    stamp = json.loads(stamp_path(split_copy).read_text())
+    stamp_path(split_copy).write_text(json.dumps({name: stamp[name] for name in ("version", "source_sha256")}))
+    assert is_split(split_copy, digest_of(split_copy)) and damaged_parts(split_copy) == []
+    assert split_voice(split_copy) and json.loads(stamp_path(split_copy).read_text()) == stamp
 
 
 def test_nod_check_tells_of_a_voice_that_is_not_split(folder, tmp_path):
@@ -188,18 +181,16 @@ def test_nod_check_tells_of_a_voice_that_is_not_split(folder, tmp_path):
     assert "which words were heard is only estimated" in not_split(MODEL)
 
 
-def test_what_is_kept_of_a_voice_s_sound_goes_with_its_two_files(folder, small_voice):
+def test_what_is_kept_of_a_voice_s_sound_goes_with_its_two_files(folder, split_copy):
     """With what is in them, not with where they lie or since when: Nod's folder may be copied, or read-only."""
-    settings = small_voice.with_suffix(".onnx.json")
-    settings.write_bytes((folder / settings.name).read_bytes())
-    split_voice(small_voice)
-    usual, copied = Voice(folder, MODEL), Voice(small_voice.parent, MODEL)
+    settings = split_copy.with_suffix(".onnx.json")
+    usual, copied = Voice(folder, MODEL), Voice(split_copy.parent, MODEL)
     assert usual.identity == copied.identity and copied.is_split
 
     settings.write_text(settings.read_text().replace('"noise_scale": 0.667', '"noise_scale": 0.333'))
-    calmer = Voice(small_voice.parent, MODEL)
-    _change(small_voice)
-    other = Voice(small_voice.parent, MODEL)
+    calmer = Voice(split_copy.parent, MODEL)
+    _change(split_copy)
+    other = Voice(split_copy.parent, MODEL)
     assert len({voice.identity for voice in (usual, calmer, other)}) == 3
     assert calmer.is_split and not other.is_split, "the parts that lie there are another voice's"
 
@@ -274,6 +265,13 @@ def small_voice(folder, tmp_path) -> Path:
     copy = tmp_path / f"{MODEL}.onnx"
     copy.write_bytes((folder / copy.name).read_bytes())
     return copy
+
+
+@pytest.fixture
+def split_copy(folder, tmp_path) -> Path:
+    """The same with its settings and its parts, as they were made when it was fetched."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return tmp_path / f"{MODEL}.onnx"
 
 
 def _change(voice: Path) -> None:
