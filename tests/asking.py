@@ -1,17 +1,24 @@
-"""A reply thread with the agent that a test gives it; floor, office, ledger and mailboxes are the real ones."""
+"""A reply thread with the agent that a test gives it, and a conversation as text with Nod's own; floor, office, ledger,
+timers and mailboxes are the real ones."""
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from device.errors import ToolError
 from device.events import Exchange, Fault, Prepare, ReplyEnded, Say
 from device.floor import Floor
 from device.mailbox import Mailbox
 from device.reply import loop
-from device.reply.agent import TextAgent
+from device.reply.agent import Desk, Silence, TextAgent
 from device.reply.build import Assistant
+from device.reply.builtin import BuiltinAgent
 from device.reply.desk import Office
+from device.reply.intents import Reader
 from device.reply.ledger import Ledger
 from device.reply.timers import TimerBook
+from device.reply.tools import build_tools
 
 
 class Asking:
@@ -66,3 +73,33 @@ class Asking:
         self._thread.join(10)
         assert not self._thread.is_alive()
         self.assistant.close()
+
+
+@contextmanager
+def talking(
+    folder: Path, reader: Reader, model, look: Callable[[Desk, str], None] = lambda desk, said: None
+) -> Iterator[Callable[..., tuple[str, list[str]]]]:
+    """One turn after the other: what was said in the last one, and the timers that run then.  look: at each turn's desk and words."""
+    ledger, floor = Ledger(folder / "ledger.sqlite"), Floor()
+    timers = TimerBook(folder / "timers.sqlite", lambda: 1_000_000.0)
+    office = Office(build_tools(timers, str, str, lambda: 1_792_166_700.0), ledger, floor, lambda event: None, 200)
+    agent, history = BuiltinAgent(reader, model, office.tools["clock"]), []
+
+    def turn(text: str) -> str:
+        draft = len(history) + 1
+        floor.advance(draft)
+        floor.commit(draft)
+        desk = office.desk(draft, draft)
+        try:
+            pieces = list(agent.respond(text, tuple(history), desk))
+            said = "".join(piece.text for piece in pieces if not isinstance(piece, Silence))
+        except ToolError as error:
+            said = str(error)
+        look(desk, said)
+        history.append(Exchange(text, said))
+        return said
+
+    yield lambda *texts: ([turn(text) for text in texts][-1], [timer.called() for timer in timers.list()])
+    office.close()
+    ledger.close()
+    timers.close()

@@ -1,6 +1,7 @@
-"""What all tests share: the real models, and somebody's speech."""
+"""What all tests share: the real models, somebody's speech, the time zone."""
 
 import resource
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -22,6 +23,16 @@ PEOPLE = ROOT.parent / "shared" / "speech"
 
 settings.register_profile("nod", deadline=None)  # how long an example takes depends on what else the machine does
 settings.load_profile("nod")
+
+
+@pytest.fixture
+def utc(monkeypatch) -> Iterator[None]:
+    """The clock's zone."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,8 @@
 """What the built-in agent makes of the history: what is repeated, what is continued, and how it declines."""
 
-import time
-
 import pytest
 
 from device.config import Config, Llm
-from device.errors import ToolError
 from device.events import Exchange, Forgotten
 from device.floor import Floor
 from device.history import FILE, History
@@ -22,6 +19,7 @@ from device.reply.restate import opening
 from device.reply.timers import TimerBook
 from device.reply.tool import Tool, ToolResult
 from device.reply.tools import build_tools
+from tests.asking import talking
 
 DAYS = {0: "Today is Friday.", 1: "Tomorrow is Saturday.", -1: "Yesterday was Thursday."}
 SAYS = {
@@ -57,42 +55,14 @@ def answer(reader, model, tmp_path):
     ledger.close()
 
 
-@pytest.fixture
-def utc(monkeypatch):
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+def _is_not_left_to_the_model(desk, said):
+    assert desk.source != "llm" or not said
 
 
 @pytest.fixture
 def talk(reader, model, tmp_path):
-    """One turn after the other: what was said in the last one, and the timers that run then."""
-    ledger, floor = Ledger(tmp_path / "ledger.sqlite"), Floor()
-    timers = TimerBook(tmp_path / "timers.sqlite", lambda: 1_000_000.0)
-    office = Office(build_tools(timers, str, str, lambda: 1_792_166_700.0), ledger, floor, lambda event: None, 200)
-    agent, history = BuiltinAgent(reader, model, office.tools["clock"]), []
-
-    def turn(text: str) -> str:
-        draft = len(history) + 1
-        floor.advance(draft)
-        floor.commit(draft)
-        desk = office.desk(draft, draft)
-        pieces = []
-        try:
-            pieces.extend(agent.respond(text, tuple(history), desk))
-            said = "".join(piece.text for piece in pieces if not isinstance(piece, Silence))
-        except ToolError as error:
-            said = str(error)
-        assert desk.source != "llm" or not said, "left to the model"
-        history.append(Exchange(text, said))
-        return said
-
-    yield lambda *texts: ([turn(text) for text in texts][-1], [timer.called() for timer in timers.list()])
-    office.close()
-    ledger.close()
-    timers.close()
+    with talking(tmp_path, reader, model, _is_not_left_to_the_model) as talk:
+        yield talk
 
 
 @pytest.mark.parametrize(

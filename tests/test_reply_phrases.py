@@ -1,21 +1,15 @@
 """What people say to an assistant on its first day, and what must not be taken for it."""
 
-import time
-
 import pytest
 
 from device.errors import ToolError
-from device.events import Exchange
-from device.floor import Floor
-from device.reply.agent import Silence
-from device.reply.builtin import NOT_WITH_TIMERS, BuiltinAgent
-from device.reply.desk import Office
+from device.reply.builtin import NOT_WITH_TIMERS
 from device.reply.follow_up import ONLY_UNITS
 from device.reply.intents import Reader
-from device.reply.ledger import Ledger
 from device.reply.repair import repaired
 from device.reply.timers import TimerBook
 from device.reply.tools import build_tools
+from tests.asking import talking
 
 TO_THE_MODEL = "<the model>"
 
@@ -36,38 +30,9 @@ def reader():
 
 
 @pytest.fixture
-def utc(monkeypatch):
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
-
-
-@pytest.fixture
 def talk(reader, tmp_path, utc):
-    """One turn after the other: what was said in the last one, and the timers that run then."""
-    ledger, floor = Ledger(tmp_path / "ledger.sqlite"), Floor()
-    timers = TimerBook(tmp_path / "timers.sqlite", lambda: 1_000_000.0)
-    office = Office(build_tools(timers, str, str, lambda: 1_792_166_700.0), ledger, floor, lambda event: None, 200)
-    agent, history = BuiltinAgent(reader, Model(), office.tools["clock"]), []
-
-    def turn(text: str) -> str:
-        draft = len(history) + 1
-        floor.advance(draft)
-        floor.commit(draft)
-        try:
-            pieces = list(agent.respond(text, tuple(history), office.desk(draft, draft)))
-            said = "".join(piece.text for piece in pieces if not isinstance(piece, Silence))
-        except ToolError as error:
-            said = str(error)
-        history.append(Exchange(text, said))
-        return said
-
-    yield lambda *texts: ([turn(text) for text in texts][-1], [timer.called() for timer in timers.list()])
-    office.close()
-    ledger.close()
-    timers.close()
+    with talking(tmp_path, reader, Model()) as talk:
+        yield talk
 
 
 @pytest.mark.parametrize(
