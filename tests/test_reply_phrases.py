@@ -509,3 +509,26 @@ def test_what_was_said_before_is_understood(talk, texts, said):
 )
 def test_an_amount_put_right_at_once_is_the_later_one(text, rest):
     assert repaired(text.split()) == rest.split()
+
+
+FIVE = "Okay, 5 minutes, starting now."
+
+
+def test_where_the_right_timer_can_not_be_set_the_old_one_runs_on(tmp_path):
+    timers = TimerBook(tmp_path / "timers.sqlite", lambda: 1_000_000.0)
+    old = timers.set(300.0)
+    with pytest.raises(ToolError, match="from one second"):
+        build_tools(timers, str, str)["timer_set"].run({"seconds": 0.5, "instead": FIVE})
+    assert timers.list() == (old,)
+    timers.close()
+
+
+def test_where_the_old_timer_ends_meanwhile_no_other_is_set(tmp_path, monkeypatch):
+    timers = TimerBook(tmp_path / "timers.sqlite", lambda: 1_000_000.0)
+    old, begin = timers.set(300.0), timers.set
+    tool = build_tools(timers, str, str)["timer_set"]
+    with monkeypatch.context() as meanwhile, pytest.raises(ToolError, match="has just ended"):
+        meanwhile.setattr(timers, "set", lambda *args: (begin(*args), timers.cancel((old,)))[0])
+        tool.run({"seconds": 600.0, "instead": FIVE})
+    assert not timers.list()
+    timers.close()

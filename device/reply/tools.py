@@ -124,8 +124,12 @@ def _timer_set(timers: TimerBook) -> Tool:
 
     def run(args: Args) -> ToolResult:
         replaced, name, reminder = wanted(args)
-        timers.cancel(replaced)
-        timer = timers.set(float(args["seconds"]), name, reminder)
+        timer = timers.set(float(args["seconds"]), name, reminder)  # first: where that fails, the old one runs on
+        try:
+            timers.cancel(replaced)
+        except ToolError:
+            timers.cancel((timer,))
+            raise
         return ToolResult(f"Your {timer.called()} is set.", {"id": timer.id, "replaced": [asdict(old) for old in replaced]})
 
     def describe(args: Args) -> str:
