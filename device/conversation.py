@@ -72,6 +72,7 @@ TABLE: dict[tuple[str, type], Handler] = {
     ("any", ev.ReplyEnded): reply.reply_ended,
     ("any", ev.ToolStarted): reply.tool_started,
     ("any", ev.ToolEnded): reply.tool_ended,
+    ("any", ev.AgentAsked): reply.agent_asked,
     ("any", ev.ActAwaits): reply.act_awaits,
     ("any", ev.Forgotten): reply.forgotten,
     ("any", ev.Acted): reply.acted,

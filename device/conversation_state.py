@@ -145,6 +145,7 @@ class State:
     said: Verdict | Literal[""] = ""  # what they are, as far as they are known
     slow_tool: str | None = None  # a slow tool is running for it
     slow_tool_acts: bool = False
+    slow_agent: bool = False  # who answers is slow, and hasn't said a word yet
     unsettled: bool = False  # an act that can't be undone waits until nothing more can belong to its turn
     filler_at: int | None = None
     fillers: int = 0
@@ -248,6 +249,7 @@ def new_draft(state: State) -> Result:
         announced=None,
         spoken=(),
         slow_tool=None,
+        slow_agent=False,
         unsettled=False,
         filler_at=None,
         fillers=0,

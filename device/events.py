@@ -243,6 +243,16 @@ class ToolStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentAsked:
+    """Who answers isn't Nod, and is asked now.  slow: the p95 of his first words is over the budget, or he has no history and
+    isn't in this process."""
+
+    turn: int
+    draft: int
+    slow: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ActAwaits:
     """`tool`, which can't be undone, was said yes to: it is called once the turn that said so can't go on (`Settle`)."""
 

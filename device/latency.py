@@ -67,7 +67,7 @@ def _tool_lines(found: dict[str, Latency] | None, budget: Budget, state_dir: Pat
         times = "  ".join(f"{_ms(value):>8}" for value in (took.p50_ms, took.p95_ms, took.p99_ms, took.max_ms))
         yield f"{name:{width}}  {took.count:>7}  {times}  {'at once' if took.p95_ms > budget.turn else 'no'}"
     filler = f"A tool whose p95 is over {budget.turn} ms gets a filler when it is called, unless something sounded already."
-    yield f"\nTimes in ms, of calls that succeeded.  {filler}"
+    yield f"\nTimes in ms, of calls that succeeded; of an agent of your own, to its first words.  {filler}"
 
 
 def _ms(value: float) -> str:

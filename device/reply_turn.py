@@ -27,13 +27,21 @@ def ready(state: State, event: ev.SoundReady, rules: Rules) -> Result:
 def words(state: State, event: ev.ReplyWords, rules: Rules) -> Result:
     if event.gate > state.acted and state.gated_from is None:
         state = replace(state, gated_from=len(state.reply_text))
-    return replace(state, worded=True, reply_text=state.reply_text + event.text), []
+    return replace(state, worded=True, slow_agent=False, reply_text=state.reply_text + event.text), []
 
 
 def tool_started(state: State, event: ev.ToolStarted, rules: Rules) -> Result:
     if not event.slow:
         return state, []
-    state = replace(state, slow_tool=event.tool, slow_tool_acts=event.acts)
+    return _mask(replace(state, slow_tool=event.tool, slow_tool_acts=event.acts), rules)
+
+
+def agent_asked(state: State, event: ev.AgentAsked, rules: Rules) -> Result:
+    return _mask(replace(state, slow_agent=True), rules) if event.slow else (state, [])
+
+
+def _mask(state: State, rules: Rules) -> Result:
+    """Who is known to be slow isn't waited for."""
     if state.phase == "thinking" and not sounds_next(state) and not state.fillers:
         return fill(state, rules)
     return state, []

@@ -242,6 +242,7 @@ _EVENT_KINDS = {
     ev.ReplyEnded: "reply",
     ev.ToolStarted: "tool_start",
     ev.ToolEnded: "tool_end",
+    ev.AgentAsked: "agent_asked",
     ev.PlayoutStarted: "sound_start",
     ev.PlayoutStarved: "sound_starved",
     ev.PlayoutEnded: "sound_end",

@@ -205,7 +205,7 @@ def end_turn(state: State, rules: Rules) -> Result:
     if state.ended and not state.reply_text:
         state, rest = nothing_to_say(state, rules)
         return state, commands + rest
-    if state.slow_tool and not sounds_next(state):
+    if (state.slow_tool or state.slow_agent) and not sounds_next(state):
         state, filler = fill(state, rules)
         commands += filler
     return state, commands

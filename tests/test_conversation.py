@@ -305,6 +305,40 @@ def test_the_end_of_another_tool_is_not_that_of_the_slow_one():
     assert fillers(story.until(1620)) == [("weather", "tool")]
 
 
+@pytest.mark.parametrize("is_early", [True, False])
+def test_another_agent_that_is_known_to_be_slow_is_masked_at_once(is_early):
+    story = asks_for_a_tool()
+    asked = ev.AgentAsked(1, story.state.draft, True)
+    if is_early:
+        assert story.tell(asked) == [], "the user may go on"
+        assert fillers(story.until(1620)) == [("thinking", "tool")]
+    else:
+        assert fillers(story.until(1620)) == []
+        assert fillers(story.tell(asked)) == [("thinking", "tool")]
+    assert fillers(story.until(4000)) == [], "it was masked"
+
+
+def test_another_agent_that_is_not_slow_gets_its_time():
+    story = asks_for_a_tool()
+    story.until(1620)
+    assert story.tell(ev.AgentAsked(1, story.state.draft, False)) == []
+    assert fillers(story.until(1680)) == [("thinking", "tool")], "the reply is late all the same"
+
+
+def test_another_agent_that_was_quick_this_time_is_not_masked():
+    story = asks_for_a_tool()
+    story.tell(ev.AgentAsked(1, story.state.draft, True))
+    story.tell(ev.ReplyWords(1, story.state.draft, "It's open."))
+    assert fillers(story.until(1700)) == []
+
+
+def test_of_a_new_draft_nobody_knows_yet_that_who_answers_is_slow():
+    story = asks_for_a_tool()
+    story.tell(ev.AgentAsked(1, story.state.draft, True))
+    assert "Prepare" in kinds(story.says("open the garage door", 560, 900))
+    assert fillers(story.until(1070)) == [] and story.state.committed
+
+
 def test_a_slow_tool_that_already_runs_is_masked_when_the_turn_ends():
     story = asks_for_a_tool()
     assert story.tell(ev.ToolStarted(1, story.state.draft, "weather", True, False)) == [], "the user may go on"

@@ -607,10 +607,14 @@ def _bare(text: str, desk: Desk) -> Iterator[Piece]:
 
 def test_a_tool_is_slow_by_its_history_or_else_when_it_leaves_the_process(room: Room) -> None:
     look, far = room.office.tools["look"], room.office.tools["far"]
-    assert not room.office.is_slow(look) and room.office.is_slow(far)
+    assert not _is_slow(room, look) and _is_slow(room, far)
     room.ledger.took("far", 3.0)
     room.ledger.took("look", 900.0)
-    assert room.office.is_slow(look) and not room.office.is_slow(far)
+    assert _is_slow(room, look) and not _is_slow(room, far)
+
+
+def _is_slow(room: Room, tool: Tool) -> bool:
+    return room.office.is_slow(tool.name, tool.leaves_process)
 
 
 def test_a_call_that_failed_does_not_tell_how_long_its_tool_takes(room: Room) -> None:

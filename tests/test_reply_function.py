@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from device.config import Agent, Config, Llm, Paths
 from device.errors import ConfigError, StaleDraft, ToolError
-from device.events import SAMPLE_RATE_HZ, Exchange
+from device.events import SAMPLE_RATE_HZ, AgentAsked, Exchange, ReplyEnded
 from device.floor import Floor
 from device.models import ModelStore
 from device.reply import function
@@ -30,7 +30,8 @@ from device.wave_file import write_wave
 from tests.asking import Asking
 
 Start = Callable[..., Asking]
-OTHER = Config(agent=Agent("function", function="home:answer"))
+WHOM = "home:answer"
+OTHER = Config(agent=Agent("function", function=WHOM))
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     begun = []
 
     def start(answer: Answer, speculate: bool = False) -> Asking:
-        begun.append(Asking(tmp_path, FunctionAgent("function", answer, speculate, None)))
+        begun.append(Asking(tmp_path, FunctionAgent("function", WHOM, answer, False, speculate, None)))
         return begun[-1]
 
     yield start
@@ -74,7 +75,7 @@ def test_words_are_passed_on_whole_as_they_come(start: Start) -> None:
 
 
 PIECES: list[str] = []
-TELLER = FunctionAgent("function", lambda text, history: PIECES, False, None)  # one for all examples, since its thread stays
+TELLER = FunctionAgent("function", WHOM, lambda text, history: PIECES, False, False, None)  # one for all examples, since its thread stays
 
 
 @given(st.lists(st.text(st.sampled_from("ab \n.\ud83d"), max_size=9), max_size=20))
@@ -82,6 +83,8 @@ def test_however_it_is_cut_the_words_are_the_same(pieces: list[str]) -> None:
     class Desk:
         def wait_for_commit(self): ...
         def check(self): ...
+        def asks(self, whom, leaves_process): ...
+        def answered(self, whom, within_ms): ...
 
     PIECES[:] = pieces
     said = [words.text for words in TELLER.respond("hello", (), Desk())]
@@ -108,6 +111,52 @@ def test_what_was_never_committed_was_never_asked(start: Start) -> None:
     assert asking.ended()[0].text == "Yes." and given == ["order 3"]
 
 
+def told(asking: Asking) -> list[AgentAsked]:
+    """What the conversation was told of who is asked, until the reply ended."""
+    found = []
+    while not isinstance(event := asking.main.get(10), ReplyEnded):
+        found += [event] if isinstance(event, AgentAsked) else []
+    return found
+
+
+def test_one_whose_first_words_were_slow_is_known_to_be_when_it_is_asked_again(start: Start) -> None:
+    slow = [True, False]
+
+    def answer(text: str, history: object) -> Iterator[str]:
+        yield " "  # nothing that could be heard
+        time.sleep(0.3 if slow.pop() else 0.0)
+        yield "Yes."
+        time.sleep(0.3)  # what comes after its first words isn't waited for
+        yield " No."
+
+    asking = start(answer)
+    ledger = asking.assistant.ledger
+    for draft, is_slow in ((1, False), (2, False), (3, True)):
+        slow += [True] * (draft == 3)
+        asking.waits.clear()
+        asking.prepare(draft, "hello", commit=False)
+        assert asking.waits.wait(10) and asking.main.get(0) is None, "it isn't asked yet"
+        asking.floor.commit(draft)
+        assert told(asking) == [AgentAsked(draft, draft, is_slow)]
+        assert ledger.latency(WHOM).count == draft
+    assert ledger.latency(WHOM).max_ms >= 300 and ledger.latency(WHOM).p50_ms >= 300
+
+
+def test_one_that_breaks_tells_nothing_of_how_long_it_takes(start: Start) -> None:
+    asking = start(lambda text, history: 1 / 0)
+    asking.answer(1, "hello")
+    assert asking.assistant.ledger.latency(WHOM) is None
+
+
+def test_where_its_times_cannot_be_kept_it_answers_all_the_same(start: Start) -> None:
+    asking = start(lambda text, history: "Yes.")
+    for name in ("latency", "took"):
+        setattr(asking.assistant.ledger, name, lambda *given: 1 / 0)
+    asking.prepare(1, "hello")
+    reply, faults = asking.ended()
+    assert reply.text == "Yes." and [fault.where for fault in faults] == ["reply", "reply"]
+
+
 def test_one_that_has_no_effect_may_be_asked_before_the_turn_is_over(start: Start) -> None:
     asking = start(lambda text, history: f"You said {text}.", speculate=True)
     asking.prepare(1, "hello", commit=False)
@@ -122,7 +171,7 @@ def test_the_language_model_tells_before_the_turn_is_over_whether_that_could_be_
         assert go.wait(10)
         return "Yes."
 
-    asking = Asking(tmp_path, FunctionAgent("function", answer, speculate, model))
+    asking = Asking(tmp_path, FunctionAgent("function", WHOM, answer, False, speculate, model))
     told = []
     for draft, text in enumerate(("i'd like a large coffee with", "i'd like a large coffee with milk"), start=1):
         asking.prepare(draft, text, commit=False)
@@ -138,7 +187,7 @@ def test_the_language_model_tells_before_the_turn_is_over_whether_that_could_be_
 
 def test_the_language_model_reads_along_and_asks_nothing(store, tmp_path) -> None:
     model, asked = load_model(OTHER, store), []
-    agent = FunctionAgent("function", lambda *given: asked.append(given) or "Yes.", False, model)
+    agent = FunctionAgent("function", WHOM, lambda *given: asked.append(given) or "Yes.", False, False, model)
     history = (Exchange("hello", "Hello."),)
     agent.warm(history, lambda: None)
     assert model.warm(history, lambda: None) <= 1, "all of it is read"

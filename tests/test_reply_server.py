@@ -81,7 +81,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Asking]]:
         found = Server(Agent("server", url, model), "Be brief.", key)
         folder = tmp_path / f"{len(begun)}"
         folder.mkdir()
-        begun.append(Asking(folder, FunctionAgent("server", found, speculate, None)))
+        begun.append(Asking(folder, FunctionAgent("server", url, found, True, speculate, None)))
         return begun[-1]
 
     yield start

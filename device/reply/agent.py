@@ -61,6 +61,13 @@ class Desk(Protocol):
         """Have `work` done once, on this thread: while the next tool runs, or the user's turn is waited for before it
         acts; without either, when the reply is whole.  It may raise StaleDraft."""
 
+    def asks(self, whom: str, leaves_process: bool) -> None:
+        """Tell that somebody else is asked for words now.  Where the first ones of `whom` usually miss the budget, or nobody
+        knows and the question leaves the process, a filler doesn't wait until they have."""
+
+    def answered(self, whom: str, within_ms: float) -> None:
+        """Keep how long the first words of `whom` have taken.  Any thread; writes to the disk.  Raises nothing."""
+
     def wait_for_commit(self) -> None:
         """Block until the user's turn is over: before it, nothing may have an effect (speculation may read, never act).
 

@@ -144,7 +144,9 @@ def build_agent(
     timers = TimerBook(state_dir / TIMERS, wall_clock)
     ledger = Ledger(state_dir / LEDGER, wall_clock)
     if other:
-        agent = FunctionAgent(settings.kind, other, settings.speculate, model)
+        is_server = settings.kind == "server"
+        whom = settings.url if is_server else settings.function
+        agent = FunctionAgent(settings.kind, whom, other, is_server, settings.speculate, model)
         return Assistant(agent, Office({}, ledger, floor, post, config.budget.turn), ledger, timers, None)
 
     def forget() -> None:

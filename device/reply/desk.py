@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from device.errors import NodError, StaleDraft, ToolError
-from device.events import ActAwaits, Acted, Fault, ToolEnded, ToolStarted
+from device.events import ActAwaits, Acted, AgentAsked, Fault, ToolEnded, ToolStarted
 from device.floor import Floor
 from device.reply.consent import Asked, Consents
 from device.reply.ledger import Ledger
@@ -32,7 +32,7 @@ _LOOK_S = 0.01  # a stale draft stops waiting for a place or its tool after at m
 class Office:
     """What all desks share: the tools, the ledger, the calls that run.  One for the process; made by any thread.
 
-    post: where ToolStarted, ToolEnded, ActAwaits and Acted go; never blocks.  budget_ms: a tool slower than that at its 95th
+    post: where ToolStarted, ToolEnded, AgentAsked, ActAwaits and Acted go; never blocks.  budget_ms: a tool slower than that at its 95th
     percentile counts as slow.
     """
 
@@ -73,10 +73,11 @@ class Office:
                 except Exception as error:
                     self.post(Fault.of("tool", error))
 
-    def is_slow(self, tool: Tool) -> bool:
-        """Whether it will likely miss the budget: by its history, or, without any, when it leaves the process."""
-        latency = self.ledger.latency(tool.name)
-        return tool.leaves_process if latency is None else latency.p95_ms > self._budget_ms
+    def is_slow(self, name: str, leaves_process: bool) -> bool:
+        """Whether that tool, or who else is asked, will likely miss the budget: by its history, or, without any, when it
+        leaves the process."""
+        latency = self.ledger.latency(name)
+        return leaves_process if latency is None else latency.p95_ms > self._budget_ms
 
     def start(self, job: "_Job") -> "Future[ToolResult]":
         """Begin a call as soon as there is a place for it.  Reply thread.
@@ -159,6 +160,22 @@ class DraftDesk:
         if work is not None:
             work()
 
+    def asks(self, whom: str, leaves_process: bool) -> None:
+        """See `device.reply.agent.Desk.asks`."""
+        try:
+            is_slow = self._office.is_slow(whom, leaves_process)
+        except Exception as error:  # it waits for the budget then
+            self._office.post(Fault.of("reply", error))
+            is_slow = False
+        self._office.post(AgentAsked(self._turn, self._draft, is_slow))
+
+    def answered(self, whom: str, within_ms: float) -> None:
+        """See `device.reply.agent.Desk.answered`."""
+        try:
+            self._office.ledger.took(whom, within_ms)
+        except Exception as error:  # a figure less
+            self._office.post(Fault.of("reply", error))
+
     def wait_for_commit(self) -> None:
         """See `device.reply.agent.Desk.wait_for_commit`."""
         self.do_meanwhile()
@@ -239,7 +256,7 @@ class _Job:
         act = self._act
         slow = act.tool.leaves_process
         try:
-            slow = self._office.is_slow(act.tool)
+            slow = self._office.is_slow(act.tool.name, act.tool.leaves_process)
             act.call = self._office.ledger.begin(act.turn, act.draft, act.tool.name, act.args, act.tool.acts)
         except Exception as error:
             if act.tool.acts:  # nothing is done that isn't written down

@@ -17,6 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Semaphore
@@ -48,12 +49,17 @@ _WAITS = frozenset(("wait", "wait a moment", "wait a minute", "hold on", "hang o
 class FunctionAgent:
     """Asks `answer`.  `device.reply.agent.TextAgent`; reply thread.
 
+    name: for the turn's record.  whom: by what name its times are kept.  leaves_process: it waits for somebody else.
     speculate: it may be asked before the user's turn is over, maybe for nothing.  model: reads what is said, so that it can
     tell where that may be all; it answers nothing.  None: nobody tells.
     """
 
-    def __init__(self, name: str, answer: Answer, speculate: bool, model: LocalModel | None):
+    def __init__(
+        self, name: str, whom: str, answer: Answer, leaves_process: bool, speculate: bool, model: LocalModel | None
+    ):
         self.name = name
+        self._whom = whom
+        self._leaves_process = leaves_process
         self._answer = answer
         self._speculate = speculate
         self._model = model
@@ -73,7 +79,9 @@ class FunctionAgent:
         if not self._speculate:
             self.tell_ending(text, history, desk)
             desk.wait_for_commit()
-        call = _Call(self._answer, text, tuple((exchange.user, exchange.heard) for exchange in history))
+        desk.asks(self._whom, self._leaves_process)
+        heard = tuple((exchange.user, exchange.heard) for exchange in history)
+        call = _Call(self._answer, text, heard, partial(desk.answered, self._whom))
         self._begin(call, desk.check)
         held, left = "", _LETTERS
         try:
@@ -126,9 +134,10 @@ class FunctionAgent:
 
 
 class _Call:
-    """One question on its way through a worker."""
+    """One question on its way through a worker.  took: told, there, after how many ms the first words came."""
 
-    def __init__(self, answer: Answer, text: str, history: tuple[tuple[str, str], ...]):
+    def __init__(self, answer: Answer, text: str, history: tuple[tuple[str, str], ...], took: Callable[[float], Any]):
+        self._took = took
         self._asked = (answer, text, history)
         self._pieces: Queue[str | BaseException | None] = Queue(_QUEUED)  # an error or None is the end
         self._answer: Any = None
@@ -138,12 +147,16 @@ class _Call:
         """Worker thread.  Raises nothing."""
         try:
             function, text, history = self._asked
+            since_s, is_silent = time.perf_counter(), True
             answer = function(text, history)
             self._answer = (answer,) if isinstance(answer, str) else answer
             pieces = iter(_checked(self._answer, Iterable))
             try:
                 for piece in () if self._is_given_up else pieces:
                     self._put(_checked(piece, str))
+                    if is_silent and piece.strip():
+                        is_silent = False
+                        self._took(1000 * (time.perf_counter() - since_s))
                     if self._is_given_up:
                         break
             finally:
