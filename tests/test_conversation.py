@@ -335,8 +335,8 @@ def test_another_agent_that_was_quick_this_time_is_not_masked():
 def test_of_a_new_draft_nobody_knows_yet_that_who_answers_is_slow():
     story = asks_for_a_tool()
     story.tell(ev.AgentAsked(1, story.state.draft, True))
-    assert "Prepare" in kinds(story.says("open the garage door", 560, 900))
-    assert fillers(story.until(1070)) == [] and story.state.committed
+    assert "Prepare" in kinds(story.says("open the garage door", 1560, 1900))
+    assert fillers(story.until(2030)) == [] and story.state.committed
 
 
 def test_a_slow_tool_that_already_runs_is_masked_when_the_turn_ends():

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.config import Agent, Config, Llm, Paths
-from device.errors import ConfigError, StaleDraft, ToolError
-from device.events import SAMPLE_RATE_HZ, AgentAsked, Exchange, ReplyEnded
+from device.errors import AgentError, ConfigError, StaleDraft, ToolError
+from device.events import SAMPLE_RATE_HZ, AgentAsked, Exchange, Fault, ReplyEnded
 from device.floor import Floor
 from device.models import ModelStore
 from device.reply import function
@@ -153,8 +154,11 @@ def test_where_its_times_cannot_be_kept_it_answers_all_the_same(start: Start) ->
     for name in ("latency", "took"):
         setattr(asking.assistant.ledger, name, lambda *given: 1 / 0)
     asking.prepare(1, "hello")
-    reply, faults = asking.ended()
-    assert reply.text == "Yes." and [fault.where for fault in faults] == ["reply", "reply"]
+    came = []
+    while not isinstance(event := asking.main.get(10), ReplyEnded):
+        came.append(event)
+    assert event.text == "Yes." and [event.where for event in came if isinstance(event, Fault)] == ["reply", "reply"]
+    assert AgentAsked(1, 1, False) in came
 
 
 def test_one_that_has_no_effect_may_be_asked_before_the_turn_is_over(start: Start) -> None:
@@ -415,6 +419,24 @@ def test_with_another_agent_no_model_is_needed_and_no_tool_there_but_timers_ring
     (told,) = assistant.take_due()
     assert "tea" in told
     assistant.close()
+
+
+def test_a_server_that_was_never_asked_counts_as_slow_and_a_function_does_not(module, tmp_path: Path) -> None:
+    module("nod_home", "def answer(text, history):\n    return 'mine'\n")
+    server, home = Agent("server", url="http://127.0.0.1:9/v1"), Agent("function", function="nod_home:answer", folder=str(tmp_path))
+    for agent, whom, is_slow in ((server, server.url, True), (home, home.function, False)):
+        came: list[object] = []
+        floor, state = Floor(), tmp_path / agent.kind
+        assistant = build_agent(Config(agent=agent), ModelStore(tmp_path / "none"), state, floor, came.append)
+        for draft, expected in ((1, is_slow), (2, not is_slow)):
+            floor.advance(draft)
+            floor.commit(draft)
+            with suppress(AgentError):  # nobody is there
+                list(assistant.agent.respond("hello", (), assistant.office.desk(draft, draft)))
+            assert came.pop() == AgentAsked(draft, draft, expected)
+            for _ in range(99):
+                assistant.ledger.took(whom, 1.0 if is_slow else 900.0)
+        assistant.close()
 
 
 def test_where_it_is_installed_the_language_model_tells_the_end_of_what_a_function_answers(store, module, tmp_path: Path) -> None:
