@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device.audio.device import EndOfRecording, FileDevice
-from device.audio.echo import NoCanceller, SpeexCanceller, load_canceller, to_float, to_int16
+from device.audio.echo import NoCanceller, SpeexCanceller, load_canceller
 from device.audio.echo_path import EchoPath
 from device.audio.loop import AudioLoop
+from device.audio.pcm import to_float, to_int16
 from device.audio.playout import Playout
 from device.audio.vad import Segmenter, SileroVad
 from device.audio.wake import STEP_SAMPLES, WakeDetector, _Scores

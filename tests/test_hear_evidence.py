@@ -11,7 +11,8 @@ from device.config import Turn
 from device.events import EndEvidence, Ending, Joined, Listen, Pause, milliseconds, samples
 from device.hear.loop import ASK_AT_MS, Listener
 from device.hear.prosody import HEARD_SAMPLES, LONGEST_PAUSE_SAMPLES, Head, Prosody
-from device.hear.recognizer import Reading, load_recognizer
+from device.hear.reading import Reading
+from device.hear.recognizer import load_recognizer
 from device.hear.turn import TurnModel
 from device.speak.voice import Voice
 from tests.frames import feed, frames

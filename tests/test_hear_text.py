@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.hear.plain_text import is_hum, plain, without_noise
-from device.hear.recognizer import Reading, understood
+from device.hear.reading import Reading, understood
 from device.hear.wake_text import _skeleton, without_wake_word
 from device.hear.whisper_recognizer import said_once, window_samples
 

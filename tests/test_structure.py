@@ -1,6 +1,7 @@
 """The rules of the design that can be read off the source: who imports whom, how long things are, what stands nowhere."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import tomllib
@@ -49,6 +50,19 @@ def classes(tree: ast.Module) -> Iterator[ast.ClassDef]:
 
 def test_there_is_something_to_look_at():
     assert {path.parent.name for path in MODULES} >= {"device", *STAGES}
+
+
+def test_nobody_imports_in_a_circle():
+    """Functions that import count too, and what is imported for its types alone."""
+    graph = {}
+    for path in MODULES:
+        bases = (ROOT.joinpath(*module.split(".")) for module in imports(path))
+        graph[name(path)] = {name(base.with_suffix(".py")) for base in bases if base.with_suffix(".py") in MODULES}
+    assert any(graph.values())
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(reversed(error.args[1])))
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from device.audio.echo import to_float, to_int16
+from device.audio.pcm import to_float, to_int16
 from device.audio.portaudio import (
     find_device,
     forget_alsa_recovery,

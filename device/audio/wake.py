@@ -9,7 +9,7 @@ from types import ModuleType
 
 import numpy as np
 
-from device.audio.echo import to_int16
+from device.audio.pcm import to_int16
 from device.audio.vad import quiet_session
 from device.events import samples
 

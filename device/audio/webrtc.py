@@ -4,7 +4,7 @@ from types import ModuleType
 
 import numpy as np
 
-from device.audio.echo import to_float, to_int16
+from device.audio.pcm import to_float, to_int16
 from device.errors import AudioError
 from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ
 

@@ -44,7 +44,8 @@ from device.hear.pause import (
 )
 from device.hear.plain_text import without_noise
 from device.hear.prosody import HEARD_SAMPLES, LONGEST_PAUSE_SAMPLES, Prosody
-from device.hear.recognizer import Recognizer, understood
+from device.hear.reading import understood
+from device.hear.recognizer import Recognizer
 from device.hear.second_look import SecondLook
 from device.hear.turn import Completeness, Evidence, TurnModel, closure_ms, wait_bounds_ms
 from device.hear.utterance import Silence, Utterance

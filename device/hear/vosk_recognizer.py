@@ -18,7 +18,7 @@ import vosk
 
 from device.errors import ModelError
 from device.events import SAMPLE_RATE_HZ, milliseconds
-from device.hear.recognizer import Reading
+from device.hear.reading import Reading
 from device.hear.static_graph import is_static, static_path
 from device.hear.vosk_glance import VoskGlance
 from device.realtime import computing, give_back_memory

@@ -14,7 +14,7 @@ from device.errors import ModelError
 from device.events import SAMPLE_RATE_HZ
 from device.hear.mel import HOP_SAMPLES, log_mel
 from device.hear.plain_text import plain
-from device.hear.recognizer import Reading
+from device.hear.reading import Reading
 
 # Chosen on 40 recorded commands against 30 s: with 5 s of silence behind and at least 10 s in all, no sentence comes
 # twice, and the words differ in 4 of 100, as often for the better; with a window of 6 s, 4 of 40 sentences came twice.

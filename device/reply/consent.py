@@ -7,17 +7,14 @@ outlives a restart.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 from device.errors import ConsentNeeded
 from device.events import Exchange, Prepare
-from device.reply.agent import Gated, Piece, Words
+from device.reply.agent import Desk, Gated, Piece, Words
 from device.reply.intents import HESITATIONS
 from device.reply.tool import Args, Tool
 from device.reply.words import words
-
-if TYPE_CHECKING:
-    from device.reply.desk import DraftDesk
 
 _QUESTIONS_KEPT = 8  # of drafts: of older ones nothing more is heard
 _YES = frozenset("yes yeah yep yup absolutely definitely certainly".split())
@@ -36,6 +33,12 @@ class Asked:
     tool: str
     args: Args
     question: str
+
+
+class ConsentDesk(Desk, Protocol):
+    """A desk that lets what can't be undone happen.  consent: what the user has said yes to."""
+
+    consent: Asked | None
 
 
 class Consents:
@@ -70,7 +73,7 @@ class Consents:
         """Nobody has answered."""
         self._waiting = None
 
-    def respond(self, asked: Prepare, desk: "DraftDesk") -> Iterator[Piece] | None:
+    def respond(self, asked: Prepare, desk: ConsentDesk) -> Iterator[Piece] | None:
         """The reply to a turn that answers the question; None where none waits, or the turn is about something else.
 
         Raises as `Desk.call` does, while it is read.
@@ -94,7 +97,7 @@ class Consents:
         return iter((Words(f"Please say yes or no. {waiting.question}"),))
 
 
-def _act(asked: Asked, desk: "DraftDesk") -> Iterator[Piece]:
+def _act(asked: Asked, desk: ConsentDesk) -> Iterator[Piece]:
     yield Gated(desk.tools[asked.tool].preview(asked.args))
     desk.call(asked.tool, asked.args)
 
