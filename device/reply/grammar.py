@@ -56,10 +56,14 @@ class _Node:
     def __init__(self) -> None:
         self.test: Test | None = None
         self.target: _Node | None = None
-        self.free: list[_Node] = []
+        self.free: tuple[_Node, ...] = ()
         self.mark: tuple[str, bool] | None = None  # a slot begins (True) or ends here
         self.accepts: _Template | None = None
         self.closure: list[tuple[_Node, tuple[tuple[str, bool], ...]]] | None = None
+
+    def lead_to(self, node: "_Node") -> None:
+        """At once; after whatever it leads to already."""
+        self.free += (node,)
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ class Grammar:
                     there = _Node()
                     self._build(item, here, there, inside)
                     here = there
-                here.free.append(end)
+                here.lead_to(end)
             case RuleReference():
                 name = expression.rule_name
                 captured = name in self._captured and not inside
@@ -168,40 +172,40 @@ class Grammar:
         here = start
         for test in tests:
             here = self._word(here, test)
-        here.free.append(end)
+        here.lead_to(end)
 
     def _fill(self, slot: Slot, start: _Node, end: _Node) -> None:
         here = self._word(start, slot.first)
         if slot.most:
-            here.free.append(end)
+            here.lead_to(end)
             for _ in range(slot.most - 1):
                 here = self._word(here, slot.further)
-                here.free.append(end)
+                here.lead_to(end)
             return
         loop = self._free(here)
-        self._word(loop, slot.further).free.append(loop)
+        self._word(loop, slot.further).lead_to(loop)
         if slot.joint:
-            self._word(self._word(loop, slot.joint), slot.further).free.append(loop)
-        loop.free.append(end)
+            self._word(self._word(loop, slot.joint), slot.further).lead_to(loop)
+        loop.lead_to(end)
 
     def _marked(self, start: _Node, end: _Node, name: str) -> tuple[_Node, _Node]:
         opened, closed = self._free(start), _Node()
         opened.mark, closed.mark = (name, True), (name, False)
-        closed.free.append(end)
+        closed.lead_to(end)
         return opened, closed
 
     @staticmethod
     def _free(start: _Node) -> _Node:
         node = _Node()
-        start.free.append(node)
+        start.lead_to(node)
         return node
 
     @staticmethod
     def _word(start: _Node, test: Test) -> _Node:
-        before, after = _Node(), _Node()
-        start.free.append(before)
-        before.test, before.target = test, after
-        return after
+        # One that leads nowhere yet may test the word itself; else what it leads to comes first.
+        before = start if start.test is None and not start.free else Grammar._free(start)
+        before.test, before.target = test, _Node()
+        return before.target
 
 
 @cache
