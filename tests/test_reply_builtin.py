@@ -158,6 +158,7 @@ SET = (Exchange("set a timer for ten minutes", "Okay, 10 minutes, starting now."
         (SET, "what can happen in one minute", None),
         (SET, "i am tired of it", None),
         ((Exchange("what time is it", "It's 4 PM."),), "and six", None),
+        ((Exchange("how old is the dog", "That's 12 years."),), "plus three", "CalculateUnclear"),
         (SUM, "and six apples", "CalculateUnclear"),
         (SUM, "what about six apples", "CalculateUnclear"),
         (SUM, "six big apples", None),

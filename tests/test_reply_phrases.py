@@ -458,6 +458,20 @@ def test_a_timer_put_right_is_taken_back_with_what_it_replaced(tmp_path):
         (["ten miles in kilometers", "and in gallons"], "I can't turn miles into gallons."),
         (["ten miles in kilometers", "what about dogs"], TO_THE_MODEL),
         (["ten miles in kilometers", "a"], TO_THE_MODEL),
+        (["what's seven divided by two", "times two"], "That's 7."),
+        (["what's two plus two", "and then times five"], "That's 20."),
+        (["what's two plus two", "double this"], "That's 8."),
+        (["what's two plus two", "and"], TO_THE_MODEL),
+        (["what's two plus two", "minutes"], "Sorry, I couldn't work that out."),  # no timer of four was asked for
+        (["ten miles in kilometers", "and to yards"], "That's 17,600 yards."),
+        (["ten miles in kilometers", "into yards"], "That's 17,600 yards."),
+        (["ten miles in kilometers", "what's that in yards"], "That's 17,600 yards."),
+        (["ten miles in kilometers", "how much is it in yards"], "That's 17,600 yards."),
+        (["ten miles in kilometers", "how many yards is that"], "That's 17,600 yards."),
+        (["ten miles in kilometers", "twice that"], "Sorry, I couldn't work that out."),
+        (["ten miles in kilometers", "and big yards"], TO_THE_MODEL),
+        (["how many feet in a mile", "and how many are there in two miles"], "That's 10,560 feet."),
+        (["how many feet in a mile", "how many people are there"], TO_THE_MODEL),
     ],
 )
 def test_a_sum_goes_on_from_the_last(talk, texts, said):
@@ -505,6 +519,19 @@ def test_what_was_said_before_is_understood(talk, texts, said):
         ("there is no ten", "there is no ten"),
         ("five minutes no way", "five minutes no way"),
         ("i mean ten", "i mean ten"),
+        ("five no six", "six"),
+        ("for an hour and a half no two hours", "for two hours"),
+        ("for half an hour no ten minutes", "for ten minutes"),
+        ("five point two no five point three", "five point three"),
+        ("five minutes actually ten minutes", "ten minutes"),
+        ("five minutes rather ten minutes", "ten minutes"),
+        ("five minutes wait ten minutes", "ten minutes"),
+        ("five minutes i meant ten minutes", "ten minutes"),
+        ("five minutes i said ten minutes", "ten minutes"),
+        ("five minutes make it ten minutes", "ten minutes"),
+        ("five minutes make that ten minutes", "ten minutes"),
+        ("five minutes no not ten", "five minutes no not ten"),  # it isn't known what is right
+        ("five apples no ten", "five apples no ten"),
     ],
 )
 def test_an_amount_put_right_at_once_is_the_later_one(text, rest):

@@ -8,8 +8,9 @@ from device.reply import arithmetic, numbers
 from device.reply.intents import Intent, Reader
 
 _RESULT = re.compile(r"That's (-?)([\d,]+(?:\.\d+)?)\.$")  # and none with "about": it isn't all of the number
-_BEFORE = frozenset("and then now okay so what is about how".split())
+_BEFORE = frozenset("and then now okay so what is about how many much".split())
 _THAT = frozenset(("that", "it", "this"))
+_BETWEEN = _THAT | {"in", "to", "into", "is", "are", "there"}
 
 
 def go_on(reader: Reader, said: list[str], heard: str, asked: Intent | None) -> Intent | None:
@@ -23,9 +24,9 @@ def go_on(reader: Reader, said: list[str], heard: str, asked: Intent | None) -> 
     if asked is not None and asked.name == "Convert":
         return _converted(rest, asked)
     result = _RESULT.match(heard)
-    if result is None or not rest:
+    if result is None:
         return None
-    value = [*(["minus"] if result[1] else []), result[2].replace(",", "")]
+    value = [*(["minus"] if result[1] else []), result[2]]
     if _THAT.isdisjoint(rest):
         whole = [*value, *rest]
     else:
@@ -36,8 +37,8 @@ def go_on(reader: Reader, said: list[str], heard: str, asked: Intent | None) -> 
 
 
 def _converted(words: Sequence[str], asked: Intent) -> Intent | None:
-    """With another amount, unit or both: "and ten", "in yards", "two kilometers"."""
-    words = [word for word in words if word not in ("in", "to", "into", "are", "there")]
+    """With another amount, unit or both: "and ten", "what is that in yards", "two kilometers"."""
+    words = [word for word in words if word not in _BETWEEN]
     unit = arithmetic.unit(words[-1]) if words else None
     counted = list(words[:-1] if unit else words)
     amount = Fraction(1) if counted in (["a"], ["an"], ["the"]) else numbers.parse(counted)
