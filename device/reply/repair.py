@@ -10,7 +10,7 @@ _JOINTS = frozenset("and a an half point".split())
 
 def repaired(words: list[str]) -> list[str]:
     """The words without an amount that is corrected at once, and without what says so; as they are where there is none."""
-    for at in range(1, len(words)):
+    for at in range(len(words)):
         if words[at] not in _BEGINS and tuple(words[at : at + 2]) not in _BEGIN_PAIRS:
             continue
         start, end = at, at
