@@ -102,6 +102,40 @@ def test_a_vad_forgets_three_seconds_without_speech_and_nothing_less(store, read
     assert heard_after(93) != expected
 
 
+def test_until_then_a_vad_remembers_the_speech_before(store, reading):
+    noise = np.random.default_rng(1).normal(0, 0.001, FRAME_SAMPLES).astype(np.float32)
+
+    def heard_after_speech(from_s):
+        vad = vad_of(store)
+        for frame in reading[from_s * 16_000 :][: 60 * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES):
+            vad.probability(frame)
+        in_a_row, heard = 0, []
+        while in_a_row < 96:
+            heard.append(vad.probability(noise))
+            in_a_row = in_a_row + 1 if heard[-1] < 0.35 else 0
+        return heard[-96:]
+
+    one, other = heard_after_speech(0), heard_after_speech(4)
+    assert [a == b for a, b in zip(one, other, strict=True)] == [False] * 94 + [True] * 2
+
+
+def test_the_last_samples_of_the_frame_before_belong_to_a_frame(store, reading):
+    """64 of them, as Silero was trained."""
+    frame, before = reading[17 * FRAME_SAMPLES :][:FRAME_SAMPLES], reading[16 * FRAME_SAMPLES :][:FRAME_SAMPLES]
+
+    def heard(before):
+        vad = vad_of(store)
+        vad.probability(before)
+        vad.probability(frame)
+        return vad.afresh()  # without a memory: only the samples are left
+
+    expected = heard(before)
+    for first, last, is_heard in ((0, FRAME_SAMPLES - 64, False), (FRAME_SAMPLES - 64, FRAME_SAMPLES - 32, True)):
+        changed = before.copy()
+        changed[first:last] += 0.1
+        assert (heard(changed) != expected) == is_heard, first
+
+
 def test_peoples_first_words_are_noticed_in_a_kitchen(store, speech_dir):
     kitchen = read_recording(speech_dir / "noise" / "kitchen.flac")[: 15 * 16_000]
     orders = sorted((speech_dir / "commands").glob("*.flac"))[:20]
@@ -112,9 +146,9 @@ def test_peoples_first_words_are_noticed_in_a_kitchen(store, speech_dir):
 def test_a_vad_asked_afresh_goes_on_as_before_unless_it_is_believed(store, reading):
     frames = [reading[i : i + FRAME_SAMPLES] for i in range(16000, 3 * 16000, FRAME_SAMPLES)]
     alone, asked, late = vad_of(store), vad_of(store), vad_of(store)
-    asked.end_afresh(believed=True)  # it wasn't asked yet: there is nothing to believe
     for frame in frames[:20]:
         assert asked.probability(frame) == alone.probability(frame)
+    asked.end_afresh(believed=True)  # it wasn't asked yet: there is nothing to believe
     late.probability(frames[19])  # the last samples of the frame before belong to a frame's own
     late._state[:] = 0
     for frame in frames[20:30]:

@@ -578,6 +578,25 @@ def test_a_damaged_file_that_can_not_be_renamed_stays_for_who_opens_it_to_tell(t
         History(tmp_path / "history.sqlite")
 
 
+def test_where_not_all_of_a_damaged_file_can_be_renamed_its_journals_go_first(tmp_path, monkeypatch):
+    """Or SQLite would delete them, without a file that they belong to."""
+    _noise(tmp_path / "history.sqlite")
+    (tmp_path / "history.sqlite-wal").write_bytes(b"what came last")
+    rename, renamed = Path.rename, []
+
+    def only_once(path, target):
+        if renamed:
+            raise PermissionError
+        renamed.append(rename(path, target))
+
+    with monkeypatch.context() as refused:
+        refused.setattr(Path, "rename", only_once)
+        assert set_aside(tmp_path) == []
+    assert (tmp_path / "history.sqlite").exists() and renamed[0].read_bytes() == b"what came last"
+    assert len(set_aside(tmp_path)) == 1
+    assert renamed == [tmp_path / "history.sqlite.damaged-1-wal"] and (tmp_path / "history.sqlite.damaged-1").exists()
+
+
 def test_a_file_that_another_program_has_locked_is_told_as_such(tmp_path):
     path = tmp_path / "history.sqlite"
     with closing(sqlite3.connect(path)) as db:
