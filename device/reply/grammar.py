@@ -94,12 +94,12 @@ class Grammar:
         self.rules = {name: rule.expression for name, rule in self._intents.expansion_rules.items()}
         self._start, self._late = _Node(), _Node()
         starts = _Node(), _Node()
-        self._build(self.rules[before], self._start, starts[False], True)
-        self._build(self.rules[before], self._late, starts[True], True)
+        self._build(self.rules[before], self._start, starts[False])
+        self._build(self.rules[before], self._late, starts[True])
         begun: dict[tuple[_Node, str], _Node] = {}
         for template, sentence in self.templates():
             last = _Node()
-            self._build(self.rules[after], self._shared(sentence, starts[template.late], begun), last, True)
+            self._build(self.rules[after], self._shared(sentence, starts[template.late], begun), last)
             last.accepts = template
 
     def templates(self) -> Iterator[tuple[_Template, Expression]]:
@@ -130,28 +130,27 @@ class Grammar:
 
     # --- compiling ---
 
-    def _build(self, expression: Expression, start: _Node, end: _Node, inside: bool) -> None:
-        """Lay `expression` between two nodes.  inside: within a captured rule, where slots are of no interest."""
+    def _build(self, expression: Expression, start: _Node, end: _Node) -> None:
+        """Lay `expression` between two nodes."""
         match expression:
             case TextChunk():
                 self._chain(start, end, _words_of(expression.text))
             case Alternative():
                 for item in expression.items:
-                    self._build(item, self._free(start), end, inside)
+                    self._build(item, start, end)
             case Sequence():
                 here = start
                 for item in expression.items:
                     there = _Node()
-                    self._build(item, here, there, inside)
+                    self._build(item, here, there)
                     here = there
                 here.lead_to(end)
             case RuleReference():
                 name = expression.rule_name
-                captured = name in self._captured and not inside
-                opened, closed = self._marked(start, end, name) if captured else (start, end)
-                self._build(self.rules[name], opened, closed, inside or captured)
+                opened, closed = self._marked(start, end, name) if name in self._captured else (start, end)
+                self._build(self.rules[name], opened, closed)
             case ListReference():
-                opened, closed = (start, end) if inside else self._marked(start, end, expression.slot_name)
+                opened, closed = self._marked(start, end, expression.slot_name)
                 self._fill(self._slots[expression.list_name], opened, closed)
             case _:
                 raise ValueError(f"sentence templates may not use {type(expression).__name__}")
@@ -164,7 +163,7 @@ class Grammar:
             known = begun.get((here, repr(item)))
             if known is None:
                 known = begun[here, repr(item)] = _Node()
-                self._build(item, self._free(here), known, False)
+                self._build(item, here, known)
             here = known
         return here
 
@@ -182,11 +181,10 @@ class Grammar:
                 here = self._word(here, slot.further)
                 here.lead_to(end)
             return
-        loop = self._free(here)
-        self._word(loop, slot.further).lead_to(loop)
+        self._word(here, slot.further).lead_to(here)
         if slot.joint:
-            self._word(self._word(loop, slot.joint), slot.further).lead_to(loop)
-        loop.lead_to(end)
+            self._word(self._word(here, slot.joint), slot.further).lead_to(here)
+        here.lead_to(end)
 
     def _marked(self, start: _Node, end: _Node, name: str) -> tuple[_Node, _Node]:
         opened, closed = self._free(start), _Node()
