@@ -410,6 +410,7 @@ NOT_DONE = [
 
 # The model would guess.
 NOT_WORKED_OUT = [
+    "what is five five plus two",
     "what percentage is ten of fifty",
     "how much is a hundred divided between four people",
     "a dozen times two",
@@ -679,6 +680,22 @@ def test_what_only_clock_and_timers_know_is_not_left_to_the_model(reader: Reader
     assert reader.completeness(text) != "complete"
 
 
+@pytest.mark.parametrize("hum", "um uh er erm hm hmm mm ah eh uhm huh".split())
+def test_a_hum_changes_nothing(reader: Reader, hum: str) -> None:
+    for text in (f"{hum} what time is it", f"what {hum} time is it", f"what time is it {hum}"):
+        assert reader.read(text) == reader.read("what time is it") and reader.completeness(text) == "complete"
+
+
+def test_every_answer_that_is_given_as_it_stands_can_be_rendered_ahead(reader: Reader) -> None:
+    given = reader.given_answers()
+    assert len(given) == len(set(given))
+    for text in (*BEYOND_IT, "hello", "thank you"):
+        found = reader.read(text)
+        assert found is not None
+        said = found.args["say"]
+        assert ({said} if isinstance(said, str) else set(said)) <= set(given), text
+
+
 def test_of_two_questions_the_time_is_answered(reader: Reader) -> None:
     found = reader.read("what's the time and what's the weather")
     assert found is not None and found.name == "Time"
@@ -738,6 +755,10 @@ def test_a_whole_sentence_is_complete_and_each_beginning_of_it_could_become_one(
         ("what time is it in ten", "prefix"),
         ("remind me in ten minutes to take out the", "prefix"),
         ("remind me in ten minutes about a", "prefix"),
+        ("remind me in ten minutes to take the bread and", "prefix"),
+        ("remind me in ten minutes to call mom or", "prefix"),
+        ("remind me in ten minutes to take the bread out of the oven and feed cats", "complete"),
+        ("put the kids times a", "prefix"),  # timer on
         ("what is the capital of france", "none"),
         ("why is the sky blue", "none"),
         ("tell me a joke", "none"),

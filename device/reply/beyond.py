@@ -36,11 +36,6 @@ def forbids_timer(words: list[str]) -> bool:
     return False
 
 
-def is_proposal(words: list[str]) -> bool:
-    """Whether it says to other people when to begin: "let us start in five minutes"."""
-    return words[:2] == ["let", "us"] and words[3:4] == ["in"] and TIMERS.isdisjoint(words)
-
-
 def is_timer_order(words: list[str]) -> bool:
     """Whether it is about timers of the user."""
     if ("remind", "me") in itertools.pairwise(words):

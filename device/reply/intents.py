@@ -3,6 +3,7 @@
 Nothing is looked up or done here: an `Intent` says what to do and with what, `device.reply.builtin` does it.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,8 +64,6 @@ class Reader:
         said = split_words(text)
         if beyond.forbids_timer(said):
             return Intent("TimerLeft")
-        if beyond.is_proposal(said):
-            return None
         for late in (False, True):
             for words in _spellings(text):
                 matches, _ = self.grammar.read(words, late)
@@ -78,8 +77,6 @@ class Reader:
 
     def completeness(self, text: str) -> Literal["complete", "prefix", "none"]:
         """Whether `text` is all of a sentence Nod understands, may be the beginning of one, or neither."""
-        if beyond.is_proposal(split_words(text)):
-            return "none"
         begins = False
         for words in _spellings(text):
             matches, could_go_on = self.grammar.read(words)
@@ -95,7 +92,7 @@ def _spellings(text: str) -> list[list[str]]:
     and without what is put right, where that differs."""
     said = [word for word in split_words(text) if word not in HESITATIONS]
     counted = [_as_number(said, i) for i in range(len(said))]
-    once = [w for i, w in enumerate(said) if i == 0 or w != said[i - 1] or numbers.is_number_word(w)]
+    once = [word for before, word in itertools.pairwise(("", *said)) if word != before or numbers.is_number_word(word)]
     found = [said]
     return found + [other for other in (counted, once, repaired(said)) if other != said]
 
