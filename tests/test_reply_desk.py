@@ -326,6 +326,18 @@ def test_of_two_acts_in_a_reply_each_opens_its_own_words(room: Room) -> None:
     assert [(say.text, say.gate) for say in room.said()] == [("It's open.", 1), ("It's open.", 2), ("", 0)]
 
 
+def test_what_was_looked_up_before_an_act_opens_no_words(room: Room) -> None:
+    def both(text: str, desk: Desk) -> Iterator[Piece]:
+        yield from use(desk, "look", {})
+        yield from use(desk, "door", {"draft": 1})
+
+    room.start(both)
+    room.prepare(1)
+    room.floor.commit(1)
+    acted = [event for event in room.until(ReplyEnded) if isinstance(event, Acted)]
+    assert [say.gate for say in room.said() if say.text] == [0, 1] and len(acted) == 1
+
+
 def test_once_a_turn_the_voice_learns_what_a_reply_may_begin_with(room: Room) -> None:
     room.start(lambda text, desk: iter([Words("Yes.")]))
     for turn, text in ((1, "what"), (1, "what time"), (2, "set")):
