@@ -259,9 +259,9 @@ def test_the_hear_thread_is_told_what_the_agent_thinks_of_the_end(room: Room) ->
         yield Words("Yes.")
 
     room.start(respond)
-    room.prepare(3, "could you turn on the")
+    room.prepare(3, "could you turn on the", turn=2)
     room.until(ReplyEnded)
-    assert room.hear.get(0) == Ending(3, "could you turn on the", -2.5)
+    assert room.hear.get(0) == Ending(2, "could you turn on the", -2.5)
 
 
 def meanwhile(room: Room, tool: str, work: Callable[[], object]) -> None:
@@ -666,6 +666,16 @@ def test_silence(room: Room) -> None:
     room.prepare(1)
     ended = room.until(ReplyEnded)[-1]
     assert ended.stop and ended.text == ""
+
+
+def test_after_silence_nothing_is_said_and_what_is_owed_is_told_later(room: Room) -> None:
+    call = room.ledger.begin(1, 1, "door", {}, True)
+    room.ledger.end(call, "done", "The door is open.", owed=True)
+    room.start(lambda text, desk: iter([Silence(), Words("Hello.")] if text == "stop" else [Words("Hello.")]))
+    room.floor.commit(1)
+    for text, said in (("stop", ""), ("are you there", "The door is open. Hello.")):
+        room.prepare(1, text)
+        assert room.until(ReplyEnded)[-1].text == said
 
 
 def test_an_agent_that_says_nothing_is_covered_for(room: Room) -> None:
