@@ -43,12 +43,11 @@ class Models:
         """Use everything once: the first turn must not pay for pages and caches that nobody has touched yet."""
         # Where Vosk's graph is put together as it is walked, words heard before are quicker the next time.
         speech, _ = self.voice.say("What time is it? Set a timer for twenty five minutes. What is the capital of France?")
-        for _ in range(2):  # Vosk takes turns with two decoders
-            self.recognizer.start()
-            self.recognizer.accept(speech)
-            while self.recognizer.decode() or self.recognizer.idle():
-                pass
-            self.recognizer.settle()
+        self.recognizer.start()
+        self.recognizer.accept(speech)
+        while self.recognizer.decode() or self.recognizer.idle():  # Vosk has two decoders: the second hears it when idle
+            pass
+        self.recognizer.settle()
         self.recognizer.start()
         self.prosody.verdict(speech, 0)
 

@@ -1,0 +1,54 @@
+"""What is loaded before the first block: made as the settings say, and used once."""
+
+import numpy as np
+import pytest
+
+from device.config import Config, Filler, Voice, Wake
+from device.events import SAMPLE_RATE_HZ, samples
+from device.floor import Floor
+from device.loaded import Models
+from device.models import ModelStore
+from device.speak.phrases import Phrases
+from device.wave_file import write_wave
+
+pytestmark = pytest.mark.slow
+
+OWN = "Bear with me"
+
+
+@pytest.fixture(scope="module")
+def models(store, vosk_folder, tmp_path_factory):
+    """With settings of one's own, and its fillers not rendered yet."""
+    folder, own = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("own")
+    for name in store.models:
+        if store.has(name):
+            (folder / name).symlink_to(store.path(name))
+    (own / "thinking").mkdir()
+    write_wave(own / "thinking" / f"{OWN}.wav", np.full(8000, 0.1, np.float32))
+    config = Config(wake=Wake(refractory_s=3.0), voice=Voice(speed=2.0, phrase_words=4), filler=Filler(folder=str(own)))
+    loaded = Models(config, ModelStore(folder), tmp_path_factory.mktemp("state"), Floor(), lambda event: None)
+    yield loaded
+    loaded.agent.close()
+
+
+def test_what_is_loaded_is_as_the_settings_say(models):
+    assert models.voice.say("What is the capital of France?")[0].size < 1.3 * SAMPLE_RATE_HZ, "at the voice's own speed 1.8 s"
+    assert models.fillers.choose("thinking", None, 0).text == OWN and "acknowledge" in models.fillers.kinds
+    assert models.wake._refractory == samples(3000)
+
+
+def test_the_recognizer_has_been_used_and_has_forgotten_what_it_heard(models):
+    """Both of its decoders: where the graph is put together as it is walked, the first words cost each of them 600 ms."""
+    decoders = models.recognizer._front, models.recognizer._spare
+    assert all(decoder.heard_ever > 1.5 * SAMPLE_RATE_HZ for decoder in decoders)
+    assert models.recognizer.partial() == "" and not models.recognizer.decode()
+    assert [reading.text for reading in models.recognizer.settle()] == [""]
+
+
+def test_what_replies_often_begin_with_needs_no_rendering_any_more(models, monkeypatch):
+    def refuse(text, check):
+        raise AssertionError(f"not rendered yet: {text}")
+
+    monkeypatch.setattr(models.voice, "stream", refuse)
+    for reply in models.agent.agent.openings():
+        assert list(models.phrases.stream(Phrases(4).add(reply, last=True)[0].text, lambda: None)), reply
