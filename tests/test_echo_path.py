@@ -52,12 +52,13 @@ def erle_db(near, clean, from_s, to_s):
     return 10 * np.log10(np.mean(near[part] ** 2) / np.mean(clean[part] ** 2))
 
 
+@pytest.mark.parametrize("polarity", [1, -1])
 @pytest.mark.parametrize(("delay_samples", "within_s"), [(0, 0.5), (37, 0.5), (1600, 0.5), (7000, 1.5)])
-def test_the_delay_is_found_to_the_sample_within_the_first_words(played, delay_samples, within_s):
-    """A clear echo takes two looks; of a long delay the first see little."""
+def test_the_delay_is_found_to_the_sample_within_the_first_words(played, delay_samples, within_s, polarity):
+    """A clear echo takes two looks; of a long delay the first see little.  Also where a wire is the wrong way round."""
     tracker = DelayTracker()
     found_s = None
-    for i, (near, far) in enumerate(blocks(echo_of(played, delay_samples), played)):
+    for i, (near, far) in enumerate(blocks(polarity * echo_of(played, delay_samples), played)):
         if tracker.add(near, far) and found_s is None:
             found_s = i * milliseconds(BLOCK_SAMPLES) / 1000
     assert found_s is not None and found_s < within_s
@@ -65,9 +66,11 @@ def test_the_delay_is_found_to_the_sample_within_the_first_words(played, delay_s
     assert tracker.jumps == 0 and tracker.drift_ppm == 0
 
 
-def test_without_an_echo_no_delay_is_made_up(played):
+@pytest.mark.parametrize("shift", [9 * SAMPLE_RATE_HZ, 345_775, 344_152, 167_291])
+def test_without_an_echo_no_delay_is_made_up(played, shift):
+    """Nor where both end in the middle of a sound."""
     tracker = DelayTracker()
-    stranger = np.roll(played, 9 * SAMPLE_RATE_HZ)
+    stranger = np.roll(played, shift) + np.random.default_rng(1).normal(0, 1e-4, played.size).astype(np.float32)
     for near, far in blocks(stranger, played):
         tracker.add(near, far)
     assert tracker.delay is None and tracker.drift_ppm is None
@@ -168,6 +171,27 @@ def test_a_look_that_sees_something_else_is_followed_by_the_next_soon(played):
     assert not any(unsure[first - 200 : first]) and any(unsure[first : first + 150]) and not unsure[-1]
 
 
+@pytest.mark.parametrize(("delays", "agree"), [((100, 103), True), ((103, 100), True), ((100, 104), False), ((104, 100), False)])
+def test_two_clear_looks_agree_where_they_see_the_same_within_three_samples(delays, agree):
+    tracker = DelayTracker()
+    for delay in delays:
+        impulse = np.zeros(16384)
+        impulse[delay] = 1.0
+        tracker._cross = np.fft.rfft(impulse)
+        agreed = tracker._finish()
+    assert agreed == agree
+
+
+def test_a_microphone_at_the_loudspeaker_is_heard_at_once():
+    """What comes first has nothing before it, and not the end of the search."""
+    tracker, curve = DelayTracker(), np.zeros(16384)
+    curve[:2] = 1.0, 0.5
+    for _ in range(2):
+        tracker._cross = np.fft.rfft(curve)
+        tracker._finish()
+    assert tracker.delay.samples == 0
+
+
 EVERY = 27 * BLOCK_SAMPLES  # samples from one look to the next
 
 
@@ -194,6 +218,7 @@ def test_what_drifts_during_a_long_silence_has_not_jumped_and_what_jumps_begins_
     assert taken([100.0, 100 + 40e-6 * minute], minute).jumps == 0
     jumped = taken([100.0] * 9 + [112.0])
     assert jumped.jumps == 1 and jumped.steady_samples == 112 and jumped.drift_ppm is None
+    assert taken([100.0] * 9 + [112.0] * 9 + [90.0]).jumps == 2
 
 
 def test_a_drift_is_read_from_seconds_and_not_from_chance():

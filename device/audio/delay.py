@@ -18,6 +18,7 @@ _EVERY_BLOCKS = 24  # of playout between two looks; three more are taken up by t
 _UNSURE_BLOCKS = 8  # the same while the delay isn't known, or may have changed
 _SOUNDING = 1e-4  # mean square of a window of playout (-40 dB of full scale) that says anything about the delay
 _EDGE = samples(2)  # of the longest delays that are not believed: where the window begins, anything may look alike
+_FADE = np.linspace(1.0, 0.0, samples(4), dtype=np.float32)  # at the window's end: what breaks off together looks alike, at no delay
 _CLEAR_PEAK = 9.0  # times the correlation's rms from which a peak is no chance: noise alone reaches 4.5
 # The first sounds of somebody who speaks over Nod can be like some of Nod's: 9 to 12, twice in a row, where no echo was.  An
 # echo has 20 to 70.  So two looks are enough when both see that much, else three have to agree.
@@ -63,7 +64,6 @@ class DelayTracker:
         self._votes = 0.0  # for the candidate
         self._near_spectrum: np.ndarray | None = None
         self._cross: np.ndarray | None = None
-        self._look_t = 0
         self._track: deque[Delay] = deque(maxlen=_DRIFT_POINTS)
         bins = np.arange(_FFT // 2 + 1) * SAMPLE_RATE_HZ / _FFT
         self._band = ((bins >= _LOW_HZ) & (bins <= _HIGH_HZ)).astype(np.float32)
@@ -105,10 +105,10 @@ class DelayTracker:
     # A look takes three blocks, one transform in each.
 
     def _begin(self) -> None:
-        self._look_t = self._t
         self._held = self._played.copy()
         near = self._near.copy()
         near[:-_WINDOW] = 0.0  # so that every delay finds the playout before the window, and none wraps around
+        near[-_FADE.size :] *= _FADE
         self._near_spectrum = np.fft.rfft(near)
 
     def _correlate(self) -> None:
@@ -117,7 +117,8 @@ class DelayTracker:
         self._near_spectrum = None
 
     def _finish(self) -> bool:
-        correlation = np.fft.irfft(self._cross, _FFT)[:LONGEST_SAMPLES]
+        # A loudspeaker or microphone wired the other way round turns the peak upside down.
+        correlation = np.abs(np.fft.irfft(self._cross, _FFT)[:LONGEST_SAMPLES])
         self._cross = None
         peak = int(np.argmax(correlation))
         # A microphone that is switched off gives zeros, whose peak is as high as all the rest.
@@ -131,7 +132,7 @@ class DelayTracker:
         self._candidate, agreed = found, self._votes >= _VOTES
         self.is_unsure = not agreed
         if agreed:
-            self._take(Delay(self._look_t, found))
+            self._take(Delay(self._t, found))
         return agreed
 
     def _take(self, delay: Delay) -> None:
@@ -155,9 +156,11 @@ class DelayTracker:
 
 
 def _vertex(curve: np.ndarray, peak: int) -> float:
-    """Where between its neighbours the top of a parabola through three points lies, -0.5 to 0.5."""
-    if not 0 < peak < curve.size - 1:
+    """Where between its neighbours the top of a parabola through three points lies, -0.5 to 0.5.
+
+    peak: the first of the highest points, and not the last of all.
+    """
+    if peak == 0:
         return 0.0
     left, top, right = (float(curve[i]) for i in (peak - 1, peak, peak + 1))
-    bend = left - 2 * top + right
-    return 0.5 * (left - right) / bend if bend < 0 else 0.0
+    return 0.5 * (left - right) / (left - 2 * top + right)
