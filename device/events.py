@@ -244,8 +244,8 @@ class ToolStarted:
 
 @dataclass(frozen=True, slots=True)
 class AgentAsked:
-    """Who answers isn't Nod, and is asked now.  slow: the p95 of his first words is over the budget, or he has no history and
-    isn't in this process."""
+    """Who answers isn't Nod, and is asked now.  slow: half of his first words or more miss the budget, or he has no
+    history and isn't in this process."""
 
     turn: int
     draft: int

@@ -65,9 +65,10 @@ def _tool_lines(found: dict[str, Latency] | None, budget: Budget, state_dir: Pat
     yield f"{'tool':{width}}  {'calls':>7}  {'p50':>8}  {'p95':>8}  {'p99':>8}  {'max':>8}  filler"
     for name, took in found.items():
         times = "  ".join(f"{_ms(value):>8}" for value in (took.p50_ms, took.p95_ms, took.p99_ms, took.max_ms))
-        yield f"{name:{width}}  {took.count:>7}  {times}  {'at once' if took.p95_ms > budget.turn else 'no'}"
-    filler = f"A tool whose p95 is over {budget.turn} ms gets a filler when it is called, unless something sounded already."
-    yield f"\nTimes in ms, of calls that succeeded; of an agent of your own, to its first words.  {filler}"
+        usual_ms = took.p95_ms if name.isidentifier() else took.p50_ms  # an address or "module:name" is an agent's
+        yield f"{name:{width}}  {took.count:>7}  {times}  {'at once' if usual_ms > budget.turn else 'no'}"
+    yield f"\nTimes in ms, of calls that succeeded; of an agent of your own, to its first words.  A tool whose p95 is over {budget.turn} ms"
+    yield "gets a filler when it is called, and such an agent by its p50 when it is asked, unless something sounded already."
 
 
 def _ms(value: float) -> str:

@@ -43,15 +43,18 @@ def test_tools_with_their_distribution(tmp_path, runs):
     ledger = Ledger(tmp_path / LEDGER)
     for ms in [5.0] * 90 + [400.0] * 10:
         ledger.took("weather", ms)
+        ledger.took("home:answer", ms)
+        ledger.took("http://127.0.0.1:8080/v1", 405 - ms)
     ledger.took("clock", 0.5)
     if not runs:
         ledger.close()
-    head, clock, weather, *_ = shown(tmp_path, tools=True).splitlines()
+    head, clock, home, server, weather, *_ = shown(tmp_path, tools=True).splitlines()
     assert head.split() == ["tool", "calls", "p50", "p95", "p99", "max", "filler"]
     assert clock.split() == ["clock", "1", "0.5", "0.5", "0.5", "0.5", "no"]
     name, calls, p50, p95, p99, longest, *filler = weather.split()
     assert (name, calls, longest, filler) == ("weather", "100", "400", ["at", "once"])
     assert float(p50) == pytest.approx(5, rel=0.05) and float(p95) == float(p99) == 400
+    assert home.split()[-1] == "no" and server.split()[-2:] == ["at", "once"], "of an agent the usual answer counts"
     ledger.close()
 
 

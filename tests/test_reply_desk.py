@@ -619,14 +619,19 @@ def _bare(text: str, desk: Desk) -> Iterator[Piece]:
 
 def test_a_tool_is_slow_by_its_history_or_else_when_it_leaves_the_process(room: Room) -> None:
     look, far = room.office.tools["look"], room.office.tools["far"]
-    assert not _is_slow(room, look) and _is_slow(room, far)
+    assert not room.office.is_slow(look) and room.office.is_slow(far)
     room.ledger.took("far", 3.0)
     room.ledger.took("look", 900.0)
-    assert _is_slow(room, look) and not _is_slow(room, far)
+    assert room.office.is_slow(look) and not room.office.is_slow(far)
 
 
-def _is_slow(room: Room, tool: Tool) -> bool:
-    return room.office.is_slow(tool.name, tool.leaves_process)
+def test_a_tenth_of_slow_calls_makes_a_slow_tool_and_no_slow_agent(room: Room) -> None:
+    for ms in [1.0] * 90 + [900.0] * 10:
+        room.ledger.took("look", ms)
+    assert room.office.is_slow(room.office.tools["look"]) and not room.office.answers_late("look", True)
+    for _ in range(90):
+        room.ledger.took("look", 900.0)
+    assert room.office.answers_late("look", False)
 
 
 def test_a_call_that_failed_does_not_tell_how_long_its_tool_takes(room: Room) -> None:

@@ -62,7 +62,7 @@ class Desk(Protocol):
         acts; without either, when the reply is whole.  It may raise StaleDraft."""
 
     def asks(self, whom: str, leaves_process: bool) -> None:
-        """Tell that somebody else is asked for words now.  Where the first ones of `whom` usually miss the budget, or nobody
+        """Tell that somebody else is asked for words now.  Where the first ones of `whom` mostly miss the budget, or nobody
         knows and the question leaves the process, a filler doesn't wait until they have."""
 
     def answered(self, whom: str, within_ms: float) -> None:

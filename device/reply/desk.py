@@ -32,8 +32,8 @@ _LOOK_S = 0.01  # a stale draft stops waiting for a place or its tool after at m
 class Office:
     """What all desks share: the tools, the ledger, the calls that run.  One for the process; made by any thread.
 
-    post: where ToolStarted, ToolEnded, AgentAsked, ActAwaits and Acted go; never blocks.  budget_ms: a tool slower than that at its 95th
-    percentile counts as slow.
+    post: where ToolStarted, ToolEnded, AgentAsked, ActAwaits and Acted go; never blocks.  budget_ms: a tool slower than that
+    at its 95th percentile counts as slow, another agent at his median.
     """
 
     def __init__(
@@ -73,11 +73,18 @@ class Office:
                 except Exception as error:
                     self.post(Fault.of("tool", error))
 
-    def is_slow(self, name: str, leaves_process: bool) -> bool:
-        """Whether that tool, or who else is asked, will likely miss the budget: by its history, or, without any, when it
-        leaves the process."""
-        latency = self.ledger.latency(name)
-        return leaves_process if latency is None else latency.p95_ms > self._budget_ms
+    def is_slow(self, tool: Tool) -> bool:
+        """Whether it will likely miss the budget: by its history, or, without any, when it leaves the process."""
+        latency = self.ledger.latency(tool.name)
+        return tool.leaves_process if latency is None else latency.p95_ms > self._budget_ms
+
+    def answers_late(self, whom: str, leaves_process: bool) -> bool:
+        """Whether who else is asked mostly misses the budget: the same by his median.
+
+        A tool does one thing, an agent many: by his slowest answers a filler would delay all quick ones.
+        """
+        latency = self.ledger.latency(whom)
+        return leaves_process if latency is None else latency.p50_ms > self._budget_ms
 
     def start(self, job: "_Job") -> "Future[ToolResult]":
         """Begin a call as soon as there is a place for it.  Reply thread.
@@ -163,7 +170,7 @@ class DraftDesk:
     def asks(self, whom: str, leaves_process: bool) -> None:
         """See `device.reply.agent.Desk.asks`."""
         try:
-            is_slow = self._office.is_slow(whom, leaves_process)
+            is_slow = self._office.answers_late(whom, leaves_process)
         except Exception as error:  # it waits for the budget then
             self._office.post(Fault.of("reply", error))
             is_slow = False
@@ -256,7 +263,7 @@ class _Job:
         act = self._act
         slow = act.tool.leaves_process
         try:
-            slow = self._office.is_slow(act.tool.name, act.tool.leaves_process)
+            slow = self._office.is_slow(act.tool)
             act.call = self._office.ledger.begin(act.turn, act.draft, act.tool.name, act.args, act.tool.acts)
         except Exception as error:
             if act.tool.acts:  # nothing is done that isn't written down
