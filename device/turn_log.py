@@ -90,6 +90,8 @@ class TurnLog:
         if isinstance(event, ev.Pause):
             if event.end_t != self._paused_t:  # after a noise in it the same comes again
                 self._paused_t, self._text_t = event.end_t, t
+        elif isinstance(event, ev.AgentAsked):
+            self._prepared[event.draft].asked_t = t  # only now; it may have waited for the end of the turn
         elif isinstance(event, ev.ReplyWords):
             self._worded(event.draft, t, event.gate, after.acted)
         elif isinstance(event, ev.Acted):
@@ -203,6 +205,7 @@ class TurnLog:
             repair=after.repairs > self._repairs,
             late=self._deadlines.late,
             said_t=said_t,
+            ahead=prepared.words_t is not None,
         )
         self._drafts, self._repairs = 0, after.repairs
         if prepared.reply == "":

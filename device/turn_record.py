@@ -68,6 +68,7 @@ class OpenTurn:
     repair: bool
     late: list[str]  # grows while it happens
     said_t: int | None  # the reply's first words were there, and waited for no act any more
+    ahead: bool  # they were there when it was over: what comes after it may have the same time
     first_t: int | None = None
     reply_t: int | None = None
     missed_t: int | None = None  # until then a sound was due; None: silence was the answer
@@ -105,7 +106,7 @@ class OpenTurn:
             prepared_recognize_ms=None if self.text_t is None else milliseconds(self.text_t - self.end_t),
             prepared_think_ms=None if None in (words_t, asked_t) else milliseconds(words_t - asked_t),
             prepared_speak_ms=None if words_t is None or ready_t is None else milliseconds(ready_t - words_t),
-            speculated=words_t is not None and words_t <= self.commit_t,
+            speculated=self.ahead and words_t <= self.commit_t,
             drafts=self.drafts,
             right=self.right,
             filler=self.filler,

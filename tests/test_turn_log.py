@@ -278,6 +278,22 @@ def test_words_that_wait_for_a_tool_are_not_said_too_slowly(words_ms):
     assert record.speculated == (words_ms == 1090) and record.prepared_speak_ms == 1150 - words_ms
 
 
+@pytest.mark.parametrize("is_ahead", [True, False])
+def test_who_is_asked_once_the_turn_is_over_has_prepared_nothing(is_ahead):
+    story = Logged()
+    story.pauses("open the garage door", 100, 1000, wait_ms=160)
+    if not is_ahead:
+        story.at(1140)
+        assert story.state.committed
+    story.tell(ev.AgentAsked(1, story.state.draft, False))
+    story.words(1140)  # in the very block that ends the turn
+    assert story.state.committed
+    story.sounds(1200)
+    record = story.is_heard(2000)
+    assert record.speculated == is_ahead and record.prepared_think_ms == 0, "the wait for the end of the turn is not its own"
+    assert record.think_ms == 0
+
+
 def test_words_before_the_turn_was_over_that_waited_for_no_tool_cost_nothing():
     story = Logged()
     story.pauses("what time is it", 100, 1000, wait_ms=200)
