@@ -177,6 +177,11 @@ class Config:
     budget: Budget = Budget()
     led: Led = Led()
 
+    @property
+    def filler_after_ms(self) -> int:
+        """How long after the user's last speech sample silence is masked; what usually takes longer is masked at once."""
+        return self.filler.after_ms or self.budget.turn
+
 
 def load(path: Path | None) -> Config:
     """Read settings from `path`; None gives the defaults.

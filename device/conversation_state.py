@@ -22,7 +22,6 @@ class Rules:
     follow_up: int
     longest_turn: int
     max_wait: int
-    turn_budget: int
     filler_after: int
     filler_again: int
     barge_in: int
@@ -63,14 +62,12 @@ class Rules:
 def rules_from(config: Config, always_open: bool = False, shows_words: bool = True) -> Rules:
     """The table's settings from `config.toml`.  shows_words: the recognizer has words while the
     user speaks, not only at a pause."""
-    turn_budget = samples(config.budget.turn)
     return Rules(
         wake_timeout=samples(1000 * config.wake.timeout_s),
         follow_up=samples(1000 * config.conversation.follow_up_s),
         longest_turn=samples(1000 * config.turn.longest_s),
         max_wait=samples(config.turn.max_wait_ms),
-        turn_budget=turn_budget,
-        filler_after=samples(config.filler.after_ms) or turn_budget,
+        filler_after=samples(config.filler_after_ms),
         filler_again=samples(config.filler.again_ms),
         barge_in=samples(config.conversation.barge_in_ms),
         fillers=config.filler.enabled,

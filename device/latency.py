@@ -28,7 +28,7 @@ def latency_command(config: Config, tools: bool, file: TextIO | None = None) -> 
     """
     state_dir = config.paths.state_dir()
     if tools:
-        lines = _tool_lines(_read(state_dir / LEDGER, read_latencies), config.budget, state_dir)
+        lines = _tool_lines(_read(state_dir / LEDGER, read_latencies), config.filler_after_ms, state_dir)
     else:
         lines = _turn_lines(_read(state_dir / TURN_TIMES, turn_times), config.budget, state_dir)
     print("\n".join(lines), file=file or sys.stdout)
@@ -57,7 +57,7 @@ def _read(path: Path, read: Callable[[sqlite3.Connection], Any]) -> Any:
 # --- tools ------------------------------------------------------------------------------------------------------------
 
 
-def _tool_lines(found: dict[str, Latency] | None, budget: Budget, state_dir: Path) -> Iterator[str]:
+def _tool_lines(found: dict[str, Latency] | None, most_ms: int, state_dir: Path) -> Iterator[str]:
     if not found:
         yield f"No tool was called yet, as far as {state_dir} knows: ask Nod for the time, then again here."
         return
@@ -66,8 +66,8 @@ def _tool_lines(found: dict[str, Latency] | None, budget: Budget, state_dir: Pat
     for name, took in found.items():
         times = "  ".join(f"{_ms(value):>8}" for value in (took.p50_ms, took.p95_ms, took.p99_ms, took.max_ms))
         usual_ms = took.p95_ms if name.isidentifier() else took.p50_ms  # an address or "module:name" is an agent's
-        yield f"{name:{width}}  {took.count:>7}  {times}  {'at once' if usual_ms > budget.turn else 'no'}"
-    yield f"\nTimes in ms, of calls that succeeded; of an agent of your own, to its first words.  A tool whose p95 is over {budget.turn} ms"
+        yield f"{name:{width}}  {took.count:>7}  {times}  {'at once' if usual_ms > most_ms else 'no'}"
+    yield f"\nTimes in ms, of calls that succeeded; of an agent of your own, to its first words.  A tool whose p95 is over {most_ms} ms"
     yield "gets a filler when it is called, and such an agent by its p50 when it is asked, unless something sounded already."
 
 

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from device.config import Config, Paths
+from device.config import Config, Filler, Paths
 from device.errors import NodError
 from device.latency import LEDGER, latency_command
 from device.reply.ledger import Ledger
@@ -24,9 +24,9 @@ RECORD = TurnRecord(
 )  # fmt: skip
 
 
-def shown(state_dir, tools=False) -> str:
+def shown(state_dir, tools=False, after_ms=0) -> str:
     out = io.StringIO()
-    assert latency_command(Config(paths=Paths(state=str(state_dir))), tools, out) == 0
+    assert latency_command(Config(paths=Paths(state=str(state_dir)), filler=Filler(after_ms=after_ms)), tools, out) == 0
     return out.getvalue()
 
 
@@ -55,6 +55,8 @@ def test_tools_with_their_distribution(tmp_path, runs):
     assert (name, calls, longest, filler) == ("weather", "100", "400", ["at", "once"])
     assert float(p50) == pytest.approx(5, rel=0.05) and float(p95) == float(p99) == 400
     assert home.split()[-1] == "no" and server.split()[-2:] == ["at", "once"], "of an agent the usual answer counts"
+    later = shown(tmp_path, tools=True, after_ms=500)
+    assert "at once" not in later and "A tool whose p95 is over 500 ms" in later, "the user waits for that long without a filler"
     ledger.close()
 
 

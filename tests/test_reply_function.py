@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.config import Agent, Config, Llm, Paths
+from device.config import Agent, Config, Filler, Llm, Paths
 from device.errors import AgentError, ConfigError, StaleDraft, ToolError
 from device.events import SAMPLE_RATE_HZ, AgentAsked, Exchange, Fault, ReplyEnded
 from device.floor import Floor
@@ -436,6 +436,16 @@ def test_a_server_that_was_never_asked_counts_as_slow_and_a_function_does_not(mo
             for _ in range(99):
                 assistant.ledger.took(whom, 1.0 if is_slow else 900.0)
         assistant.close()
+
+
+@pytest.mark.parametrize(("after_ms", "is_slow"), [(0, True), (1000, False), (800, True)])
+def test_who_is_quicker_than_the_silence_the_user_wants_gets_no_filler_at_once(module, tmp_path: Path, after_ms, is_slow) -> None:
+    module("nod_home", "def answer(text, history):\n    return 'mine'\n")
+    config = Config(agent=Agent("function", function="nod_home:answer", folder=str(tmp_path)), filler=Filler(after_ms=after_ms))
+    assistant = build_agent(config, ModelStore(tmp_path / "none"), tmp_path / "state", Floor(), print)
+    assistant.ledger.took("nod_home:answer", 900.0)
+    assert assistant.office.answers_late("nod_home:answer", False) == is_slow
+    assistant.close()
 
 
 def test_where_it_is_installed_the_language_model_tells_the_end_of_what_a_function_answers(store, module, tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def build_agent(
         is_server = settings.kind == "server"
         whom = settings.url if is_server else settings.function
         agent = FunctionAgent(settings.kind, whom, other, is_server, settings.speculate, model)
-        return Assistant(agent, Office({}, ledger, floor, post, config.budget.turn), ledger, timers, None)
+        return Assistant(agent, Office({}, ledger, floor, post, config.filler_after_ms), ledger, timers, None)
 
     def forget() -> None:
         try:
@@ -160,7 +160,7 @@ def build_agent(
 
     reader = Reader()
     tools = build_tools(timers, lambda: self_check(lambda: _verify(store), state_dir), forget, wall_clock)
-    office = Office(tools, ledger, floor, post, config.budget.turn)
+    office = Office(tools, ledger, floor, post, config.filler_after_ms)
     return Assistant(BuiltinAgent(reader, model, tools["clock"]), office, ledger, timers, reader)
 
 
