@@ -78,7 +78,7 @@ def _where(result: Row, total: Row) -> str:
         f"{machine['name']} ({machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
         f"Python {machine['python']}). Recognizer {equipment['recognizer']}, voice {equipment['voice']}, agent "
         f"{equipment['agent']}. Times in ms. The turn is measured on the two recordings, the stages are Nod's own records; "
-        "waiting for a tool, simulated ones of up to 4 s among them, counts as think."
+        "waiting for a tool, simulated ones of up to 4 s among them, counts as think, and for the end of a filler as speak."
     )
 
 

@@ -45,8 +45,8 @@ def run(
     waits, until `stop` comes.
 
     Runs as the reply thread.  hear: gets `Ending`.  speak: gets `Say` and `Learn`.  main: gets `ReplyWords`,
-    `ReplyEnded`, `ActFailed`, `Fault`, and through the assistant's tools `ToolStarted`, `ToolEnded`, `Acted`.  Never
-    raises.
+    `ReplyEnded`, `ActFailed`, `Fault`, and through the draft's desk `AgentAsked`, `ToolStarted`, `ToolEnded`, `ActAwaits`,
+    `Acted`.  Never raises.
     """
     heard = -1  # the newest turn of which anything was heard
     telling: dict[int, Telling] = {}  # by draft
