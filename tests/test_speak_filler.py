@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.errors import ConfigError, WaveError
+from device.events import samples
 from device.speak.chime import chime
 from device.speak.filler import TEXTS, Filler, FillerCache, FillerChoice, Fillers, never_played, played_every_other_time, read_own
 from device.speak.voice import Voice
@@ -170,6 +171,18 @@ def test_a_recording_that_can_not_be_used_is_named(voice, tmp_path):
     write_wave(broken, np.zeros(16_000 * 6, dtype=np.float32))
     with pytest.raises(WaveError, match="5 s"):
         FillerCache(tmp_path / "cache", tmp_path / "own", texts={}).load(voice)
+
+
+def test_the_room_around_what_is_said_in_a_recording_is_not_played(tmp_path):
+    (tmp_path / "thinking").mkdir()
+    said = 0.2 * np.sin(np.arange(12_800, dtype=np.float32) * 0.2)
+    room = np.random.default_rng(0).standard_normal(6 * 16_000, dtype=np.float32) * np.float32(0.001)
+    room[6400 : 6400 + said.size] += said
+    write_wave(tmp_path / "thinking" / "Let me see.wav", room)
+    (filler,) = read_own(tmp_path)
+    assert 12_800 <= filler.samples.size <= 12_800 + samples(60), "0.4 s of room before it, five behind it"
+    assert np.flatnonzero(np.abs(filler.samples) > 0.1)[0] < samples(15)
+    assert filler.words[-1].end == filler.samples.size
 
 
 def test_a_recording_may_end_in_capital_letters(tmp_path):

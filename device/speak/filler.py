@@ -16,6 +16,7 @@ import numpy as np
 
 from device.errors import ConfigError, WaveError
 from device.events import SAMPLE_RATE_HZ, Word
+from device.spans import find_sound
 from device.speak.voice import Voice
 from device.wave_file import read_wave, write_wave
 
@@ -29,7 +30,8 @@ TEXTS: Mapping[str, Sequence[str]] = {
 }
 _RENDERED_NAME = re.compile(r"[0-9a-f]{24}\.wav")  # as `FillerCache._path` names what it renders
 _PARTIAL_NAME = re.compile(r"[0-9a-f]{24}\.(\d{1,9})\.partial")  # as `_keep` names what it writes; the process
-_LONGEST_S = 5.0  # of a user's own recording: a filler isn't a speech
+_LONGEST_S = 5.0  # of what is said in a user's own recording: a filler isn't a speech
+_BEFORE_S, _AFTER_S = 0.01, 0.04  # kept around it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -245,7 +247,16 @@ def played_every_other_time(kinds: Iterable[str]) -> str | None:
 
 
 def _own(path: Path) -> Filler:
-    recording = read_wave(path)
+    recording = _sounding(read_wave(path))
     if recording.size > _LONGEST_S * SAMPLE_RATE_HZ:
         raise WaveError(f"{path}: a filler must not be longer than {_LONGEST_S:g} s; shorten the recording.")
     return Filler(path.stem, path.parent.name, recording)
+
+
+def _sounding(recording: np.ndarray) -> np.ndarray:
+    """Without the room before and after what is said: a filler is to be heard when it begins, and the reply waits for its end."""
+    spans = find_sound(recording, SAMPLE_RATE_HZ, bridge_s=recording.size / SAMPLE_RATE_HZ)
+    if not spans:
+        return recording
+    begin_s, end_s = max(0.0, spans[0].start_s - _BEFORE_S), spans[-1].end_s + _AFTER_S
+    return recording[round(begin_s * SAMPLE_RATE_HZ) : round(end_s * SAMPLE_RATE_HZ)]
