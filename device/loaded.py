@@ -21,7 +21,7 @@ from device.speak.voice import Voice
 class Models:
     """Everything that is loaded before the first block: recognizer, end of turn, agent, voice, fillers, VAD, wake word.
 
-    state_dir: where timers and ledger are kept.  Raises ModelError, ConfigError, or NodError for a file there.  Takes seconds.
+    state_dir: where timers and ledger are kept, and fillers that can't be kept beside the models.  Raises ModelError, ConfigError, or NodError for a file there.  Takes seconds.
     """
 
     def __init__(
@@ -32,7 +32,8 @@ class Models:
         self.recognizer = load_recognizer(config.recognizer.engine, store)
         self.prosody = Prosody(store.path("smart-turn"))
         self.voice = Voice(store.voice(config.voice.model), config.voice.model, config.voice.speed)
-        self.fillers = FillerCache(fillers_dir(store), config.filler.own_dir()).load(self.voice)
+        kept_dir, spare = fillers_dir(store), state_dir / "fillers"
+        self.fillers = FillerCache(kept_dir, config.filler.own_dir(), spare=spare).load(self.voice)
         self.chime = chime()
         self.agent = build_agent(config, store, state_dir, floor, post)
         self.phrases = PhraseCache(self.voice, rendered=usual_answers(store).rendered(self.voice))

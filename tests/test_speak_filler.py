@@ -152,6 +152,32 @@ def test_a_folder_that_is_none_costs_the_cache_not_the_fillers(voice, tmp_path):
     assert fillers.choose("thinking", None, 0).text == "Hmm."
 
 
+def test_what_cannot_be_kept_beside_the_models_is_kept_elsewhere_and_rendered_once(voice: Voice, tmp_path: Path) -> None:
+    blocked, spare = tmp_path / "file", tmp_path / "state" / "fillers"
+    blocked.write_text("a file, not a folder")
+    first = FillerCache(blocked / "fillers", texts=FEW, spare=spare).load(voice)
+    kept = {path: path.stat().st_mtime_ns for path in spare.glob("*.wav")}
+    assert len(kept) == 3
+    again = FillerCache(blocked / "fillers", texts=FEW, spare=spare).load(voice)
+    assert {path: path.stat().st_mtime_ns for path in spare.glob("*.wav")} == kept
+    for kind in FEW:
+        assert np.array_equal(first.choose(kind, None, 0).samples, again.choose(kind, None, 0).samples), "not said anew"
+
+
+def test_the_spare_folder_stays_empty_where_the_other_has_all(voice: Voice, tmp_path: Path, monkeypatch) -> None:
+    FillerCache(tmp_path / "kept", texts=FEW).build(voice)
+    FillerCache(tmp_path / "kept", texts=FEW, spare=tmp_path / "spare").load(voice)
+
+    def not_removed(path: Path, missing_ok: bool) -> None:
+        raise PermissionError(path)
+
+    FillerCache(tmp_path / "kept", texts={"thinking": ("Well.",)}).build(voice)
+    (tmp_path / "kept" / f"{'0' * 24}.wav").write_bytes(b"")  # of another voice, for good
+    monkeypatch.setattr(Path, "unlink", not_removed)
+    FillerCache(tmp_path / "kept", texts={"thinking": ("Well.",)}, spare=tmp_path / "spare").load(voice)
+    assert not (tmp_path / "spare").exists()
+
+
 def test_the_users_own_recordings_take_the_place_of_a_kind(voice, tmp_path):
     own = tmp_path / "own"
     (own / "thinking").mkdir(parents=True)

@@ -105,13 +105,17 @@ class FillerCache:
     """The folder the rendered fillers are kept in.
 
     own: a folder of the user's own WAVs, `KIND/WHAT IS SAID.wav`; a kind found there takes the place of the rendered
-    ones.
+    ones.  spare: a folder to keep them in where `folder` lacks some and can't be written to, as on the card, where a voice
+    chosen later has none.
     """
 
-    def __init__(self, folder: Path, own: Path | None = None, texts: Mapping[str, Sequence[str]] = TEXTS):
+    def __init__(
+        self, folder: Path, own: Path | None = None, texts: Mapping[str, Sequence[str]] = TEXTS, spare: Path | None = None
+    ):
         self._folder = folder
         self._own = own
         self._texts = texts
+        self._spare = None if spare is None else FillerCache(spare, texts=texts)
 
     def build(self, voice: Voice) -> int:
         """Render what is missing, and remove what was rendered for another voice, speed or text, or left half-written by a
@@ -134,14 +138,20 @@ class FillerCache:
     def load(self, voice: Voice) -> Fillers:
         """The user's own fillers and the rendered ones, brought up to date first; main thread, before the first block.
 
-        Where the folder can't be written to, what is missing there is rendered for this run only.
+        Where neither folder can be written to, what is missing is rendered for this run only.
         Raises ConfigError and WaveError as `read_own`.
         """
         own = [] if self._own is None else read_own(self._own)
         own_kinds = {filler.kind for filler in own}
-        with suppress(OSError):
+        cache = self
+        try:
             self.build(voice)
-        return Fillers(own + [self._filler(voice, kind, text) for kind, text in self._all() if kind not in own_kinds])
+        except OSError:
+            if self._spare is not None and self.missing(voice):
+                cache = self._spare
+                with suppress(OSError):
+                    cache.build(voice)
+        return Fillers(own + [cache._filler(voice, kind, text) for kind, text in self._all() if kind not in own_kinds])
 
     def missing(self, voice: Voice) -> list[str]:
         """The texts that aren't there in this voice, or can't be read.  Any thread; reads the disk."""
