@@ -664,3 +664,13 @@ def test_what_the_pins_library_makes_in_the_current_folder_does_not_stay_there(m
     monkeypatch.setattr(gpiozero, "RGBLED", lambda *pins: Path(".lgd-nfy0").touch())
     assert Indicator(Led(enabled=True)).why_not is None
     assert not list(tmp_path.iterdir()) and Path.cwd() == tmp_path
+
+
+def test_what_runs_the_models_tells_nobody(store, tmp_path):
+    """ONNX Runtime would keep what it is to send in the user's cache folder; where CI is set it doesn't anyway."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")}
+    model = store.path("silero-vad") / "silero_vad.onnx"
+    code = f"from device.audio.vad import SileroVad; import numpy as np; SileroVad({str(model)!r}).probability(np.zeros(512, np.float32))"
+    command = [sys.executable, "-c", code]
+    subprocess.run(command, env=environment | {"HOME": str(tmp_path)}, cwd=Path(__file__).parents[1], check=True)
+    assert [*tmp_path.rglob("*")] == []
