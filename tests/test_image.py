@@ -1,7 +1,10 @@
 """The card image: what can be checked without building it (`make image` takes an hour; image/verify tries the result)."""
 
+import os
 import re
 import subprocess
+import sys
+import wave
 from pathlib import Path
 
 import pytest
@@ -84,6 +87,22 @@ def test_nods_commands_on_the_card_are_run_as_the_service_is(tmp_path):
     said = subprocess.run(["sh", "-c", script, "nod", "ask", "what time is it"], env=path, capture_output=True, text=True, check=True)
     expected = [str(tmp_path), "-u", user, *folders.split(), program, "ask", "what time is it"]
     assert said.stdout.splitlines() == expected
+
+
+def test_what_comes_out_of_the_sound_card_is_recognized_one_utterance_after_the_other(tmp_path, vosk_folder):
+    voice = [sys.executable, str(IMAGE / "voice.py")]
+    subprocess.run([*voice, "microphone", tmp_path], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+    room, request = ((tmp_path / f"{name}.raw").read_bytes() for name in ("microphone", "request"))
+    assert len(room) > 60 * 96_000 > len(request)
+    with wave.open(str(tmp_path / "said.wav"), "wb") as said:
+        said.setparams((1, 2, 48_000, 0, "NONE", ""))
+        said.writeframes(bytes(96_000) + request + bytes(2 * 96_000) + request)
+    command = [*voice, "recognize", tmp_path / "said.wav"]
+    told = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True).stdout
+    first, *utterances = told.splitlines()
+    assert first.startswith(f"{3 + 2 * len(request) / 96_000:.1f} s of sound")
+    assert [line.split(": ")[1] for line in utterances] == ["'hey jarvis what time is it'"] * 2
+    assert utterances[0].split()[0] == "1.0"
 
 
 def test_an_untouched_setup_file_changes_nothing(tmp_path):
