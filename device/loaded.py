@@ -21,7 +21,8 @@ from device.speak.voice import Voice
 class Models:
     """Everything that is loaded before the first block: recognizer, end of turn, agent, voice, fillers, VAD, wake word.
 
-    state_dir: where timers and ledger are kept, and fillers that can't be kept beside the models.  Raises ModelError, ConfigError, or NodError for a file there.  Takes seconds.
+    state_dir: where timers and ledger are kept, and fillers that can't be kept beside the models.  Raises ModelError,
+    ConfigError, or NodError for a file there.  Takes seconds.
     """
 
     def __init__(

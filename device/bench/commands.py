@@ -46,10 +46,12 @@ def add_bench(add) -> None:
         "--orders", action="store_true", help="instead every order in --speech, 8 s each and more: false cut-ins need many"
     )
     bench.add_argument(
-        "--tool-ms", type=whole(0, 10_000, "of milliseconds"), metavar="MS", help="with --orders: to a simulated tool that takes so long, 0 to 10000"
+        "--tool-ms", type=whole(0, 10_000, "of milliseconds"), metavar="MS",
+        help="with --orders: to a simulated tool that takes so long, 0 to 10000"
     )
     bench.add_argument(
-        "--room-noise", type=number(-96, -30, "level", "dBFS"), metavar="DB", help="white noise under all of it, -96 to -30 dBFS (default: -60)"
+        "--room-noise", type=number(-96, -30, "level", "dBFS"), metavar="DB",
+        help="white noise under all of it, -96 to -30 dBFS (default: -60)"
     )
     kinds = bench.add_subparsers(title="other benches", metavar="BENCH", action=_Kinds)
     _add_duplex(kinds)

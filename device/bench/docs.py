@@ -77,8 +77,8 @@ def _where(result: Row, total: Row) -> str:
         f"Measured on {machine['date']} with `nod bench`{commit}: {total['requests']} requests in {voices(result)}, in real time, on "
         f"{machine['name']} ({machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
         f"Python {machine['python']}). Recognizer {equipment['recognizer']}, voice {equipment['voice']}, agent "
-        f"{equipment['agent']}. Times in ms. The turn is measured on the two recordings, the stages are Nod's own records; "
-        "waiting for a tool, simulated ones of up to 4 s among them, counts as think, and for the end of a filler as speak."
+        f"{equipment['agent']}. Times in ms. The turn is measured on the two recordings; the stages and the reply's times are Nod's own "
+        "records, which have the user's end some 10 ms later; waiting for a tool, simulated ones of up to 4 s among them, counts as think, and for the end of a filler as speak."
     )
 
 

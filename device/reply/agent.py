@@ -79,7 +79,8 @@ class Desk(Protocol):
         """Run a tool and wait for it.  An acting tool first waits until the user's turn is over.
 
         One that can't be undone isn't called: ConsentNeeded, a ToolError, is the question to be spoken, and Nod calls it once
-        the user has said yes to that.  Raises StaleDraft when the draft is given up meanwhile, ToolError (to be spoken) when the tool fails.
+        the user has said yes to that.  Raises StaleDraft when the draft is given up meanwhile, ToolError (to be
+        spoken) when the tool fails.
         """
 
 

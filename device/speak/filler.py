@@ -121,8 +121,8 @@ class FillerCache:
         """Render what is missing, and remove what was rendered for another voice, speed or text, or left half-written by a
         process that was killed.  Returns how many.
 
-        What others put into the folder stays.  Blocks for about 0.2 s a filler; main thread, at installation or start.  Raises OSError when the folder can't be
-        written to.
+        What others put into the folder stays.  Blocks for about 0.2 s a filler; main thread, at installation or start.
+        Raises OSError when the folder can't be written to.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         missing = self.missing(voice)
