@@ -82,10 +82,16 @@ class FunctionAgent:
         desk.asks(self._whom, self._leaves_process)
         heard = tuple((exchange.user, exchange.heard) for exchange in history)
         call = _Call(self._answer, text, heard, partial(desk.answered, self._whom))
-        self._begin(call, desk.check)
+        is_told = not self._speculate
+        if not self._free.acquire(blocking=False):
+            if not is_told:  # an earlier call, of what the user has said before, may take seconds yet
+                self.tell_ending(text, history, desk)
+                is_told = True
+            self._wait_until_free(desk.check)
+        self._begin(call)
         held, left = "", _LETTERS
         try:
-            if self._speculate:
+            if not is_told:
                 self.tell_ending(text, history, desk)
             for piece in call.pieces(desk.check):
                 held += piece.encode(errors="replace").decode()[:left]  # half of a character can be written nowhere
@@ -100,12 +106,15 @@ class FunctionAgent:
         finally:
             call.give_up()
 
-    def _begin(self, call: "_Call", check: Callable[[], None]) -> None:
+    def _wait_until_free(self, check: Callable[[], None]) -> None:
         since_s = time.perf_counter()
         while not self._free.acquire(timeout=_LOOK_S):
             check()
             if time.perf_counter() - since_s > FREE_WITHIN_S:
                 raise ToolError("I'm still busy with something else. Please ask again in a moment.")
+
+    def _begin(self, call: "_Call") -> None:
+        """Its place is taken already."""
         try:
             future = self._workers.begin(call.run)
         except Exception:
