@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from device.bench.duplex.run import recognized
 from device.config import Config
 from device.events import SAMPLE_RATE_HZ
-from device.hear.recognizer import Recognizer, open_recognizer
+from device.hear.recognizer import open_recognizer
 from device.models import ModelStore
 from device.wave_file import read_wave
 
@@ -25,15 +26,6 @@ def utterances(sound: np.ndarray) -> list[tuple[int, int]]:
         return []
     ends = np.flatnonzero(np.diff(loud) > PAUSE_S * SAMPLE_RATE_HZ)
     return list(zip(loud[np.r_[0, ends + 1]], loud[np.r_[ends, loud.size - 1]], strict=True))
-
-
-def recognized(recognizer: Recognizer, sound: np.ndarray) -> str:
-    """The text of one utterance."""
-    recognizer.start()
-    recognizer.accept(np.pad(sound, SAMPLE_RATE_HZ // 4))
-    while recognizer.decode():
-        pass
-    return recognizer.settle()[0].text
 
 
 def main(path: Path) -> None:
