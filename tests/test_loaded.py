@@ -8,6 +8,7 @@ from device.events import SAMPLE_RATE_HZ, samples
 from device.floor import Floor
 from device.loaded import Models
 from device.models import ModelStore
+from device.speak.filler import TEXTS
 from device.speak.phrases import Phrases
 from device.wave_file import write_wave
 
@@ -17,16 +18,22 @@ OWN = "Bear with me"
 
 
 @pytest.fixture(scope="module")
-def models(store, vosk_folder, tmp_path_factory):
-    """With settings of one's own, and its fillers not rendered yet."""
+def state_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="module")
+def models(store, vosk_folder, tmp_path_factory, state_dir):
+    """With settings of one's own, and nowhere to keep its fillers beside the models."""
     folder, own = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("own")
     for name in store.models:
         if store.has(name):
             (folder / name).symlink_to(store.path(name))
+    (folder / "fillers").write_text("in the way")
     (own / "thinking").mkdir()
     write_wave(own / "thinking" / f"{OWN}.wav", np.full(8000, 0.1, np.float32))
     config = Config(wake=Wake(refractory_s=3.0), voice=Voice(speed=2.0, phrase_words=4), filler=Filler(folder=str(own)))
-    loaded = Models(config, ModelStore(folder), tmp_path_factory.mktemp("state"), Floor(), lambda event: None)
+    loaded = Models(config, ModelStore(folder), state_dir, Floor(), lambda event: None)
     yield loaded
     loaded.agent.close()
 
@@ -35,6 +42,10 @@ def test_what_is_loaded_is_as_the_settings_say(models):
     assert models.voice.say("What is the capital of France?")[0].size < 1.3 * SAMPLE_RATE_HZ, "at the voice's own speed 1.8 s"
     assert models.fillers.choose("thinking", None, 0).text == OWN and "acknowledge" in models.fillers.kinds
     assert models.wake._refractory == samples(3000)
+
+
+def test_fillers_that_cannot_be_kept_beside_the_models_are_kept_in_the_state_folder(models, state_dir):
+    assert len([*(state_dir / "fillers").glob("*.wav")]) == sum(map(len, TEXTS.values()))
 
 
 def test_the_recognizer_has_been_used_and_has_forgotten_what_it_heard(models):
