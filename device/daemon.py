@@ -126,6 +126,7 @@ class Daemon:
         self.warnings += [w for w in [realtime.settle()] if w]
         self.begin()
         self.models.agent.agent.warm(self.state.history, lambda: None)
+        self.boxes["speak"].put(ev.Learn(tuple(self.models.agent.agent.openings())))  # what a voice chosen since lacks
         self._writes.attempt(self.models.agent.announce_unfinished, self.boxes["main"].put)
         for thread in threads:
             thread.start()

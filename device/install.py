@@ -4,6 +4,8 @@ from device.config import Config
 from device.errors import NodError
 from device.loaded import fillers_dir, usual_answers
 from device.models import ModelStore
+from device.reply.builtin import fixed_answers
+from device.reply.intents import Reader
 from device.speak.filler import FillerCache
 from device.speak.voice import Voice
 
@@ -15,7 +17,8 @@ def render_sounds(config: Config, store: ModelStore) -> None:
     be written; ModelError when the voice isn't there, ConfigError when [voice] model is none.
     """
     voice = Voice(store.voice(config.voice.model), config.voice.model, config.voice.speed)
-    caches = FillerCache(fillers_dir(store), config.filler.own_dir()), usual_answers(store)
+    answers = usual_answers(store, fixed_answers(Reader()), config.voice.phrase_words)
+    caches = FillerCache(fillers_dir(store), config.filler.own_dir()), answers
     missing = sum(len(cache.missing(voice)) for cache in caches)
     if missing:
         print(f"Rendering {missing} fillers and usual answers, a few of them a second ...", flush=True)

@@ -1,6 +1,6 @@
 """What is loaded before the first block: every model, and what was rendered when Nod was installed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from device.audio.vad import SileroVad
@@ -14,7 +14,8 @@ from device.reply.build import build_agent
 from device.reply.tools import USUAL_SUMS
 from device.speak.cache import PhraseCache
 from device.speak.chime import chime
-from device.speak.filler import FillerCache
+from device.speak.filler import Filler, FillerCache
+from device.speak.phrases import opening_phrase
 from device.speak.voice import Voice
 
 
@@ -37,9 +38,13 @@ class Models:
         self.fillers = FillerCache(kept_dir, config.filler.own_dir(), spare=spare).load(self.voice)
         self.chime = chime()
         self.agent = build_agent(config, store, state_dir, floor, post)
-        self.phrases = PhraseCache(self.voice, rendered=usual_answers(store).rendered(self.voice))
-        self.phrases.learn(self.agent.agent.openings(), config.voice.phrase_words)
+        self.phrases = PhraseCache(self.voice, rendered=self._usual_answers(config, store))
+        self.phrases.learn(self.agent.agent.openings_now(), config.voice.phrase_words)
         self._warm()
+
+    def _usual_answers(self, config: Config, store: ModelStore) -> list[Filler]:
+        fixed = self.agent.agent.openings()
+        return usual_answers(store, fixed, config.voice.phrase_words).rendered(self.voice)
 
     def _warm(self) -> None:
         """Use everything once: the first turn must not pay for pages and caches that nobody has touched yet."""
@@ -59,6 +64,11 @@ def fillers_dir(store: ModelStore) -> Path:
     return store.folder / "fillers"
 
 
-def usual_answers(store: ModelStore) -> FillerCache:
-    """Whole answers, kept like the fillers.  Where they aren't there the voice says them when they are wanted."""
-    return FillerCache(store.folder / "answers", texts={"sum": USUAL_SUMS})
+def usual_answers(store: ModelStore, openings: Sequence[str], phrase_words: int) -> FillerCache:
+    """Whole answers, and the first phrases of those that are always the same, kept like the fillers.  Where they aren't there,
+    as in a voice chosen on the card, the speak thread renders them in spare time (`Learn`).
+
+    openings: as of the agent.  phrase_words: as in [voice].
+    """
+    phrases = tuple(dict.fromkeys(opening_phrase(text, phrase_words) for text in openings))
+    return FillerCache(store.folder / "answers", texts={"sum": USUAL_SUMS, "opening": phrases})

@@ -1,5 +1,7 @@
 """WAV files in and out, in the form the rest of Nod uses: float32 mono at 16 kHz."""
 
+import os
+import struct
 import wave
 from pathlib import Path
 from typing import BinaryIO
@@ -59,3 +61,26 @@ def write_wave(path: Path | BinaryIO, sound: np.ndarray) -> None:
         target.setsampwidth(2)
         target.setframerate(SAMPLE_RATE_HZ)
         target.writeframes(pcm.tobytes())
+
+
+def add_comment(path: Path, comment: str) -> None:
+    """Write ASCII text behind the sound of a file of `write_wave`.  Other programs show it or pass it over."""
+    text = comment.encode("ascii")
+    text += bytes(2 - len(text) % 2)
+    with path.open("r+b") as file:
+        file.seek(0, os.SEEK_END)
+        file.write(struct.pack("<4sI4s4sI", b"LIST", 12 + len(text), b"INFO", b"ICMT", len(text)) + text)
+        size = file.tell()
+        file.seek(4)
+        file.write(struct.pack("<I", size - 8))
+
+
+def read_comment(path: Path) -> str:
+    """The text of `add_comment`; "" where there is none.  Raises OSError when the file can't be read."""
+    raw, at = path.read_bytes(), 12
+    while at + 8 <= len(raw):
+        name, size = struct.unpack_from("<4sI", raw, at)
+        if name == b"LIST" and raw[at + 8 : at + 16] == b"INFOICMT":
+            return raw[at + 20 : at + 8 + size].rstrip(b"\0").decode("ascii", "replace")
+        at += 8 + size + size % 2
+    return ""

@@ -6,8 +6,11 @@ import pytest
 from device.config import Config, Filler, Voice, Wake
 from device.events import SAMPLE_RATE_HZ, samples
 from device.floor import Floor
-from device.loaded import Models
+from device.loaded import Models, usual_answers
 from device.models import ModelStore
+from device.reply.builtin import fixed_answers
+from device.reply.intents import Reader
+from device.speak import voice as speak
 from device.speak.filler import TEXTS
 from device.speak.phrases import Phrases
 from device.wave_file import write_wave
@@ -22,6 +25,11 @@ def state_dir(tmp_path_factory):
     return tmp_path_factory.mktemp("state")
 
 
+def installed_voice(store: ModelStore, speed: float) -> speak.Voice:
+    model = Voice().model
+    return speak.Voice(store.voice(model), model, speed)
+
+
 @pytest.fixture(scope="module")
 def models(store, vosk_folder, tmp_path_factory, state_dir):
     """With settings of one's own, and nowhere to keep its fillers beside the models."""
@@ -29,6 +37,10 @@ def models(store, vosk_folder, tmp_path_factory, state_dir):
     for name in store.models:
         if store.has(name):
             (folder / name).symlink_to(store.path(name))
+    voice = installed_voice(ModelStore(folder), 2.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("device.loaded.USUAL_SUMS", ("That's 4.",))  # a hundred of them take too long here
+        usual_answers(ModelStore(folder), fixed_answers(Reader()), 4).build(voice)
     (folder / "fillers").write_text("in the way")
     (own / "thinking").mkdir()
     write_wave(own / "thinking" / f"{OWN}.wav", np.full(8000, 0.1, np.float32))
@@ -61,5 +73,13 @@ def test_what_replies_often_begin_with_needs_no_rendering_any_more(models, monke
         raise AssertionError(f"not rendered yet: {text}")
 
     monkeypatch.setattr(models.voice, "stream", refuse)
-    for reply in models.agent.agent.openings():
+    agent = models.agent.agent
+    for reply in (*agent.openings(), *agent.openings_now(), "That's 4."):
         assert list(models.phrases.stream(Phrases(4).add(reply, last=True)[0].text, lambda: None)), reply
+
+
+def test_nothing_that_was_rendered_at_installation_is_rendered_at_the_start(store, models):
+    """Two thirds of the time a start took went into these; `make test` installs with the settings as they are delivered."""
+    settings = Voice()
+    voice = installed_voice(store, settings.speed)
+    assert usual_answers(store, models.agent.agent.openings(), settings.phrase_words).missing(voice) == []

@@ -400,14 +400,14 @@ def test_what_may_become_an_intent_is_read_while_it_is_said(reader, model):
 
 
 def test_what_is_true_just_now_can_be_rendered_ahead(reader, model):
-    assert {"It's 4:05 PM.", *DAYS.values(), "May.", "There are no timers."} <= set(BuiltinAgent(reader, model, CLOCK).openings())
+    assert {"It's 4:05 PM.", *DAYS.values(), "May."} <= set(BuiltinAgent(reader, model, CLOCK).openings_now())
 
 
 @pytest.mark.parametrize(("second", "minutes"), [(20, 1), (55, 2)])
 def test_the_next_minute_can_be_rendered_ahead_where_it_is_near(reader, model, tmp_path, second, minutes):
     """Asked for at 4:05:59, the time is told at 4:06."""
     clock = build_tools(TimerBook(tmp_path / "timers.json"), str, str, lambda: 1_792_166_700.0 + second)["clock"]
-    told = [text for text in BuiltinAgent(reader, model, clock).openings() if text.startswith("It's") and text.endswith("M.")]
+    told = [text for text in BuiltinAgent(reader, model, clock).openings_now() if text.startswith("It's") and text.endswith("M.")]
     assert len(set(told)) == minutes
 
 

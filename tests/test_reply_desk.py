@@ -71,6 +71,9 @@ class Scripted:
     def openings(self) -> list[str]:
         return ["Perhaps."]
 
+    def openings_now(self) -> list[str]:
+        return ["It's nearly noon."]
+
     def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         check()
         self.anticipated.append(text)
@@ -345,7 +348,7 @@ def test_once_a_turn_the_voice_learns_what_a_reply_may_begin_with(room: Room) ->
     room.prepare(3)
     room.until(ReplyEnded)
     told = room.said()
-    assert [each for each in told if isinstance(each, Learn)] == [Learn(("Perhaps.",))] * 2
+    assert [each for each in told if isinstance(each, Learn)] == [Learn(("It's nearly noon.", "Perhaps."))] * 2
 
 
 def test_a_reading_tool_runs_before_the_turn_is_over(room: Room) -> None:

@@ -51,6 +51,14 @@ def test_a_file_that_a_power_cut_broke_is_rendered_anew(voice, tmp_path, broken)
     assert cache.build(voice) == 1 and cache.missing(voice) == [], "so does 'nod models fetch'"
 
 
+def test_one_of_which_nobody_knows_where_its_words_are_is_rendered_anew(voice, tmp_path):
+    cache = FillerCache(tmp_path, texts=FEW)
+    cache.build(voice)
+    path = next(tmp_path.iterdir())
+    write_wave(path, read_wave(path))
+    assert len(cache.missing(voice)) == 1 and cache.build(voice) == 1 and cache.missing(voice) == []
+
+
 def test_a_file_has_its_name_only_once_it_is_on_the_disk(voice, tmp_path, monkeypatch):
     on_disk, sync = [], os.fsync
 
@@ -70,7 +78,7 @@ _WRITING = (
     "write = f.write_wave\n"
     "def slow(path, samples): write(path, samples); print('written', flush=True); sys.stdin.readline()\n"
     "f.write_wave = slow\n"
-    "f._keep(pathlib.Path(sys.argv[1]), numpy.full(1600, 0.5, numpy.float32))\n"
+    "f._keep(pathlib.Path(sys.argv[1]), numpy.full(1600, 0.5, numpy.float32), ())\n"
 )
 
 
@@ -135,10 +143,17 @@ def test_loading_brings_them_up_to_date(voice, tmp_path):
     assert np.abs(filler.samples).max() > 0.1
 
 
-def test_its_words_are_known_so_that_their_echo_is():
-    filler = Filler("Let me think.", "thinking", np.zeros(1000, np.float32))
-    assert [word.text for word in filler.words] == ["Let", "me", "think."]
-    assert filler.words[0].start == 0 and filler.words[-1].end == 1000
+def test_where_its_words_are_is_kept(voice, tmp_path, monkeypatch):
+    """Of a usual answer that is interrupted only what was heard counts."""
+    texts = {"sum": ("That's 42.", "Das wären höchstens 20 Minuten.")}
+    say, rendered = voice.say, {}
+    monkeypatch.setattr(voice, "say", lambda text: rendered.setdefault(text, say(text)))  # no two times the same
+    FillerCache(tmp_path, texts=texts).build(voice)
+    for filler in FillerCache(tmp_path, texts=texts).rendered(voice):
+        said, words = rendered[filler.text]
+        assert [word.text for word in words] == filler.text.split()
+        assert filler.words == words and filler.samples.size == said.size
+        assert np.abs(filler.samples - said).max() < 1e-3
 
 
 def test_nobody_says_let_me_think_while_the_user_speaks():
@@ -208,7 +223,9 @@ def test_the_room_around_what_is_said_in_a_recording_is_not_played(tmp_path):
     (filler,) = read_own(tmp_path)
     assert 12_800 <= filler.samples.size <= 12_800 + samples(60), "0.4 s of room before it, five behind it"
     assert np.flatnonzero(np.abs(filler.samples) > 0.1)[0] < samples(15)
-    assert filler.words[-1].end == filler.samples.size
+    spread = [(word.text, word.start, word.end) for word in filler.words]
+    size = filler.samples.size
+    assert spread == [("Let", 0, size // 3), ("me", size // 3, size * 2 // 3), ("see", size * 2 // 3, size)]
 
 
 def test_a_recording_may_end_in_capital_letters(tmp_path):

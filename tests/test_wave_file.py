@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device.errors import WaveError
-from device.wave_file import read_wave, write_wave
+from device.wave_file import add_comment, read_comment, read_wave, write_wave
 
 _HEADER_BYTES = 44
 
@@ -37,6 +37,20 @@ def test_what_is_no_sound_to_us_is_told(tmp_path, place, value):
     path.write_bytes(data)
     with pytest.raises(WaveError, match=r"broken.wav: not a WAV recording that can be read \(.+\); convert it"):
         read_wave(path)
+
+
+@given(comment=st.text(st.characters(max_codepoint=126, min_codepoint=1), max_size=50), count=st.integers(1, 9))
+@settings(max_examples=50, deadline=None)
+def test_a_comment_is_kept_behind_the_sound(tmp_path_factory, comment, count):
+    path, sound = tmp_path_factory.getbasetemp() / "commented.wav", np.linspace(-0.5, 0.5, count, dtype=np.float32)
+    write_wave(path, sound)
+    assert read_comment(path) == ""
+    add_comment(path, comment)
+    assert read_comment(path) == comment and np.abs(read_wave(path) - sound).max() < 1e-4
+    raw = path.read_bytes()
+    assert int.from_bytes(raw[4:8], "little") == len(raw) - 8 and len(raw) % 2 == 0
+    path.write_bytes(raw[: len(raw) // 2])
+    assert read_comment(path) == "", "cut short"
 
 
 @pytest.mark.parametrize("count, rate_hz", [(0, 16_000), (0, 48_000), (1, 48_000)])

@@ -51,6 +51,10 @@ class OrderingAgent:
         """See `TextAgent.openings`."""
         return self._inner.openings()
 
+    def openings_now(self) -> Sequence[str]:
+        """See `TextAgent.openings_now`."""
+        return self._inner.openings_now()
+
     def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         """See `TextAgent.anticipate`."""
         self._inner.anticipate(text, history, check)

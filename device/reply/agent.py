@@ -106,9 +106,13 @@ class TextAgent(Protocol):
         """
 
     def openings(self) -> Sequence[str]:
-        """What its replies often begin with or are, so that the voice can render it before anybody asks.  May be empty.
+        """What its replies often begin with or are, and always in the same words: rendered when Nod is installed.  May be
+        empty."""
 
-        Asked at the start, and again whenever a user begins to speak: it may be what is true just now.
+    def openings_now(self) -> Sequence[str]:
+        """The same of what is true for a while only, such as the time.  May be empty.
+
+        Asked at the start, and again whenever a user begins to speak, so that it is rendered before anybody asks.
         """
 
     def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:

@@ -27,6 +27,11 @@ _ASKING_S = 8.0  # a question and its answer take no longer
 _NO_ANSWER = "I don't know what to say to that."
 
 
+def fixed_answers(reader: Reader) -> list[str]:
+    """What the built-in agent says in always the same words, or begins with."""
+    return [DONE, _HELP, NO_TIMERS, FORGET_QUESTION, *reader.given_answers()]
+
+
 class BuiltinAgent:
     """Intents first, then the local model.  `device.reply.agent.TextAgent`; reply thread."""
 
@@ -59,11 +64,14 @@ class BuiltinAgent:
 
     def openings(self) -> list[str]:
         """See `TextAgent.openings`."""
+        return fixed_answers(self._reader)
+
+    def openings_now(self) -> list[str]:
+        """See `TextAgent.openings_now`."""
         days = [{"what": "date", "offset_days": offset} for offset in (0, 1, -1)]
         # The minute may change while it is asked for.
         asked = ({"what": "time"}, {"what": "time", "ahead_s": _ASKING_S}, *days, {"what": "month"})
-        true_now = [self._clock.run(args).text for args in asked]
-        return [DONE, _HELP, NO_TIMERS, FORGET_QUESTION, *self._reader.given_answers(), *true_now]
+        return [self._clock.run(args).text for args in asked]
 
     def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         """See `TextAgent.anticipate`.  What is or may become an intent is only read, and gets no answer yet."""

@@ -136,6 +136,10 @@ class FunctionAgent:
         """See `TextAgent.openings`.  Nobody knows."""
         return ()
 
+    def openings_now(self) -> tuple[str, ...]:
+        """See `TextAgent.openings_now`.  Nobody knows."""
+        return ()
+
     def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
         """See `TextAgent.anticipate`.  The function isn't asked: it might act."""
         if self._model:

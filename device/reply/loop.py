@@ -73,7 +73,7 @@ def run(
             elif isinstance(message, Anticipate):
                 if message.turn != heard:
                     heard = message.turn
-                    speak.put(Learn(tuple(assistant.agent.openings())))
+                    speak.put(Learn((*assistant.agent.openings_now(), *assistant.agent.openings())))
                 assistant.agent.anticipate(message.text, message.history, lambda: _go_on_if_idle(mailbox))
         except StaleDraft:
             continue  # nobody wants it any more: that is all there is to know

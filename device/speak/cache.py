@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 
 from device.speak.filler import Filler
-from device.speak.phrases import Phrases
+from device.speak.phrases import opening_phrase
 from device.speak.voice import Chunk, Voice, chunked
 
 CACHE_BYTES = 8_000_000  # two minutes of sound
@@ -35,8 +35,7 @@ class PhraseCache:
         """
         for reply in replies:
             check()
-            text = Phrases(phrase_words).add(reply, last=True)[0].text
-            for _ in self.stream(text, check):
+            for _ in self.stream(opening_phrase(reply, phrase_words), check):
                 pass
 
     def stream(self, text: str, check: Callable[[], None]) -> Iterator[Chunk]:

@@ -4,6 +4,7 @@ A filler is chosen by main and played by audio at once; no voice is needed then.
 """
 
 import hashlib
+import json
 import os
 import re
 from collections import Counter
@@ -18,7 +19,7 @@ from device.errors import ConfigError, WaveError
 from device.events import SAMPLE_RATE_HZ, Word
 from device.spans import find_sound
 from device.speak.voice import Voice
-from device.wave_file import read_wave, write_wave
+from device.wave_file import add_comment, read_comment, read_wave, write_wave
 
 # What each kind says.  A tool may have its own kind, under its name.
 TEXTS: Mapping[str, Sequence[str]] = {
@@ -36,19 +37,13 @@ _BEFORE_S, _AFTER_S = 0.01, 0.04  # kept around it
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Filler:
-    """text: what is said.  kind: for what occasion.  samples: float32 [-1, 1] mono 16 kHz."""
+    """text: what is said.  kind: for what occasion.  samples: float32 [-1, 1] mono 16 kHz.  words: where each of its words
+    is in them."""
 
     text: str
     kind: str
     samples: np.ndarray = field(repr=False)
-
-    @property
-    def words(self) -> tuple[Word, ...]:
-        """Its words, evenly spread: near enough to know its echo by."""
-        words, size = self.text.split(), self.samples.size
-        return tuple(
-            Word(word, size * i // len(words), size * (i + 1) // len(words)) for i, word in enumerate(words)
-        )
+    words: tuple[Word, ...] = field(default=(), repr=False)
 
 
 class Fillers:
@@ -127,7 +122,7 @@ class FillerCache:
         self._folder.mkdir(parents=True, exist_ok=True)
         missing = self.missing(voice)
         for text in missing:
-            _keep(self._path(voice, text), voice.say(text)[0])
+            _keep(self._path(voice, text), *voice.say(text))
         wanted = {self._path(voice, text).name for _, text in self._all()}
         rendered = (path for path in self._folder.glob("*.wav") if _RENDERED_NAME.fullmatch(path.name))
         left = filter(_is_left, self._folder.glob("*.partial"))
@@ -160,11 +155,10 @@ class FillerCache:
     def rendered(self, voice: Voice) -> list[Filler]:
         """Those that are there, in this voice; nothing is rendered.  Any thread; reads the disk."""
         found = [(kind, text, _kept(self._path(voice, text))) for kind, text in self._all()]
-        return [Filler(text, kind, samples) for kind, text, samples in found if samples is not None]
+        return [Filler(text, kind, *kept) for kind, text, kept in found if kept is not None]
 
     def _filler(self, voice: Voice, kind: str, text: str) -> Filler:
-        kept = _kept(self._path(voice, text))
-        return Filler(text, kind, voice.say(text)[0] if kept is None else kept)
+        return Filler(text, kind, *(_kept(self._path(voice, text)) or voice.say(text)))
 
     def _all(self) -> list[tuple[str, str]]:
         return [(kind, text) for kind, texts in self._texts.items() for text in texts]
@@ -174,19 +168,20 @@ class FillerCache:
         return self._folder / f"{key}.wav"
 
 
-def _kept(path: Path) -> np.ndarray | None:
-    """What was rendered; None where it isn't there, or broken: it can be had anew."""
+def _kept(path: Path) -> tuple[np.ndarray, tuple[Word, ...]] | None:
+    """What was rendered, as `Voice.say` gave it; None where it isn't there, or broken: it can be had anew."""
     try:
-        return read_wave(path)
-    except WaveError:
+        return read_wave(path), tuple(Word(str(text), int(start), int(end)) for text, start, end in json.loads(read_comment(path)))
+    except (WaveError, OSError, ValueError, TypeError):
         return None
 
 
-def _keep(path: Path, samples: np.ndarray) -> None:
+def _keep(path: Path, samples: np.ndarray, words: Iterable[Word]) -> None:
     """Write it so that after a power cut it is there whole, or not at all, also while another program does the same."""
     partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
         write_wave(partial, samples)
+        add_comment(partial, json.dumps([(word.text, int(word.start), int(word.end)) for word in words]))
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         partial.replace(path)
@@ -260,7 +255,12 @@ def _own(path: Path) -> Filler:
     recording = _sounding(read_wave(path))
     if recording.size > _LONGEST_S * SAMPLE_RATE_HZ:
         raise WaveError(f"{path}: a filler must not be longer than {_LONGEST_S:g} s; shorten the recording.")
-    return Filler(path.stem, path.parent.name, recording)
+    return Filler(path.stem, path.parent.name, recording, _evenly_spread(path.stem.split(), recording.size))
+
+
+def _evenly_spread(words: Sequence[str], size: int) -> tuple[Word, ...]:
+    """Near enough to know its echo by."""
+    return tuple(Word(word, size * i // len(words), size * (i + 1) // len(words)) for i, word in enumerate(words))
 
 
 def _sounding(recording: np.ndarray) -> np.ndarray:

@@ -43,6 +43,11 @@ class Phrase(NamedTuple):
     ends_sentence: bool
 
 
+def opening_phrase(reply: str, first_words: int) -> str:
+    """The first phrase of a reply of at least one word; first_words: as of `Phrases`."""
+    return Phrases(first_words).add(reply, last=True)[0].text
+
+
 class Phrases:
     """One reply.  first_words: the most words of its first phrase (at least 1).
 
