@@ -35,6 +35,7 @@ from device.reply.tools import build_tools
 from device.reply.words import words
 
 MODEL = "smollm2-135m"
+HEAD = "system-prompt.state"
 
 
 class Assistant:
@@ -103,9 +104,10 @@ class Assistant:
             self.office.close()
 
 
-def load_model(config: Config, store: ModelStore) -> LocalModel | None:
+def load_model(config: Config, store: ModelStore, head_file: Path | None = None) -> LocalModel | None:
     """The local language model, not yet warm, as `config` uses it: to answer, or, for another agent, only to tell where the
-    user's turn may be over; None where that goes without it.  Half a second; raises ModelError, ConfigError about its window."""
+    user's turn may be over; None where that goes without it.  head_file: as of `LocalModel`.  Half a second; raises ModelError,
+    ConfigError about its window."""
     settings = config.llm
     if config.agent.kind != "nod":
         if not store.has(MODEL):
@@ -114,7 +116,7 @@ def load_model(config: Config, store: ModelStore) -> LocalModel | None:
     gguf = next(iter(sorted(store.path(MODEL).glob("*.gguf"))), None)
     if gguf is None:
         raise ModelError(f"{store.path(MODEL)}: there is no GGUF file; fetch it with `nod models fetch {MODEL}`.")
-    return LocalModel(Llama(gguf, settings.context_tokens, settings.threads), settings)
+    return LocalModel(Llama(gguf, settings.context_tokens, settings.threads), settings, head_file)
 
 
 def find_answer(config: Config) -> Answer:
@@ -139,8 +141,8 @@ def build_agent(
     """
     settings = config.agent
     other = None if settings.kind == "nod" else find_answer(config)
-    model = load_model(config, store)
     make_folder(state_dir, "set [paths] state in config.toml")
+    model = load_model(config, store, state_dir / HEAD)
     timers = TimerBook(state_dir / TIMERS, wall_clock)
     ledger = Ledger(state_dir / LEDGER, wall_clock)
     if other:

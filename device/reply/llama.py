@@ -33,9 +33,12 @@ class Llama:
     def __init__(self, path: Path, context_tokens: int, threads: int):
         # Its own logger decides whether the library writes to stderr, even while it loads.
         logging.getLogger("llama-cpp-python").setLevel(logging.CRITICAL)
+        import llama_cpp
         from llama_cpp import llama_cpp as c
 
         self._c = c
+        # Of what a state must have been taken to fit.
+        self.identity = f"{llama_cpp.__version__} {path.name} {path.stat().st_size} {path.stat().st_mtime_ns}"
         c.llama_backend_init()
         model_settings = c.llama_model_default_params()
         model_settings.n_gpu_layers = 0
@@ -104,6 +107,25 @@ class Llama:
             check()
             self._decode(tokens[start : start + batch])
         return len(tokens) - kept
+
+    def state(self) -> bytes:
+        """What was processed, for `restore`: some 23 kB a token.  No longer than a copy in memory takes."""
+        size = self._c.llama_state_seq_get_size(self._context, 0)
+        buffer = (ctypes.c_uint8 * size)()
+        self._c.llama_state_seq_get_data(self._context, buffer, size, 0)
+        return bytes(buffer)
+
+    def restore(self, state: bytes, tokens: list[int]) -> bool:
+        """Continue where `state` was taken of this model, with `tokens` processed; whether the library knows it as such.
+        The bytes must be whole: it trusts them."""
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        self._c.llama_memory_clear(self._memory, True)
+        self._cached.clear()
+        if self._c.llama_state_seq_set_data(self._context, buffer, len(state), 0) != len(state):
+            self._c.llama_memory_clear(self._memory, True)
+            return False
+        self._cached.extend(tokens)
+        return True
 
     def _decode(self, tokens: list[int]) -> None:
         batch = (self._c.llama_token * len(tokens))(*tokens)

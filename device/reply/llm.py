@@ -5,12 +5,14 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from device.config import Llm as Settings
 from device.errors import ConfigError, NodError
 from device.events import Exchange
 from device.realtime import as_urgent_as
+from device.reply.kept_head import KeptHead
 from device.reply.llama import BATCH_TOKENS, SMALL_BATCH_TOKENS, Llama
 from device.reply.restate import opening
 
@@ -58,10 +60,10 @@ class _Foreseen:
 class LocalModel:
     """A chat model in the ChatML format.  Reply thread only.
 
-    Raises ConfigError where the window has no room for any question and its answer beside the system prompt.
+    head_file: where what the model made of the system prompt is kept from one start to the next; None: nowhere.  Raises ConfigError where the window has no room for any question and its answer beside the system prompt.
     """
 
-    def __init__(self, llama: Llama, settings: Settings):
+    def __init__(self, llama: Llama, settings: Settings, head_file: Path | None = None):
         self._llama = llama
         self._settings = settings
         system = llama.tokens(f"<|im_start|>system\n{settings.system_prompt}<|im_end|>\n", markup=True)
@@ -72,6 +74,7 @@ class LocalModel:
                 f"[llm] context_tokens: a window of {llama.context_tokens} tokens is too small for system_prompt, a "
                 f"question and a reply of max_tokens, together {needed}; make it larger, or system_prompt or max_tokens smaller."
             )
+        self._kept_head = None if head_file is None else KeptHead(head_file, llama, self._head)
         self._foreseen = _Foreseen([])
         self._over = [llama.tokens(mark)[0] for mark in ".?!"] + llama.tokens("<|im_end|>", markup=True)
         self._endings: dict[tuple[int, ...], float] = {}  # by prompt up to the user's last word
@@ -82,6 +85,8 @@ class LocalModel:
 
     def warm(self, history: tuple[Exchange, ...], check: Callable[[], None]) -> int:
         """Process the prompt up to where the user's next words begin; the number of tokens that took."""
+        if self._kept_head is not None:
+            self._kept_head.read(check)
         return self._llama.process(self._prompt(history), check)
 
     def anticipate(self, text: str, history: tuple[Exchange, ...], check: Callable[[], None]) -> None:
