@@ -140,10 +140,11 @@ def test_a_thread_that_ends_ends_the_daemon_with_what_it_ended_with(daemon, monk
     monkeypatch.setattr(made, "_parts", lambda: [(role, breaks)])
     monkeypatch.setattr(made, "_be", lambda role: None)
     monkeypatch.setattr(made, "_end", ended.append)
-    made.models.agent.agent = SimpleNamespace(warm=lambda history, check: None)
+    made.models.agent.agent = SimpleNamespace(warm=lambda history, check: None, openings=lambda: ["Yes."])
     with pytest.raises(ValueError, match="a matrix"):
         made.run()
     assert ended
+    assert made.boxes["speak"].get(0) == ev.Learn(("Yes.",)), "what a voice chosen since lacks is rendered in spare time"
 
 
 def test_an_led_that_fails_while_nod_runs_is_told_once_and_ends_nothing(daemon, monkeypatch):
