@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# The first Python from 3.11 to 3.13; set PYTHON to choose another.  It is only asked when there is no .venv yet.
+# The first Python from 3.11 to 3.13; set PYTHON to choose another.  It is only asked when there is no .venv that fits, and for `lock`.
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \

@@ -37,7 +37,7 @@ _MARKS = {"ok": " ok ", "warn": "warn", "fail": "FAIL"}
 
 
 def check(config_path: Path | None, listens: bool = False) -> int:
-    """Print what is found; 1 when something would stop the daemon, else 0.
+    """Print what is found; 1 when something would stop the daemon, or who answers, else 0.
 
     listens: measure the echo, which plays noise for some seconds, instead of telling what the daemon measured last.
     """
@@ -82,7 +82,7 @@ def _print(findings: list[Finding]) -> int:
     for severity, sentence in findings:
         print(f"[{_MARKS[severity]}] {sentence}")
     failed = sum(severity == "fail" for severity, _ in findings)
-    print("Nod can run." if not failed else f"Nod can't run yet: {failed} thing{'s' * (failed > 1)} to put right.")
+    print("Nod can run." if not failed else f"Not all is right yet: {failed} thing{'s' * (failed > 1)} to put right.")
     return 1 if failed else 0
 
 

@@ -202,7 +202,7 @@ def load(path: Path | None) -> Config:
     try:
         return _Reader(path, source).config(tomllib.loads(source))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}.") from None
+        raise ConfigError(f"{path}: not valid TOML: {error}; put that line right.") from None
     except ValueError:  # Python neither reads nor prints one
         raise ConfigError(f"{path}: holds a whole number of thousands of digits; no setting is as large.") from None
     except RecursionError:

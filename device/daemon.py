@@ -1,9 +1,9 @@
 """The daemon: the threads, the mailboxes between them, and the main loop that carries out what the conversation decides.
 
 thread   runs                     mailbox it reads
-audio    device.audio.loop        audio   (sounds, release, duck, cut)
-hear     device.hear.loop         hear    (frames, listen)
-reply    device.reply.loop        reply   (prepare, anticipate, lapse)
+audio    device.audio.loop        audio   (sounds, release, duck, hold, cut)
+hear     device.hear.loop         hear    (frames, listen and the like)
+reply    device.reply.loop        reply   (prepare, anticipate, heard and the like)
 speak    device.speak.loop        speak   (words to say)
 main     Daemon.run               main    (events)
 """

@@ -234,9 +234,9 @@ def get_url(source: Url, part: Path) -> None:
         else:
             if _part_bytes(part) >= source.bytes:
                 break
-            failure = f"{source.url} was interrupted at {_part_bytes(part)} of {source.bytes} bytes."
+            failure = f"{source.url} was interrupted at {_part_bytes(part)} of {source.bytes} bytes"
         if delay_s is None:
-            raise ModelError(f"{failure} Run 'nod models fetch' again to go on from there.")
+            raise ModelError(f"{failure.removesuffix('.')}; run 'nod models fetch' again to go on from there.")
         time.sleep(delay_s)
     with part.open("rb") as data:
         if hashlib.file_digest(data, "sha256").hexdigest() == source.sha256:

@@ -219,7 +219,8 @@ class ReplyWords:
 
 @dataclass(frozen=True, slots=True)
 class ReplyEnded:
-    """The text agent is done with `draft`.  text: all of it.  source: "intent:NAME", "llm", or the wrapped agent's name."""
+    """The text agent is done with `draft`.  text: all of it.  source: "intent:NAME", "llm", "consent:ANSWER", or the wrapped
+    agent's name."""
 
     turn: int
     draft: int
@@ -326,7 +327,7 @@ class Fault:
         return cls(where, f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}")
 
 
-# --- main → hear, reply, speak, audio ---------------------------------------------------------------------------------
+# --- main, reply, speak → hear, reply, speak, audio ------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

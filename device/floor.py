@@ -55,7 +55,7 @@ class Floor:
             raise StaleDraft(f"draft {draft} was given up for draft {self.draft}")
 
     def wait_for_commit(self, draft: int) -> None:
-        """Block until `draft` is committed; StaleDraft when it is given up first.  Reply thread and tool workers only.
+        """Block until `draft` is committed; StaleDraft when it is given up first.  Reply thread only.
 
         Bounded by the conversation: each state has a deadline that either commits the draft or makes a new one.
         """

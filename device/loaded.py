@@ -47,7 +47,7 @@ class Models:
         return usual_answers(store, fixed, config.voice.phrase_words).rendered(self.voice)
 
     def _warm(self) -> None:
-        """Use everything once: the first turn must not pay for pages and caches that nobody has touched yet."""
+        """Use voice, recognizer and melody once: the first turn must not pay for pages and caches that nobody has touched yet."""
         # Where Vosk's graph is put together as it is walked, words heard before are quicker the next time.
         speech, _ = self.voice.say("What time is it? Set a timer for twenty five minutes. What is the capital of France?")
         self.recognizer.start()

@@ -173,12 +173,13 @@ class ModelStore:
             except StoreError:
                 raise  # another source doesn't help
             except ModelError as error:
-                refusals.append(str(error))
+                refusals.append(str(error).removesuffix("."))
                 print(f"  {error}", flush=True)
             else:
                 print(f"{model.name}: {len(model.files)} files verified, {model.bytes / 1e6:.1f} MB", flush=True)
                 return
-        raise ModelError(f"{model.name} can't be had from any of its sources: " + " ".join(refusals))
+        why = "; ".join(refusals)
+        raise ModelError(f"{model.name} can't be had from any source ({why}); look at the network, or name a folder with --from.")
 
     def _copy(self, model: Model, folder: Path) -> None:
         for file in model.files:

@@ -1,10 +1,10 @@
 """Ducked: somebody speaks over the reply, or before its first sound.  Duck, decide, cut (DESIGN.md).
 
-    speech ──► duck ──near end, 220 ms──► hold ──┬──► words that are a turn, a call to stop ──► cut
+    speech ──► duck ──220 ms of it──────► hold ──┬──► words that are a turn, a call to stop ──► cut
                   └──────────────────────────────┴──► a backchannel, a noise, Nod's own voice ─► go on from the word
 
-`hold` is what a person does who is spoken to: silent at once, and nothing lost.  Only words end the reply; sound without
-words only holds it, and only while the near-end detector is certain that it isn't Nod's own.
+`hold` is what a person does who is spoken to: silent at once, and nothing lost.  Only words end the reply, or speech of
+5 s that certainly is somebody's; other sound only holds it, and only while the near-end detector is certain that it isn't Nod's own.
 """
 
 from dataclasses import replace

@@ -1,6 +1,6 @@
 """What a simulated conversation was like: a stereo recording, a page to look at, and a table for the terminal.
 
-Reads only what `nod simulate` left in a folder, so a report can be made again at any time.
+Reads only `user.wav` and what a simulation left beside it in a folder, so a report can be made again at any time.
 Any thread; nothing here is realtime.
 """
 
@@ -62,7 +62,7 @@ def write_report(out_dir: Path, budget: Budget, title: str = "A conversation wit
 
 
 def read_run(out_dir: Path) -> Run:
-    """What `nod simulate` left in `out_dir`, both sides made equally long."""
+    """`user.wav` and what a simulation left beside it in `out_dir`, both sides made equally long."""
     user, agent = (read_wave(out_dir / name) for name in ("user.wav", "agent.wav"))
     size = max(user.size, agent.size)
     lines = (out_dir / "events.jsonl").read_text(encoding="utf-8").splitlines()

@@ -100,7 +100,7 @@ def health_line(daemon: Daemon) -> str:
 def run(config: Config) -> int:
     """Hold conversations on the sound card until a signal.  Main thread.
 
-    Raises AlreadyRunning, ModelError, AudioError.  Returns 0.
+    Raises AlreadyRunning, ConfigError, ModelError, AudioError, and NodError for a file of the state folder.  Returns 0.
     """
     journal = Journal()
     state_dir = config.paths.state_dir()

@@ -26,7 +26,7 @@ def read_wave(path: Path) -> np.ndarray:
                 raise wave.Error(f"{8 * width} bits at {rate} Hz")
             raw = source.readframes(source.getnframes())
     except FileNotFoundError:
-        raise WaveError(f"{path}: there is no such file.") from None
+        raise WaveError(f"{path}: there is no such file; check its name.") from None
     except (wave.Error, EOFError, RuntimeError, OSError) as error:  # RuntimeError: its chunks don't fit into each other
         why = str(error) or "it is cut short"
         raise WaveError(f"{path}: not a WAV recording that can be read ({why}); convert it to 16-bit PCM WAV.") from None
@@ -37,7 +37,7 @@ def read_wave(path: Path) -> np.ndarray:
 
         mono = soxr.resample(mono, rate, SAMPLE_RATE_HZ).astype(np.float32)
     if not mono.size:  # one sample at 48 kHz is none at 16 kHz
-        raise WaveError(f"{path}: the recording is empty.")
+        raise WaveError(f"{path}: the recording is empty; name another.")
     return mono
 
 

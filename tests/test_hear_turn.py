@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.errors import ModelError
 from device.hear import sentence
 from device.hear.sentence import SentenceModel, traits
 from device.hear.turn import WITNESSES, Evidence, TurnModel, closure_ms, features, wait_bounds_ms, witnesses
@@ -256,7 +257,7 @@ def test_a_rare_word_counts_as_its_ending_where_something_is_left_before_it(word
 def test_weights_of_sentences_of_another_version_are_refused(monkeypatch, tmp_path):
     (tmp_path / "sentence_weights.json").write_text(json.dumps({"version": 0, "hundredths": {"a it": 100}}))
     monkeypatch.setattr(sentence.resources, "files", lambda package: tmp_path)
-    with pytest.raises(ValueError, match="version 0"):
+    with pytest.raises(ModelError, match="sentence_weights.json fits another version of Nod"):
         SentenceModel.load()
     monkeypatch.setattr(sentence, "WEIGHTS_VERSION", 0)
     assert SentenceModel.load().log_odds("it") == 1.0 and SentenceModel.load().log_odds("") == 0.0

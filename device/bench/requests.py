@@ -67,7 +67,7 @@ Say = Callable[[str], np.ndarray]
 class Request:
     """Something to ask.
 
-    kind: "plain", "open", "tool 500 ms" or "act 1000 ms".  text: the words, or the recording's name.  sound: float32
+    kind: "plain", "open", "order", "tool 500 ms" or "act 1000 ms".  text: the words, or the recording's name.  sound: float32
     [-1, 1], 16 kHz.  span: its first and last moment of speech, in seconds of `sound`.  latency_ms: of the simulated tool;
     None without one.  room_s: time for the answer.
     """

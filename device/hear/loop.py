@@ -184,8 +184,8 @@ class Listener:
     # --- work --------------------------------------------------------------------------------------------------------
 
     def work(self) -> list[object] | None:
-        """Do the most urgent piece of work, some 10 to 50 ms.  None when there is nothing to do until the next
-        message."""
+        """Do the most urgent piece of work, some 10 to 50 ms, with Whisper or while nobody speaks up to 300.  None when there is
+        nothing to do until the next message."""
         if self._turn is None or self._turn.start_t is None:
             if self._second_look.is_due(self._ring):
                 return self._second_look.work(self._ring)

@@ -17,7 +17,7 @@ RELEASE_HOPS = 4  # loud ones in a row; shorter is a click
 _SOFT = (VOICE_HOPS, INAUDIBLE_DB)
 _LAST_SOUNDS = ((VOICE_HOPS, ENDED_DB), (1, ENDED_DB), _SOFT)
 _CLOSED = re.compile(r"(?:[kptd]e?|l)$")
-# The same where the VAD hears silence but the level hasn't fallen: noise, or a very soft last syllable.
+# Silence from which it counts as one where the VAD hears it but the level hasn't fallen: noise, or a very soft last syllable.
 LOUD_PAUSE_MS = 200.0
 
 

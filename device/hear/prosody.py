@@ -43,7 +43,7 @@ class Head:
         """The weights that ship with Nod."""
         data = json.loads(resources.files("device.hear").joinpath("prosody_weights.json").read_text(encoding="utf-8"))
         if data["version"] != HEAD_VERSION:
-            raise ValueError(f"prosody_weights.json has version {data['version']}, this code knows {HEAD_VERSION}")
+            raise ModelError("prosody_weights.json fits another version of Nod; install Nod again.")
         return cls.of(data)
 
     @classmethod

@@ -16,12 +16,10 @@ class Recognizer(Protocol):
     `accept` only stores; the work is done in small pieces by `decode` (wanted now) and `idle` (wanted soon), so that
     the caller can look at its mailbox in between.
 
-    name: for reports.  memory_mb: resident memory it adds, as measured on x86-64.  shows_words: `partial`
-    grows while the user speaks, not only at a pause.
+    name: for reports.  shows_words: `partial` grows while the user speaks, not only at a pause.
     """
 
     name: str
-    memory_mb: int
     shows_words: bool
 
     def start(self) -> None:

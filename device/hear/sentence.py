@@ -8,6 +8,8 @@ endings.  Its weights were learned from some 40,000 everyday questions and order
 import json
 from importlib import resources
 
+from device.errors import ModelError
+
 WEIGHTS_VERSION = 1
 
 _LONGEST_BUILD = 7  # words
@@ -74,7 +76,7 @@ class SentenceModel:
         file = resources.files("device.hear").joinpath("sentence_weights.json")
         data = json.loads(file.read_text(encoding="utf-8"))
         if data["version"] != WEIGHTS_VERSION:
-            raise ValueError(f"sentence_weights.json has version {data['version']}, this code knows {WEIGHTS_VERSION}")
+            raise ModelError("sentence_weights.json fits another version of Nod; install Nod again.")
         return cls({name: weight / 100 for name, weight in data["hundredths"].items()})
 
     def log_odds(self, text: str) -> float:

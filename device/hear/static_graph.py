@@ -54,8 +54,8 @@ def is_whole(folder: Path) -> bool:
 
 
 def put_together(folder: Path) -> str | None:
-    """Put the graph of the Vosk model in `folder` together.  Half a minute or more, 800 MB of memory, and of disk for as
-    long; installation only.
+    """Put the graph of the Vosk model in `folder` together.  Half a minute or more, 730 MB of memory and, for as long,
+    600 of disk; installation only.
 
     Returns None when it is, else why not, as half a sentence: then the model is used as it is.
     """

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from device.errors import ModelError
 from device.hear.sentence import SentenceModel
 
 Completeness = Literal["complete", "prefix", "none"]
@@ -216,7 +217,7 @@ class TurnModel:
         """The weights that ship with Nod."""
         data = json.loads(resources.files("device.hear").joinpath("turn_weights.json").read_text(encoding="utf-8"))
         if data["version"] != WEIGHTS_VERSION:
-            raise ValueError(f"turn_weights.json has version {data['version']}, this code knows {WEIGHTS_VERSION}")
+            raise ModelError("turn_weights.json fits another version of Nod; install Nod again.")
         return cls(data["weights"], data["points"], SentenceModel.load())
 
     def p_end(self, evidence: Evidence) -> float:

@@ -35,7 +35,6 @@ class VoskRecognizer:
 
     name = "vosk"
     shows_words = True
-    memory_mb = 290
 
     _segment = np.zeros(0, np.int16)
 

@@ -33,7 +33,6 @@ class WhisperRecognizer:
 
     name = "whisper"
     shows_words = False
-    memory_mb = 180
 
     def __init__(self, folder: Path):
         """Load config.json, model.bin, tokenizer.json and vocabulary.txt from `folder`.  Raises ModelError."""

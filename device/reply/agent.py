@@ -3,7 +3,7 @@
 The built-in agent (`device.reply.builtin`) is one implementation; a Python function (`device.reply.function`) and an
 OpenAI-compatible server (`device.reply.server`) are the others.  Another agent keeps its own tools and state; it only
 has to yield `Words` as they come, to look at `desk.check()` between two of them, and, when it may do something that isn't a
-tool of the desk, to begin with `desk.wait_for_commit()`.
+tool of the desk, to begin with `desk.wait_for_commit()`; the other methods may do nothing.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

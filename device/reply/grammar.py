@@ -23,7 +23,7 @@ Test = str | Callable[[str], bool]  # a word, or what words will do
 
 
 class Slot(NamedTuple):
-    """How a slot is filled: `least` to `most` words (0: any number), each passing `first` or, after it, `further`.
+    """How a slot is filled: one to `most` words (0: any number), each passing `first` or, after it, `further`.
 
     joint: a word that may stand between two of them ("and").
     """

@@ -55,7 +55,7 @@ class Llama:
         self._context = c.llama_init_from_model(self._model, settings)
         if not self._context:
             raise ModelError(
-                f"{path}: llama.cpp has no memory for a window of {context_tokens} tokens; make it smaller."
+                f"{path}: llama.cpp has no memory for a window of {context_tokens} tokens; make [llm] context_tokens smaller."
             )
         self._memory = c.llama_get_memory(self._context)
         self._vocabulary = c.llama_model_get_vocab(self._model)

@@ -22,5 +22,5 @@ def read_recording(path: Path) -> np.ndarray:
     try:
         sound, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.LibsndfileError) as error:
-        raise WaveError(f"{path}: not a recording that can be read ({error}).") from None
+        raise WaveError(f"{path}: not a recording that can be read ({error}); convert it to WAV or FLAC.") from None
     return np.asarray(soxr.resample(sound[:, 0], rate_hz, SAMPLE_RATE_HZ), dtype=np.float32)

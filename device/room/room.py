@@ -97,7 +97,7 @@ def read_room(name_or_file: str) -> Room:
     try:
         found = tomllib.loads((own or path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RoomError(f"{name_or_file}: not a description of a room that can be read ({error}).") from None
+        raise RoomError(f"{name_or_file}: not a description of a room that can be read ({error}); compare it with device/room/rooms/study.toml.") from None
     return _checked(path.stem, name_or_file, found)
 
 
@@ -145,7 +145,7 @@ def impulse_responses(room: Room) -> Responses:
     try:
         absorption, order = acoustics.inverse_sabine(room.rt60_s, room.size_m, c=SPEED_OF_SOUND_M_S)
     except ValueError as error:
-        raise RoomError(f"The room {room.name} can't have an RT60 of {room.rt60_s} s: {error}") from None
+        raise RoomError(f"The room {room.name} can't have an RT60 of {room.rt60_s} s ({error}); name another rt60_s or size_m.") from None
     for _ in range(_ROUNDS):
         near = _image_sources(acoustics, room, room.speaker_m, absorption, order)
         off = rt60_s(near) / room.rt60_s

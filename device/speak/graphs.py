@@ -1,6 +1,7 @@
 """The voice's neural network: phoneme ids in, samples out, in pieces where it is split.
 
-Used by one thread at a time.  Native calls release the GIL; none takes longer than the encoder of one phrase.
+Used by one thread at a time.  Native calls release the GIL; of a split voice none takes longer than
+the encoder of one phrase.
 """
 
 from collections.abc import Callable, Iterator

@@ -41,7 +41,7 @@ _PARTS = {"encoder": encoder_path, "flow": flow_path, "decoder": decoder_path}
 
 
 def stamp_path(voice: Path) -> Path:
-    """Where it is noted of which voice the halves are; written last, so halves without it are unfinished."""
+    """Where it is noted of which voice the parts are; written last, so parts without it are unfinished."""
     return voice.with_suffix(".split.json")
 
 
@@ -82,8 +82,8 @@ def digest_of(path: Path) -> str:
 def split_voice(voice: Path) -> bool:
     """Split the Piper voice `voice` (.onnx) into its parts, beside it.  Takes seconds; installation only.
 
-    Returns True when the halves are there and those made of this very file, False when its graph can't be split (then older
-    halves are removed and the voice is spoken in whole phrases).  Raises ModelError when it can't be read or written.
+    Returns True when the parts are there and those made of this very file, False when its graph can't be split (then older
+    parts are removed and the voice is spoken in whole phrases).  Raises ModelError when it can't be read or written.
     """
     digest = digest_of(voice)
     if is_split(voice, digest) and _made(voice, _stamp(voice)) and not damaged_parts(voice):

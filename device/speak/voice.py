@@ -44,7 +44,7 @@ def _never() -> None:
 class Voice:
     """One voice, loaded and warm.  Used by one thread at a time.
 
-    folder: where MODEL.onnx and MODEL.onnx.json lie, with the split halves if there are any.  speed: 1 is the voice's
+    folder: where MODEL.onnx and MODEL.onnx.json lie, with its parts if it is split.  speed: 1 is the voice's
     own.
     pitch: above 1 higher, with the formants of a smaller person; the tempo stays.  threads: of each neural network.
     Raises ModelError when the voice isn't there or broken.  Loading takes about a second.

@@ -1,6 +1,6 @@
 """`nod bench duplex`: rooms × levels × distortion, for each echo canceller; faster than real time.
 
-Leaves `duplex.json`, `duplex.html` and the recordings of some trials in a folder.
+Leaves `duplex.json` and `duplex.html`, and with --live its recordings, in a folder.
 """
 
 import copy
