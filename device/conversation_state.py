@@ -53,6 +53,7 @@ class Rules:
     silent_limit: int = samples(2500)
     # Sound of which the recognizer makes no word for that long is no turn, however much it resembles speech.
     wordless_limit: int = samples(1500)
+    alarm_waits: int = samples(10_000)  # for whoever speaks to be done
     release_lead: int = RELEASE_LEAD
     second_look: int = samples(2000)  # the recognizer's word on the wake word is awaited that long
     tail: int = samples(100)  # of a voice after its last speech sample
@@ -149,10 +150,12 @@ class State:
     repairs: int = 0  # turns joined after a false cut-in, since the start
     partings: tuple[Parting, ...] = ()
     queued: tuple[ev.Announcement, ...] = ()
+    rings_from: int | None = None  # since when a timer among them waits to be told of
     history: tuple[ev.Exchange, ...] = ()
 
 
 Result = tuple[State, list[object]]
+_ARTICLES = frozenset(("a", "an", "the"))
 QUEUED_MAX = 40  # as many timers as there may be, and what was begun before the start; the oldest is given up for a newer
 PARTINGS_MAX = 8  # each is answered within a block or two
 
@@ -192,8 +195,18 @@ def has_nobody(state: State) -> bool:
 
 def announce(state: State, event: ev.Announcement, rules: Rules) -> Result:
     """Speak unasked.  Only when nobody else has the floor; otherwise it waits."""
-    if not has_nobody(state):
-        return replace(state, queued=(state.queued + (event,))[-QUEUED_MAX:]), []
+    return _say(state, event, rules) if has_nobody(state) else (wait(state, (*state.queued, event)), [])
+
+
+def wait(state: State, queued: tuple[ev.Announcement, ...]) -> State:
+    """These wait to be announced."""
+    queued = queued[-QUEUED_MAX:]
+    rings = any(waiting.rings for waiting in queued)
+    since = state.t if state.rings_from is None else state.rings_from
+    return replace(state, queued=queued, rings_from=since if rings else None)
+
+
+def _say(state: State, event: ev.Announcement, rules: Rules) -> Result:
     state, commands = new_draft(state)
     state = replace(
         state,
@@ -220,11 +233,17 @@ def is_announcing(state: State) -> bool:
 
 
 def announce_next(state: State, rules: Rules) -> Result:
-    """What waits to be announced is, as soon as nobody has the floor."""
-    if not state.queued or not has_nobody(state):
+    """What waits to be announced is, as soon as nobody has the floor.  A timer takes it after a while from whoever still speaks:
+    in a room with a radio somebody always does."""
+    is_overdue = state.rings_from is not None and state.t >= state.rings_from + rules.alarm_waits
+    if has_nobody(state):
+        ready = state.queued
+    else:
+        ready = [each for each in state.queued if each.rings and is_overdue and state.phase in ("hearing", "pausing")]
+    if not ready:
         return state, []
-    first, *rest = state.queued
-    return announce(replace(state, queued=tuple(rest)), first, rules)
+    rest = tuple(each for each in state.queued if each is not ready[0])
+    return _say(wait(replace(state, rings_from=None), rest), ready[0], rules)
 
 
 def new_draft(state: State) -> Result:
@@ -270,10 +289,20 @@ def floor_is_free(state: State, rules: Rules, heard_t: int = 0) -> Result:
 
 
 def fresh(text: str, already: str) -> str:
-    """The part of an utterance's text after the part that was answered."""
-    if already and text.startswith(already):
-        text = text[len(already) :]
-    return text.strip(" ,.")
+    """The part of an utterance's text after the part that was answered, which the recognizer may hear otherwise once more was
+    said: as many words later, where most of them are still the same, or all of it where nothing was added to other words."""
+    old, new = already.split(), text.split()
+    same = sum(map(_is_same, old, new))
+    added = new[len(old) :]
+    if old and (same == len(old) or (added and 2 * same >= len(old))):
+        new = added
+    return " ".join(new).strip(" ,.")
+
+
+def _is_same(old: str, new: str) -> bool:
+    """Whether it matters to nobody which of two words was said."""
+    old, new = (word.lower().strip(" ,.?!") for word in (old, new))
+    return old == new or f"{old}s" == new or {old, new} <= _ARTICLES
 
 
 def answered(state: State) -> str:

@@ -25,6 +25,8 @@ def opened(path: Path, what: str, wait_s: float, **options) -> Iterator[sqlite3.
     db = None
     try:
         db = sqlite3.connect(path, timeout=wait_s, **options)
+        # A byte that a card has changed costs a letter, not the start; and SQLite's own message would quote what was said.
+        db.text_factory = lambda raw: raw.decode(errors="replace")
         db.execute("PRAGMA journal_mode=WAL")
         if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("its pages are damaged")

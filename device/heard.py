@@ -6,7 +6,6 @@ from dataclasses import replace
 from device import events as ev
 from device.conversation_state import (
     PARTINGS_MAX,
-    QUEUED_MAX,
     Parting,
     Result,
     Rules,
@@ -14,6 +13,7 @@ from device.conversation_state import (
     draft_of,
     floor_is_free,
     new_draft,
+    wait,
 )
 from device.speak.speakable import clean
 
@@ -40,7 +40,7 @@ def part(state: State, event: ev.PlayoutEnded, rules: Rules) -> Result:
     heard = " ".join(event.heard)
     if parting.announced and not heard:
         again = replace(parting.announced, was_cut=True)
-        return replace(state, queued=(again, *state.queued)[-QUEUED_MAX:]), []
+        return wait(state, (again, *state.queued)), []
     if not heard and (parting.is_repair or not parting.user):
         return state, []
     left = unheard(parting.text, event.heard)
@@ -90,7 +90,7 @@ def announced_again(state: State, is_wanted: bool) -> State:
     """The first turn after an announcement that was cut before its words decides about it: who stops an alarm doesn't want
     them later, and whoever says anything else is told."""
     queued = (replace(waiting, was_cut=False) for waiting in state.queued if is_wanted or not waiting.was_cut)
-    return replace(state, queued=tuple(queued))
+    return wait(state, tuple(queued))
 
 
 def nothing_to_say(state: State, rules: Rules) -> Result:

@@ -18,7 +18,12 @@ class Journal:
         self._prefixes = _is_journal(out)
 
     def _write(self, severity: str, line: str) -> None:
-        print(f"{severity if self._prefixes else ''}{line}", file=self._out, flush=True)
+        try:
+            print(f"{severity if self._prefixes else ''}{line}", file=self._out, flush=True)
+        except BrokenPipeError:
+            raise  # nobody is there any more
+        except OSError:
+            return  # a full disk costs the line, not the conversation
 
     def info(self, line: str) -> None:
         """Something went as it should."""

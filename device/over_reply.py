@@ -149,6 +149,11 @@ def reply_ends(state: State, rules: Rules) -> Result:
     """The reply is over and somebody is speaking: that is the next turn, unless the words say that the last one goes on."""
     state = open_for(state, rules, rules.follow_up)
     state = replace(
-        state, phase="hearing", deadline=state.t + rules.longest_turn, already=answered(state), over_reply=True
+        state,
+        phase="hearing",
+        deadline=state.t + rules.longest_turn,
+        already=answered(state),
+        over_reply=True,
+        begun_t=state.t,
     )
     return state, [ev.Duck(False)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from device.errors import AlreadyRunning, NodError
-from device.folder import make_folder
+from device.folder import make_private
 
 
 def lock_state(folder: Path) -> IO[str]:
@@ -15,8 +15,7 @@ def lock_state(folder: Path) -> IO[str]:
 
     Raises AlreadyRunning, or NodError when the folder can't be written.
     """
-    advice = "set [paths] state in config.toml"
-    make_folder(folder, advice)
+    make_private(folder)
     try:
         held = open(folder / "nod.lock", "a+", encoding="ascii")
         try:
@@ -33,7 +32,7 @@ def lock_state(folder: Path) -> IO[str]:
         held.write(str(os.getpid()))
         held.flush()
     except OSError as error:
-        raise NodError(f"{folder / 'nod.lock'}: can't be written ({error.strerror}); {advice}.") from None
+        raise NodError(f"{folder / 'nod.lock'}: can't be written ({error.strerror}); set [paths] state in config.toml.") from None
     return held
 
 

@@ -61,8 +61,9 @@ def is_looked_at(state: State, rules: Rules) -> bool:
 
 
 def nobody_spoke(state: State, event: ev.Tick, rules: Rules) -> Result:
-    # A frame that sounds like speech is about to become `SpeechStarted`.
-    if state.voice:
+    # A frame that sounds like speech is about to become `SpeechStarted`, if it isn't a sound that never ends.
+    limits = [until for until in (state.deadline, state.answer_until) if until is not None]
+    if state.voice and not (limits and state.t >= min(limits) + rules.wordless_limit):
         return state, []
     if state.deadline is not None and state.t >= state.deadline:
         return rest(state)
@@ -145,7 +146,7 @@ def goes_on(state: State, event: object, rules: Rules) -> Result:
     """Speech again before the turn was over.  The draft stays: it may have been a noise, and then it still fits."""
     if not fresh(state.text, state.already) and (state.open_until is None or state.t < state.open_until):
         state = replace(state, begun_t=state.t)  # what was before was a noise
-    return replace(state, phase="hearing", deadline=state.t + rules.longest_turn), []
+    return replace(state, phase="hearing", deadline=max(state.t, state.begun_t + rules.longest_turn)), []
 
 
 def falls_silent(state: State, event: ev.SpeechStopped, rules: Rules) -> Result:
@@ -160,7 +161,8 @@ def pausing_tick(state: State, event: ev.Tick, rules: Rules) -> Result:
 def is_over(state: State, rules: Rules) -> bool:
     """Whether the user has been silent for as long as it takes.  What is released now is heard a little later."""
     # A frame that sounds like speech is about to become `SpeechStarted`: to answer now would be to cut in.
-    return state.t + rules.release_lead >= state.deadline and not state.voice and not is_looked_at(state, rules)
+    may_speak = state.voice and state.t < state.deadline + rules.wordless_limit
+    return state.t + rules.release_lead >= state.deadline and not may_speak and not is_looked_at(state, rules)
 
 
 def too_long(state: State, event: ev.Tick, rules: Rules) -> Result:

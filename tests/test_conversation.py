@@ -7,9 +7,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from device import events as ev
-from device.config import Config
+from device.config import Config, Turn
 from device.conversation import start, step
-from device.conversation_state import QUEUED_MAX, is_announcing, rules_from
+from device.conversation_state import QUEUED_MAX, fresh, is_announcing, rules_from
 from device.events import samples
 from device.heard import remember, unheard
 from device.reply.timers import MOST_TIMERS
@@ -1018,6 +1018,101 @@ def test_an_announcement_waits_for_the_floor():
 
 
 TIMER = ev.Announcement("Your timer is done.", rings=True)
+
+
+def _radio(story, until_ms, told):
+    """Sentences of 2 s, each with half a second after it, that are no end of anything."""
+    while samples_ms(story.state.t) < until_ms:
+        at_ms, said = samples_ms(story.state.t), story.state.text
+        told += story.tell(ev.Resumed(story.state.t, story.state.turn)) if said else []
+        told += story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+        told += story.until(at_ms + 2000)
+        end, said = story.state.t, f"{said} and then".strip()
+        told += story.tell(ev.SpeechStopped(story.state.t, end))
+        told += story.tell(ev.Pause(story.state.t, story.state.turn, end, said))
+        told += story.tell(ev.EndEvidence(story.state.t, story.state.turn, end, 0.01, 1700))
+        told += story.until(at_ms + 2500)
+
+
+def test_a_timer_does_not_wait_for_a_radio():
+    """What else waits to be said still does."""
+    story, told = Story(OPEN), []
+    story.until(500)
+    _radio(story, 3500, told)
+    story.tell(ev.Announcement("The power was cut.", rings=False))
+    due_ms = samples_ms(story.state.t)
+    assert story.tell(TIMER) == []
+    told.clear()
+    while not only(told, ev.SayNow):
+        assert samples_ms(story.state.t) < due_ms + 13_000
+        _radio(story, samples_ms(story.state.t) + 1, told)
+    assert [say.text for say in only(told, ev.SayNow)] == [TIMER.text] and only(told, ev.PlayAlarm)
+    assert samples_ms(story.state.t) >= due_ms + 10_000 and only(told, ev.Commit) == [ev.Commit(story.state.draft)]
+    assert [waiting.rings for waiting in story.state.queued] == [False] and story.state.rings_from is None
+
+
+@pytest.mark.parametrize("longest_s", [30.0, 12.0])
+def test_a_turn_of_many_sentences_is_ended_by_force_too(longest_s):
+    story = Story(rules_from(Config(turn=Turn(longest_s=longest_s)), always_open=True))
+    story.until(500)
+    told = []
+    while not only(told, ev.Commit):
+        _radio(story, samples_ms(story.state.t) + 1, told)
+        assert samples_ms(story.state.t) < 1000 * longest_s + 4000
+    assert samples_ms(story.state.t) > 1000 * longest_s and only(told, ev.Prepare)[-1].text.startswith("and then and then")
+
+
+def test_a_sound_without_end_holds_no_turn_and_no_microphone_open():
+    """The VAD takes it for a voice that never begins."""
+    story = Story()
+    story.tell(ev.WakeConfirmed(8000, 1000, "hey_jarvis", 0.9))
+    story.says("what time is it", 1500, 2500)
+    committed_ms = next(ms for ms in range(2600, 9000, 10) if only(story.tell(ev.Tick(samples(ms), True)), ev.Commit))
+    assert 4000 < committed_ms < 4400, "1.5 s after the wait was over"
+    story.answers("It's four.", 500)
+    open_ms = samples_ms(story.state.t) + 8000
+    closed_ms = next(ms for ms in range(int(open_ms), int(open_ms) + 9000, 10) if story.tell(ev.Tick(samples(ms), True)))
+    assert story.state.phase == "idle" and 1400 < closed_ms - open_ms < 1600
+
+
+ANSWERED = "set a timer for ten minute"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("set a timer for ten minute", ""),
+        ("set a timer for ten minutes", ""),
+        ("set the timer for ten minutes.", ""),
+        ("set a timer for ten minutes stop", "stop"),
+        ("set a timer for den minutes okay", "okay"),
+        ("set a timer for ten minutes, and another", "and another"),
+        ("set a timer for two minutes", "set a timer for two minutes"),
+        ("set a timer", "set a timer"),
+        ("what did you say to me just now", "what did you say to me just now"),
+        ("set a timer for twenty ten minutes", "minutes"),
+    ],
+)
+def test_what_was_added_is_known_also_where_the_words_before_it_are_heard_otherwise(text, left):
+    assert fresh(text, ANSWERED) == left and fresh(text, "") == text.strip(".")
+
+
+def test_who_speaks_over_the_end_of_a_reply_long_after_the_turn_begins_another():
+    """What the one before did stays done."""
+    story = Story(OPEN)
+    story.says("remind me in one hour", 500, 1500)
+    turn, draft = story.state.turn, story.state.draft
+    story.tell(ev.SoundReady(story.state.t, turn, draft, 0))
+    story.until(1700)
+    story.tell(ev.PlayoutStarted(story.state.t, turn, draft, "reply"))
+    story.until(4000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.until(4200)
+    told = story.tell(ev.PlayoutEnded(story.state.t, turn, draft, "reply", ("Okay.",), False))
+    story.until(5000)
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    told += story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, "and in two hours"))
+    assert [p.text for p in only(told, ev.Prepare)] == ["and in two hours"] and only(told, ev.Undo) == []
 
 
 @pytest.mark.parametrize("rings", [True, False])

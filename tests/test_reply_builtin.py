@@ -441,9 +441,10 @@ def test_forgetting_leaves_nothing_of_what_was_said(store, tmp_path):
     assistant, history = build_agent(Config(), store, tmp_path, Floor(), told.append), History(tmp_path / FILE)
     history.remember(Exchange("the secret word", "I won't tell."))
     assistant.ledger.end(assistant.ledger.begin(1, 1, "timer_set", {"name": "secret"}, True), "done", "It is set.")
-    aside = [tmp_path / name for name in ("history.sqlite.damaged-1", "history.sqlite.damaged-1-wal", "ledger.sqlite.damaged-2")]
+    aside = [tmp_path / name for name in ("history.sqlite.damaged-1", "history.sqlite.damaged-1-wal", "ledger.sqlite.damaged-2", "timers.sqlite.damaged-1")]
     for path in aside:
         path.write_bytes(b"a secret")
+    assistant.timers.cancel((assistant.timers.set(60, "secret", reminder=True),))
     assistant.office.tools["forget"].run({})
     assert history.latest(9) == () and told == [Forgotten()]
     assert not any(b"secret" in path.read_bytes() for path in tmp_path.iterdir())

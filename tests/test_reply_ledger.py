@@ -67,6 +67,14 @@ def test_only_what_is_still_to_be_told_of_is_kept_for_long(tmp_path: Path, ledge
     again.close()
 
 
+def test_it_does_not_grow_while_nobody_starts_it_anew(tmp_path: Path, ledger: Ledger, monkeypatch) -> None:
+    monkeypatch.setattr("device.reply.ledger._KEPT_CALLS", 20)
+    monkeypatch.setattr("device.reply.ledger._MAKES_ROOM_EVERY", 10)
+    for _ in range(100):
+        ledger.end(ledger.begin(1, 1, "clock", {}, False), "done", "It's four.")
+    assert [each.id for each in ledger._calls("1")] == [*range(81, 101)]
+
+
 def test_what_is_erased_is_in_no_file_any_more_but_what_runs_and_what_is_owed(tmp_path: Path, ledger: Ledger) -> None:
     for outcome, acts, owed in (("done", True, False), ("done", False, False), (None, False, False)):
         call = ledger.begin(1, 1, "timer_set", {"name": "secret"}, acts)

@@ -110,6 +110,29 @@ def test_what_rang_is_out_of_the_file_and_rings_once_also_where_that_can_not_be_
     again.close()
 
 
+def test_of_what_has_rung_and_was_forgotten_nothing_is_left_in_a_file(tmp_path: Path, book: TimerBook, clock: Clock) -> None:
+    book.set(10, "secret", reminder=True)
+    book.cancel((book.set(20, "private", reminder=True),))
+    runs = book.set(3600, "open", reminder=True)
+    clock.now_s += 10
+    book.take_due(clock.now_s)
+    book.forget()
+    data = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"secret" not in data and b"private" not in data and [timer.id for timer in book.list()] == [runs.id]
+
+
+def test_all_that_has_rung_is_taken_out_of_the_file_at_once(book: TimerBook, clock: Clock) -> None:
+    for _ in range(3):
+        book.set(10)
+    clock.now_s += 10
+    assert len(book.take_due(clock.now_s)) == 3
+    done: list[str] = []
+    book._db.set_trace_callback(done.append)
+    book.look()
+    assert done.count("COMMIT") == 1 and sum(each.startswith("DELETE") for each in done) == 3
+    assert done.index("PRAGMA synchronous=NORMAL") < done.index("COMMIT") < done.index("PRAGMA synchronous=FULL")
+
+
 def test_main_does_not_wait_for_a_tool_that_is_at_the_file(book: TimerBook) -> None:
     looking = threading.Thread(target=book.look, daemon=True)
     with book._lock:
@@ -234,6 +257,8 @@ def test_the_clock(book: TimerBook, monkeypatch: pytest.MonkeyPatch) -> None:
         assert clock.run({"what": "date", "offset_days": 1}).text == "Tomorrow is Saturday, October 17th."
         assert clock.run({"what": "both"}).text == "It's 4:05 PM on Friday, October 16th."
         assert clock.run({"what": "month"}).text == "It's October 2026."
+        monkeypatch.setenv("TZ", "EST-2")  # as when somebody sets the zone while Nod runs
+        assert clock.run({"what": "time"}).text == "It's 6:05 PM."
     finally:
         monkeypatch.undo()
         time.tzset()

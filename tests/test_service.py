@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -374,6 +374,40 @@ def test_history_survives_a_restart(tmp_path):
     again = History(tmp_path / "history.sqlite")
     assert again.latest(5) == tuple(told) and again.latest(1) == tuple(told[1:])
     again.close()
+
+
+def test_a_letter_that_a_card_has_changed_costs_the_letter_and_not_the_start(tmp_path):
+    path = tmp_path / "history.sqlite"
+    history = History(path)
+    for text in ("my pin is four two", "hello"):
+        history.remember(Exchange(text, "Okay."))
+    history._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    history.close()
+    damaged = path.read_bytes().replace(b"my pin", b"my \xf0in")
+    path.write_bytes(damaged)
+    history = History(path)
+    assert [exchange.user for exchange in history.latest(2)] == ["my \ufffdin is four two", "hello"]
+    history.close()
+
+
+@pytest.mark.parametrize("error, ends", [(OSError(28, "No space left on device"), False), (BrokenPipeError(), True)])
+def test_a_line_that_cannot_be_written_ends_nod_only_where_nobody_reads_any_more(error, ends):
+    class Full(io.StringIO):
+        def write(self, line):
+            raise error
+
+    journal = Journal(Full())
+    with pytest.raises(BrokenPipeError) if ends else nullcontext():
+        journal.info("turn 1")
+
+
+def test_what_was_said_is_its_users_alone(tmp_path):
+    before = os.umask(0o022)
+    try:
+        service.lock_state(tmp_path / "state" / "nod").close()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "state" / "nod").stat().st_mode & 0o777 == 0o700
 
 
 def test_what_is_erased_is_in_no_file_any_more_and_what_comes_after_it_is_kept(tmp_path):

@@ -14,7 +14,7 @@ from device.damaged import kept_aside
 from device.errors import ModelError, NodError, ToolError
 from device.events import Announcement, Exchange, Fault, Forgotten
 from device.floor import Floor
-from device.folder import make_folder
+from device.folder import make_private
 from device.history import FILE as HISTORY
 from device.history import erase
 from device.models import ModelStore
@@ -141,7 +141,7 @@ def build_agent(
     """
     settings = config.agent
     other = None if settings.kind == "nod" else find_answer(config)
-    make_folder(state_dir, "set [paths] state in config.toml")
+    make_private(state_dir)
     model = load_model(config, store, state_dir / HEAD)
     timers = TimerBook(state_dir / TIMERS, wall_clock)
     ledger = Ledger(state_dir / LEDGER, wall_clock)
@@ -153,12 +153,14 @@ def build_agent(
 
     def forget() -> None:
         try:
-            for kept in (*kept_aside(state_dir / HISTORY), *kept_aside(state_dir / LEDGER)):
-                kept.unlink()
+            for name in (HISTORY, LEDGER, TIMERS):
+                for kept in kept_aside(state_dir / name):
+                    kept.unlink()
             erase(state_dir / HISTORY)
         finally:
             post(Forgotten())
         ledger.erase()
+        timers.forget()
 
     reader = Reader()
     tools = build_tools(timers, lambda: self_check(lambda: _verify(store), state_dir), forget, wall_clock)

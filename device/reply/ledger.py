@@ -37,6 +37,7 @@ _COLUMNS = (
 )
 _TOLD = "(outcome IS NOT NULL AND NOT owed OR NOT acts)"  # calls of which nothing is to be told any more
 _KEPT_CALLS = 10_000
+_MAKES_ROOM_EVERY = 1000  # calls
 _WAITS_S = 0.5  # where another program has it locked: a call waits for it, and the user for the call
 _BUCKET_RATIO = 1.05  # each bucket of the histogram is 5 % wider than the one before: quantiles are good to 2.5 %
 
@@ -87,10 +88,7 @@ class Ledger:
                     self._db.execute(f"ALTER TABLE calls ADD COLUMN {column}")
             for columns in _COLUMNS:
                 self._db.execute(f"SELECT {columns} LIMIT 0")  # are they there?
-            self._db.execute(
-                f"DELETE FROM calls WHERE {_TOLD} AND id <= (SELECT max(id) FROM calls) - ?",
-                (_KEPT_CALLS,),
-            )
+            self._make_room()
         self._latency: dict[str, Latency] = {}
 
     def close(self) -> None:
@@ -111,7 +109,12 @@ class Ledger:
             cursor = self._db.execute(
                 "INSERT INTO calls (turn, draft, tool, acts, args, began_s, undoes) VALUES (?, ?, ?, ?, ?, ?, ?)", row
             )
+            if cursor.lastrowid % _MAKES_ROOM_EVERY == 0:
+                self._make_room()
             return int(cursor.lastrowid or 0)
+
+    def _make_room(self) -> None:
+        self._db.execute(f"DELETE FROM calls WHERE {_TOLD} AND id <= (SELECT max(id) FROM calls) - ?", (_KEPT_CALLS,))
 
     def end(self, call: int, outcome: Outcome, result: str, owed: bool = False) -> bool:
         """Write how a call ended.  False when it has an outcome already: the first one that is known counts.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from device.database import MAIN_WAITS_S, opened
+from device.database import MAIN_WAITS_S, emptied, opened
 from device.errors import ToolError
 from device.reply.durations import adjective, spoken
 
@@ -75,6 +75,7 @@ class TimerBook:
         self._rung: frozenset[int] = frozenset()  # by now, and still in the file
         with opened(path, "timers", _TOOL_WAITS_S, check_same_thread=False, isolation_level=None) as self._db:
             self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute("PRAGMA secure_delete=ON")  # a reminder's name is what somebody said
             self._db.execute(_SCHEMA)
             self._read()
         self._newest_before = max((timer.id for timer in self._timers), default=0)
@@ -126,6 +127,12 @@ class TimerBook:
                 )
             self._read()
 
+    def forget(self) -> None:
+        """Leave nothing in the file of timers that run no longer.  ToolError where another program has it open."""
+        self.look()
+        with self._lock:
+            emptied(self._db)
+
     def list(self) -> tuple[Timer, ...]:
         """The running timers, the next one first."""
         rung, moved_s = self._rung, self._moved_s
@@ -167,6 +174,8 @@ class TimerBook:
             return
         try:
             self._wait(MAIN_WAITS_S)
+            # Main doesn't wait for the disk: what a power cut undoes rings once more.
+            self._db.execute("PRAGMA synchronous=NORMAL")
             self._read()
             if self._moved_s:
                 moved = [(step_s, number) for number, step_s in self._moved_s.items()]
@@ -176,10 +185,13 @@ class TimerBook:
                 self._moved_s = {}
                 self._read()
             if self._rung:
-                self._db.executemany("DELETE FROM timers WHERE id = ?", [(number,) for number in self._rung])
+                with self._db:
+                    self._db.execute("BEGIN IMMEDIATE")
+                    self._db.executemany("DELETE FROM timers WHERE id = ?", [(number,) for number in self._rung])
                 self._read()
                 self._rung = frozenset()
         finally:
+            self._db.execute("PRAGMA synchronous=FULL")
             self._wait(_TOOL_WAITS_S)
             self._lock.release()
 

@@ -53,6 +53,7 @@ def tool_names() -> frozenset[str]:
 
 def _clock(args: Args, wall_clock: Clock) -> str:
     """args: what = "time", "date", "both" or "month"; offset_days counts from today; ahead_s from now."""
+    time.tzset()  # the time zone may have been set since the start
     now = datetime.fromtimestamp(wall_clock() + float(args.get("ahead_s", 0)), UTC).astimezone()
     match args.get("what"):
         case "date":
