@@ -235,7 +235,7 @@ def is_announcing(state: State) -> bool:
 def announce_next(state: State, rules: Rules) -> Result:
     """What waits to be announced is, as soon as nobody has the floor.  A timer takes it after a while from whoever still speaks:
     in a room with a radio somebody always does."""
-    is_overdue = state.rings_from is not None and state.t >= state.rings_from + rules.alarm_waits
+    is_overdue = state.rings_from is not None and state.t >= max(state.rings_from + rules.alarm_waits, state.called_until)
     if has_nobody(state):
         ready = state.queued
     else:
@@ -243,7 +243,8 @@ def announce_next(state: State, rules: Rules) -> Result:
     if not ready:
         return state, []
     rest = tuple(each for each in state.queued if each is not ready[0])
-    return _say(wait(replace(state, rings_from=None), rest), ready[0], rules)
+    first = replace(ready[0], insists=not has_nobody(state))
+    return _say(wait(replace(state, rings_from=None), rest), first, rules)
 
 
 def new_draft(state: State) -> Result:

@@ -299,12 +299,14 @@ class ActFailed:
 class Announcement:
     """Something to say or play that nobody asked for just now: a timer rings, an unfinished tool call was found.
 
-    rings: play the alarm before the words.  was_cut: it was to be heard before, and none of its words was.
+    rings: play the alarm before the words.  was_cut: it was to be heard before, and none of its words was.  insists: it took
+    the floor from somebody who speaks, and only a call to stop or the wake word ends it.
     """
 
     text: str
     rings: bool = False
     was_cut: bool = False
+    insists: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def tick(state: State, event: ev.Tick, rules: Rules) -> Result:
     """Hold where it is certain that somebody speaks; ask for the words; give up waiting for them."""
     if state.t >= state.deadline:
         certain = state.in_speech and state.near >= rules.certain_near_end
-        return cut(state, rules) if certain else unduck(state, rules)
+        return cut(state, rules) if certain and not insists(state) else unduck(state, rules)
     if not state.in_speech:
         return state, []
     commands: list[object] = []
@@ -59,7 +59,7 @@ def tick(state: State, event: ev.Tick, rules: Rules) -> Result:
     lasted = state.t - state.speech_t
     if state.said in ("turn", "word") and lasted >= believed_after(state, rules):
         return cut(state, rules)
-    if not state.held and lasted >= rules.hold_after and state.near >= rules.hold_near_end:
+    if not state.held and not insists(state) and lasted >= rules.hold_after and state.near >= rules.hold_near_end:
         state = replace(state, held=True)
         commands.append(ev.Hold())
     if state.peeks < len(rules.peeks) and lasted >= rules.peeks[state.peeks]:
@@ -110,7 +110,13 @@ def verdict(state: State, rules: Rules) -> Verdict:
     own = [text for t, text in state.spoken if t >= state.speech_t - rules.echo_before]
     if state.near >= rules.certain_near_end:
         own = []  # the user may well use Nod's words
-    return judge(fresh(state.text, answered(state)), own)
+    found = judge(fresh(state.text, answered(state)), own)
+    return found if found == "command" or not insists(state) else "listening"
+
+
+def insists(state: State) -> bool:
+    """Whether what is being said is an alarm that rings over whoever speaks, such as a radio."""
+    return state.announced is not None and state.announced.insists
 
 
 def unduck(state: State, rules: Rules) -> Result:

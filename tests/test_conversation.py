@@ -1051,6 +1051,28 @@ def test_a_timer_does_not_wait_for_a_radio():
     assert [waiting.rings for waiting in story.state.queued] == [False] and story.state.rings_from is None
 
 
+@pytest.mark.parametrize(("said", "ends"), [("and in other news", False), ("stop", True)])
+def test_an_alarm_that_took_the_floor_is_ended_by_a_call_to_stop_alone(said, ends):
+    story, told = Story(OPEN), []
+    story.until(500)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.tell(TIMER)
+    _radio(story, 15_000, told)
+    draft = story.state.draft
+    assert story.state.announced == replace(TIMER, insists=True)
+    story.tell(ev.PlayoutStarted(story.state.t, story.state.reply_turn, draft, "alarm"))
+    told = story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    begun_ms = samples_ms(story.state.t)
+    for ms in range(int(begun_ms), int(begun_ms) + 6000, 10):
+        told += story.tell(ev.Tick(samples(ms), True, True))
+    assert only(told, ev.Cut) == only(told, ev.Hold) == [], "5 s of speech for certain"
+    told = story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    told += story.tell(ev.Partial(story.state.t, story.state.turn, said))
+    told += story.until(samples_ms(story.state.t) + 2000)
+    told += story.tell(ev.Pause(story.state.t, story.state.turn, story.state.t, said))
+    assert only(told, ev.Cut) == [ev.Cut(draft)] * ends and (story.state.draft == draft) != ends
+
+
 @pytest.mark.parametrize("longest_s", [30.0, 12.0])
 def test_a_turn_of_many_sentences_is_ended_by_force_too(longest_s):
     story = Story(rules_from(Config(turn=Turn(longest_s=longest_s)), always_open=True))
