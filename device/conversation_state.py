@@ -244,7 +244,7 @@ def announce_next(state: State, rules: Rules) -> Result:
         return state, []
     rest = tuple(each for each in state.queued if each is not ready[0])
     first = replace(ready[0], insists=not has_nobody(state))
-    return _say(wait(replace(state, rings_from=None), rest), first, rules)
+    return _say(wait(state, rest), first, rules)
 
 
 def new_draft(state: State) -> Result:

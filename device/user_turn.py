@@ -62,8 +62,8 @@ def is_looked_at(state: State, rules: Rules) -> bool:
 
 def nobody_spoke(state: State, event: ev.Tick, rules: Rules) -> Result:
     # A frame that sounds like speech is about to become `SpeechStarted`, if it isn't a sound that never ends.
-    limits = [until for until in (state.deadline, state.answer_until) if until is not None]
-    if state.voice and not (limits and state.t >= min(limits) + rules.wordless_limit):
+    until = state.answer_until if state.deadline is None else state.deadline
+    if state.voice and (until is None or state.t < until + rules.wordless_limit):
         return state, []
     if state.deadline is not None and state.t >= state.deadline:
         return rest(state)

@@ -1043,12 +1043,30 @@ def test_a_timer_does_not_wait_for_a_radio():
     due_ms = samples_ms(story.state.t)
     assert story.tell(TIMER) == []
     told.clear()
+    _radio(story, due_ms + 5000, told)
+    assert story.tell(ev.Announcement("Your other timer is done.", rings=True)) == []
     while not only(told, ev.SayNow):
-        assert samples_ms(story.state.t) < due_ms + 13_000
+        assert samples_ms(story.state.t) < due_ms + 11_000
         _radio(story, samples_ms(story.state.t) + 1, told)
     assert [say.text for say in only(told, ev.SayNow)] == [TIMER.text] and only(told, ev.PlayAlarm)
     assert samples_ms(story.state.t) >= due_ms + 10_000 and only(told, ev.Commit) == [ev.Commit(story.state.draft)]
-    assert [waiting.rings for waiting in story.state.queued] == [False] and story.state.rings_from is None
+    assert [waiting.rings for waiting in story.state.queued] == [False, True]
+    draft = story.state.draft
+    told = story.tell(ev.PlayoutEnded(story.state.t, story.state.reply_turn, draft, "reply", ("Your", "timer", "is", "done."), False))
+    assert [say.text for say in only(told, ev.SayNow)] == ["The power was cut."], "whoever is silent is told of all"
+
+
+def test_a_timer_waits_for_the_end_of_a_reply_however_long_that_is():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500)
+    turn, draft = story.state.turn, story.state.draft
+    story.tell(ev.SoundReady(story.state.t, turn, draft, 0))
+    story.until(2000)
+    story.tell(ev.PlayoutStarted(story.state.t, turn, draft, "reply"))
+    story.tell(TIMER)
+    assert only(story.until(20_000), ev.SayNow) == []
+    told = story.tell(ev.PlayoutEnded(story.state.t, turn, draft, "reply", ("Noon.",), False))
+    assert only(told, ev.SayNow) and story.state.announced == TIMER and story.state.rings_from is None
 
 
 @pytest.mark.parametrize(("said", "ends"), [("and in other news", False), ("stop", True)])
@@ -1111,6 +1129,7 @@ ANSWERED = "set a timer for ten minute"
         ("set a timer for ten minutes, and another", "and another"),
         ("set a timer for two minutes", "set a timer for two minutes"),
         ("set a timer", "set a timer"),
+        ("set a timer in two hours please", "please"),
         ("what did you say to me just now", "what did you say to me just now"),
         ("set a timer for twenty ten minutes", "minutes"),
     ],
