@@ -1056,13 +1056,19 @@ def test_a_timer_does_not_wait_for_a_radio():
     assert [say.text for say in only(told, ev.SayNow)] == ["The power was cut."], "whoever is silent is told of all"
 
 
+def _sounds(story, at_ms):
+    """The reply to what was just said begins to sound; its turn and draft."""
+    turn, draft = story.state.turn, story.state.draft
+    story.tell(ev.SoundReady(story.state.t, turn, draft, 0))
+    story.until(at_ms)
+    story.tell(ev.PlayoutStarted(story.state.t, turn, draft, "reply"))
+    return turn, draft
+
+
 def test_a_timer_waits_for_the_end_of_a_reply_however_long_that_is():
     story = Story(OPEN)
     story.says("what time is it", 500, 1500)
-    turn, draft = story.state.turn, story.state.draft
-    story.tell(ev.SoundReady(story.state.t, turn, draft, 0))
-    story.until(2000)
-    story.tell(ev.PlayoutStarted(story.state.t, turn, draft, "reply"))
+    turn, draft = _sounds(story, 2000)
     story.tell(TIMER)
     assert only(story.until(20_000), ev.SayNow) == []
     told = story.tell(ev.PlayoutEnded(story.state.t, turn, draft, "reply", ("Noon.",), False))
@@ -1142,10 +1148,7 @@ def test_who_speaks_over_the_end_of_a_reply_long_after_the_turn_begins_another()
     """What the one before did stays done."""
     story = Story(OPEN)
     story.says("remind me in one hour", 500, 1500)
-    turn, draft = story.state.turn, story.state.draft
-    story.tell(ev.SoundReady(story.state.t, turn, draft, 0))
-    story.until(1700)
-    story.tell(ev.PlayoutStarted(story.state.t, turn, draft, "reply"))
+    turn, draft = _sounds(story, 1700)
     story.until(4000)
     story.tell(ev.SpeechStarted(story.state.t, story.state.t))
     story.until(4200)
@@ -1218,10 +1221,7 @@ def test_a_timer_that_is_due_during_a_noise_rings_after_it():
 def test_a_timer_that_is_due_while_somebody_coughs_over_the_end_of_a_reply_rings_after_it():
     story = Story(OPEN)
     story.says("what time is it", 500, 1500)
-    turn, draft = story.state.turn, story.state.draft
-    story.tell(ev.SoundReady(story.state.t, turn, draft, 0))
-    story.until(2000)
-    story.tell(ev.PlayoutStarted(story.state.t, turn, draft, "reply"))
+    turn, draft = _sounds(story, 2000)
     story.until(4000)
     story.tell(ev.SpeechStarted(story.state.t, story.state.t))
     assert story.tell(TIMER) == []

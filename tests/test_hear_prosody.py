@@ -161,7 +161,7 @@ def test_weights_survive_the_file(bias, weights):
 
 def test_weights_of_another_version_are_refused(monkeypatch):
     monkeypatch.setattr(prosody, "HEAD_VERSION", 4)
-    with pytest.raises(ValueError, match="has version 3, this code knows 4"):
+    with pytest.raises(ModelError, match="prosody_weights.json fits another version of Nod; install Nod again"):
         Head.load()
 
 
