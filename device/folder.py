@@ -9,7 +9,8 @@ from device.errors import NodError
 def make_folder(folder: Path, advice: str, mode: int = 0o777) -> None:
     """Make it, and those above it, where it isn't there yet.  Any thread.
 
-    mode: who may do what in it, where it is made.  Raises NodError where that or writing a file in it can't be done; advice: what to do about it.
+    mode: who may do what in it, where it is made.  Raises NodError where that or writing a file in it can't be done;
+    advice: what to do about it.
     """
     try:
         folder.mkdir(mode, parents=True, exist_ok=True)

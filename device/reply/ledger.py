@@ -70,7 +70,8 @@ class Latency:
 
 
 class Ledger:
-    """The file of all calls.  Any thread; a write blocks for a disk flush (5 to 50 ms) only in `begin` of what acts, `told` and `erase`.
+    """The file of all calls.  Any thread; a write blocks for a disk flush (5 to 50 ms) only in `begin` of what acts, `told`
+    and `erase`.
 
     path: SQLite file, made when missing; NodError when it can't be used.  wall_clock: seconds since 1970.
     """

@@ -60,7 +60,9 @@ class _Foreseen:
 class LocalModel:
     """A chat model in the ChatML format.  Reply thread only.
 
-    head_file: where what the model made of the system prompt is kept from one start to the next; None: nowhere.  Raises ConfigError where the window has no room for any question and its answer beside the system prompt.
+    head_file: where what the model made of the system prompt is kept from one start to the next; None: nowhere.
+
+    Raises ConfigError where the window has no room for any question and its answer beside the system prompt.
     """
 
     def __init__(self, llama: Llama, settings: Settings, head_file: Path | None = None):

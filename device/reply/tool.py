@@ -28,7 +28,8 @@ class Tool:
     describe: what a call was for, to continue "I had begun to ..." of one that hangs or was cut short, "I couldn't ..."
     of one that broke, and "I couldn't undo this: ...".  Acting tools only.
     on_interrupt: "cancel": nobody waits for it when the user interrupts; "complete": it finishes, and what it did is
-    said in the next turn.  leaves_process: waits for something outside that may be slow, so without any history it counts as such.
+    said in the next turn.  leaves_process: waits for something outside that may be slow; without any history it counts
+    as such.
     question: irreversible tools only: asks for the yes without which it isn't called, and says what would be lost; its
     last sentence can be answered with yes or no.
     undo: reversible tools only: takes back what the result with that trace did; its result says so.  Any worker thread;

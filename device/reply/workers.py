@@ -1,4 +1,7 @@
-"""Threads for calls of tools, and of an agent of the user's.  Python can't end a call that hangs, so it may cost no more than its thread."""
+"""Threads for calls of tools, and of an agent of the user's.
+
+Python can't end a call that hangs, so it may cost no more than its thread.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import Future

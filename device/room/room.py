@@ -97,7 +97,7 @@ def read_room(name_or_file: str) -> Room:
     try:
         found = tomllib.loads((own or path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RoomError(f"{name_or_file}: not a description of a room that can be read ({error}); compare it with device/room/rooms/study.toml.") from None
+        raise RoomError(f"{name_or_file}: not a room that can be read ({error}); compare it with rooms/study.toml.") from None
     return _checked(path.stem, name_or_file, found)
 
 
