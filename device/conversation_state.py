@@ -6,6 +6,7 @@ from typing import Literal
 from device import events as ev
 from device.config import Config
 from device.events import samples
+from device.heard_again import fresh
 from device.said_over import Verdict
 
 Phase = Literal["idle", "listening", "hearing", "pausing", "thinking", "speaking", "ducked"]
@@ -155,7 +156,6 @@ class State:
 
 
 Result = tuple[State, list[object]]
-_ARTICLES = frozenset(("a", "an", "the"))
 QUEUED_MAX = 40  # as many timers as there may be, and what was begun before the start; the oldest is given up for a newer
 PARTINGS_MAX = 8  # each is answered within a block or two
 
@@ -287,23 +287,6 @@ def floor_is_free(state: State, rules: Rules, heard_t: int = 0) -> Result:
     # What was just answered isn't heard again: the tail of "stop" was once the beginning of the next turn.
     from_t = max(state.t - rules.pre_roll, min(state.t, state.end_t + rules.tail))
     return listen(state, rules, from_t=from_t, window=rules.follow_up + max(0, heard_t - state.t))
-
-
-def fresh(text: str, already: str) -> str:
-    """The part of an utterance's text after the part that was answered, which the recognizer may hear otherwise once more was
-    said: as many words later, where most of them are still the same, or all of it where nothing was added to other words."""
-    old, new = already.split(), text.split()
-    same = sum(map(_is_same, old, new))
-    added = new[len(old) :]
-    if old and (same == len(old) or (added and 2 * same >= len(old))):
-        new = added
-    return " ".join(new).strip(" ,.")
-
-
-def _is_same(old: str, new: str) -> bool:
-    """Whether it matters to nobody which of two words was said."""
-    old, new = (word.lower().strip(" ,.?!") for word in (old, new))
-    return old == new or f"{old}s" == new or {old, new} <= _ARTICLES
 
 
 def answered(state: State) -> str:

@@ -10,8 +10,9 @@
 from dataclasses import replace
 
 from device import events as ev
-from device.conversation_state import Result, Rules, State, answered, before, fresh, open_for
+from device.conversation_state import Result, Rules, State, answered, before, open_for
 from device.heard import give_up
+from device.heard_again import fresh
 from device.said_over import Verdict, judge
 from device.user_turn import pause
 

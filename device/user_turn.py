@@ -10,7 +10,6 @@ from device.conversation_state import (
     before,
     drop_draft,
     fill,
-    fresh,
     listen,
     new_draft,
     prepare,
@@ -18,6 +17,7 @@ from device.conversation_state import (
 )
 from device.events import samples
 from device.heard import announced_again, give_up, nothing_to_say
+from device.heard_again import fresh
 from device.said_over import calls_to_stop, goes_on_with, judge
 
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from device import events as ev
 from device.config import Config, Turn
 from device.conversation import start, step
-from device.conversation_state import QUEUED_MAX, fresh, is_announcing, rules_from
+from device.conversation_state import QUEUED_MAX, is_announcing, rules_from
 from device.events import samples
 from device.heard import remember, unheard
+from device.heard_again import fresh
 from device.reply.timers import MOST_TIMERS
 from device.speak.phrases import Phrases
 from device.speak.speakable import speakable
@@ -1135,13 +1136,27 @@ ANSWERED = "set a timer for ten minute"
         ("set a timer for ten minutes, and another", "and another"),
         ("set a timer for two minutes", "set a timer for two minutes"),
         ("set a timer", "set a timer"),
-        ("set a timer in two hours please", "please"),
         ("what did you say to me just now", "what did you say to me just now"),
-        ("set a timer for twenty ten minutes", "minutes"),
+        ("set a timer for twenty ten minutes", "set a timer for twenty ten minutes"),
     ],
 )
 def test_what_was_added_is_known_also_where_the_words_before_it_are_heard_otherwise(text, left):
     assert fresh(text, ANSWERED) == left and fresh(text, "") == text.strip(".")
+
+
+@pytest.mark.parametrize(
+    ("answered", "again"),
+    [
+        ("i want a single shot latter", "i want a single shot lot to"),
+        ("get me a medium iced mocha with some sweetener", "get me a medium i smoke out with some sweetener"),
+        ("get me a medium i smoke out with some sweetener", "get me a medium iced mocha with some sweetener"),
+        ("i'd like to troubleshoot large iced coffee", "i'd like a trouble shot large iced coffee"),
+        ("a double shot by roast latte was sugar", "a double shot light roast latte was sugar"),
+    ],
+)
+def test_the_same_sounds_may_be_heard_as_more_words_or_fewer(answered, again):
+    """As Vosk heard them in people's orders, with and without a word after it."""
+    assert [fresh(f"{again} {added}".strip(), answered) for added in ("stop", "okay", "")] == ["stop", "okay", again]
 
 
 def test_who_speaks_over_the_end_of_a_reply_long_after_the_turn_begins_another():
