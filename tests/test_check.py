@@ -121,7 +121,7 @@ def test_another_agent_is_looked_for_in_place_of_the_language_model(store, tmp_p
 
 def test_the_occasion_of_a_tool_is_none_where_nobody_offers_it(tmp_path):
     (tmp_path / "clock").mkdir()
-    write_wave(tmp_path / "clock" / "Hm.wav", np.zeros(1600, dtype=np.float32))
+    write_wave(tmp_path / "clock" / "Hm.wav", np.full(1600, 0.1, dtype=np.float32))
     own = Config(filler=Filler(folder=str(tmp_path)))
     told = [severity for severity, text in check._fillers(replace(own, agent=Agent("function"))) if "in clock are never played" in text]
     assert told == ["warn"] and not any("never played" in text for _, text in check._fillers(own))

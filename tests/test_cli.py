@@ -245,7 +245,7 @@ def test_a_filler_folder_that_is_not_there(tmp_path):
 def test_a_filler_in_a_mistyped_folder_is_not_told_to_be_used(tmp_path):
     for kind in ("thinkin", "thinking", "self_check"):
         (tmp_path / "own" / kind).mkdir(parents=True)
-        write_wave(tmp_path / "own" / kind / "Hm.wav", np.zeros(1600, dtype=np.float32))
+        write_wave(tmp_path / "own" / kind / "Hm.wav", np.full(1600, 0.1, dtype=np.float32))
     (tmp_path / "config.toml").write_text(f'[filler]\nfolder = "{tmp_path}/own"\n')
     told = nod("check", cwd=tmp_path).stdout
     assert "[warn] [filler] folder: the recordings in thinkin are never played" in told

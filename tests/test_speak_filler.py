@@ -209,9 +209,13 @@ def test_a_recording_that_can_not_be_used_is_named(voice, tmp_path):
     broken.write_bytes(b"no wave")
     with pytest.raises(WaveError, match="Hm.wav"):
         FillerCache(tmp_path / "cache", tmp_path / "own", texts={}).load(voice)
-    write_wave(broken, np.zeros(16_000 * 6, dtype=np.float32))
+    write_wave(broken, np.full(16_000 * 6, 0.1, dtype=np.float32))
     with pytest.raises(WaveError, match="5 s"):
         FillerCache(tmp_path / "cache", tmp_path / "own", texts={}).load(voice)
+    for level in (0.0, 0.0009):
+        write_wave(broken, np.full(16_000, level, dtype=np.float32))
+        with pytest.raises(WaveError, match="Hm.wav: nothing can be heard"):
+            FillerCache(tmp_path / "cache", tmp_path / "own", texts={}).load(voice)
 
 
 def test_the_room_around_what_is_said_in_a_recording_is_not_played(tmp_path):
@@ -231,14 +235,14 @@ def test_the_room_around_what_is_said_in_a_recording_is_not_played(tmp_path):
 def test_a_recording_may_end_in_capital_letters(tmp_path):
     (tmp_path / "thinking").mkdir()
     for name in ("Well.WAV", "Hm.wav", "Hm.txt"):
-        write_wave(tmp_path / "thinking" / name, np.zeros(800, dtype=np.float32))
+        write_wave(tmp_path / "thinking" / name, np.full(800, 0.1, dtype=np.float32))
     assert [filler.text for filler in read_own(tmp_path)] == ["Hm", "Well"]
 
 
 def test_what_is_no_recording_of_the_users_is_passed_over(tmp_path):
     """A Mac puts a "._" file beside each; reading a pipe would never end."""
     (tmp_path / "thinking" / "Folder.wav").mkdir(parents=True)
-    write_wave(tmp_path / "thinking" / "Hm.wav", np.zeros(800, dtype=np.float32))
+    write_wave(tmp_path / "thinking" / "Hm.wav", np.full(800, 0.1, dtype=np.float32))
     (tmp_path / "thinking" / "._Hm.wav").write_bytes(b"Mac OS X")
     os.mkfifo(tmp_path / "thinking" / "Pipe.wav")
     assert [filler.text for filler in read_own(tmp_path)] == ["Hm"]
@@ -263,7 +267,7 @@ def test_a_folder_that_names_no_occasion_is_told():
 def test_a_folder_that_is_not_there_or_holds_none_is_told(tmp_path):
     with pytest.raises(ConfigError, match=r"\[filler\] folder: there is no folder .*nowhere"):
         read_own(tmp_path / "nowhere")
-    write_wave(tmp_path / "Hm.wav", np.zeros(800, dtype=np.float32))
+    write_wave(tmp_path / "Hm.wav", np.full(800, 0.1, dtype=np.float32))
     with pytest.raises(ConfigError, match="'thinking/Let me see.wav'"):
         read_own(tmp_path)
 
@@ -319,7 +323,7 @@ def test_where_the_users_own_one_was_just_heard_it_is_silent_once_and_nobody_els
     """Nobody who recorded their own "hm" wants "let me check that" in another voice instead."""
     for kind in ("thinking", "lamp"):
         (tmp_path / "own" / kind).mkdir(parents=True)
-        write_wave(tmp_path / "own" / kind / f"{kind}.wav", np.zeros(800, dtype=np.float32))
+        write_wave(tmp_path / "own" / kind / f"{kind}.wav", np.full(800, 0.1, dtype=np.float32))
     fillers = FillerCache(tmp_path / "cache", tmp_path / "own", texts={"tool": ("Let me check.",)}).load(voice)
     for kind in ("thinking", "lamp"):
         choice, said = FillerChoice(fillers), []

@@ -33,6 +33,7 @@ _RENDERED_NAME = re.compile(r"[0-9a-f]{24}\.wav")  # as `FillerCache._path` name
 _PARTIAL_NAME = re.compile(r"[0-9a-f]{24}\.(\d{1,9})\.partial")  # as `_keep` names what it writes; the process
 _LONGEST_S = 5.0  # of what is said in a user's own recording: a filler isn't a speech
 _BEFORE_S, _AFTER_S = 0.01, 0.04  # kept around it
+_SILENT = 0.001  # -60 dBFS: what never gets louder masks nothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -253,6 +254,8 @@ def played_every_other_time(kinds: Iterable[str]) -> str | None:
 
 def _own(path: Path) -> Filler:
     recording = _sounding(read_wave(path))
+    if float(np.abs(recording).max(initial=0.0)) < _SILENT:
+        raise WaveError(f"{path}: nothing can be heard in it; record it again, or remove the file.")
     if recording.size > _LONGEST_S * SAMPLE_RATE_HZ:
         raise WaveError(f"{path}: a filler must not be longer than {_LONGEST_S:g} s; shorten the recording.")
     return Filler(path.stem, path.parent.name, recording, _evenly_spread(path.stem.split(), recording.size))
