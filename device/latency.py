@@ -67,8 +67,9 @@ def _tool_lines(found: dict[str, Latency] | None, most_ms: int, state_dir: Path)
         times = "  ".join(f"{_ms(value):>8}" for value in (took.p50_ms, took.p95_ms, took.p99_ms, took.max_ms))
         usual_ms = took.p95_ms if name.isidentifier() else took.p50_ms  # an address or "module:name" is an agent's
         yield f"{name:{width}}  {took.count:>7}  {times}  {'at once' if usual_ms > most_ms else 'no'}"
-    yield f"\nTimes in ms, of calls that succeeded; of an agent of your own, to its first words.  A tool whose p95 is over {most_ms} ms"
-    yield "gets a filler when it is called, and such an agent by its p50 when it is asked, unless something sounded already."
+    yield "\nTimes in ms, of calls that succeeded; in p50, p95 and p99 the newest hundred or two count; of an agent of your own, to its"
+    yield f"first words.  A tool whose p95 is over {most_ms} ms gets a filler when it is called, and such an agent by its p50 when it is"
+    yield "asked, unless something sounded already."
 
 
 def _ms(value: float) -> str:

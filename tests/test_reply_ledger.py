@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device.reply.ledger import Ledger
+from device.reply.ledger import Ledger, read_latencies
 
 _CUT_SHORT = """
 import os, signal, sys
@@ -166,6 +166,47 @@ def test_latency_is_right_to_a_few_percent_and_survives_a_restart(durations_ms: 
     for share, found in ((0.5, latency.p50_ms), (0.95, latency.p95_ms), (0.99, latency.p99_ms)):
         exact = ranked[-int(-share * len(ranked) // 1) - 1]
         assert exact * 0.999 <= found <= exact * 1.051
+
+
+def test_a_tool_that_has_become_quick_is_quick_after_some_hundred_calls(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    for _ in range(1000):
+        ledger.took("weather", 3000.0)
+    for _ in range(50):
+        ledger.took("weather", 20.0)
+    assert ledger.latency("weather").p95_ms == 3000.0, "that may be luck"
+    for _ in range(550):
+        ledger.took("weather", 20.0)
+    assert ledger.latency("weather").p95_ms < 21.1
+    assert (ledger.latency("weather").count, ledger.latency("weather").max_ms) == (1600, 3000.0)
+    ledger.close()
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db:
+        assert db.execute("SELECT sum(count) FROM latency").fetchone()[0] < 200
+
+
+def test_what_is_slow_now_and_then_stays_so(tmp_path: Path) -> None:
+    """However long it goes on, and though the slow calls are all of different length."""
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    for n in range(1500):
+        ledger.took("weather", 2000.0 + n if n % 10 == 0 else 20.0)
+    found = ledger.latency("weather")
+    assert found.p50_ms < 21.1 and 3000 < found.p95_ms < found.p99_ms <= found.max_ms == 3490.0
+    ledger.close()
+
+
+def test_calls_of_before_they_were_counted_apart_are_counted_and_can_be_read(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    for _ in range(3):
+        ledger.took("weather", 100.0)
+    ledger.close()
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db:
+        db.execute("DROP TABLE called")
+        assert read_latencies(db)["weather"].count == 3
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    assert ledger.latency("weather").count == 3
+    ledger.took("weather", 100.0)
+    assert ledger.latency("weather").count == 4
+    ledger.close()
 
 
 def test_a_file_from_before_there_was_undo_is_taken_over(tmp_path: Path) -> None:

@@ -28,18 +28,24 @@ CREATE TABLE IF NOT EXISTS calls (
 CREATE INDEX IF NOT EXISTS open_calls ON calls (id) WHERE outcome IS NULL OR owed;
 CREATE TABLE IF NOT EXISTS latency (tool TEXT, bucket INTEGER, count INTEGER NOT NULL, PRIMARY KEY (tool, bucket));
 CREATE TABLE IF NOT EXISTS longest (tool TEXT PRIMARY KEY, max_ms REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS called (tool TEXT PRIMARY KEY, calls INTEGER NOT NULL);
 """
 _ADDED = ("undoes INTEGER", "forgotten INTEGER NOT NULL DEFAULT 0")  # which older files don't have
 _COLUMNS = (
     "id, turn, draft, tool, acts, args, began_s, ended_s, outcome, result, owed, undoes, forgotten FROM calls",
     "tool, bucket, count FROM latency",
     "tool, max_ms FROM longest",
+    "tool, calls FROM called",
 )
+_WEIGHT = "SELECT sum(count) FROM latency WHERE tool = ?"
 _TOLD = "(outcome IS NOT NULL AND NOT owed OR NOT acts)"  # calls of which nothing is to be told any more
 _KEPT_CALLS = 10_000
 _MAKES_ROOM_EVERY = 1000  # calls
 _WAITS_S = 0.5  # where another program has it locked: a call waits for it, and the user for the call
 _BUCKET_RATIO = 1.05  # each bucket of the histogram is 5 % wider than the one before: quantiles are good to 2.5 %
+# So many calls together count half from then on: a tool that has become quick is one after some hundred calls.
+_FADE_AT = 200
+_FADED = 0.1  # of a call
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long a tool has taken over all its calls that succeeded, in milliseconds."""
+    """How long a tool has taken, in milliseconds.
+
+    count, max_ms: of all its calls that succeeded.  The others: of the newest hundred or two; older ones count less and less.
+    """
 
     count: int
     p50_ms: float
@@ -188,10 +197,17 @@ class Ledger:
                     "INSERT INTO longest VALUES (?1, ?2) ON CONFLICT DO UPDATE SET max_ms = max(max_ms, ?2)",
                     (tool, duration_ms),
                 )
+                (weight,) = self._db.execute(_WEIGHT, (tool,)).fetchone()
+                self._db.execute(
+                    "INSERT INTO called VALUES (?, ?) ON CONFLICT DO UPDATE SET calls = calls + 1", (tool, round(weight))
+                )
+                if weight >= _FADE_AT:
+                    self._db.execute("UPDATE latency SET count = count / 2.0 WHERE tool = ?", (tool,))
+                    self._db.execute("DELETE FROM latency WHERE tool = ? AND count < ?", (tool, _FADED))
             self._latency.pop(tool, None)
 
     def latency(self, tool: str) -> Latency | None:
-        """All calls of `tool` that succeeded so far, restarts included; None when none has."""
+        """How long `tool` has taken so far, restarts included; None when it never succeeded."""
         with self._lock:
             if tool not in self._latency:
                 latency = _read_latency(self._db, tool)
@@ -217,18 +233,22 @@ def _read_latency(db: sqlite3.Connection, tool: str) -> Latency | None:
     if not rows:
         return None
     (longest_ms,) = db.execute("SELECT max_ms FROM longest WHERE tool = ?", (tool,)).fetchone()
-    return _summary(rows, longest_ms)
+    # A file of before they were counted may be read by who can't change it.
+    is_counted = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'called'").fetchone()
+    called = db.execute("SELECT calls FROM called WHERE tool = ?", (tool,)).fetchone() if is_counted else None
+    return _summary(rows, called[0] if called else round(sum(n for _, n in rows)), longest_ms)
 
 
-def _summary(rows: list[tuple[int, int]], longest_ms: float) -> Latency:
-    count = sum(n for _, n in rows)
+def _summary(rows: list[tuple[int, float]], calls: int, longest_ms: float) -> Latency:
+    """rows: (bucket, how much the calls in it count), rising."""
+    weight = sum(n for _, n in rows)
 
     def quantile(share: float) -> float:
-        left = math.ceil(share * count)
+        reached = 0.0
         for bucket, n in rows:
-            left -= n
-            if left <= 0:
+            reached += n
+            if reached >= share * weight:
                 return min(_BUCKET_RATIO**bucket, longest_ms)
         return longest_ms
 
-    return Latency(count, quantile(0.5), quantile(0.95), quantile(0.99), longest_ms)
+    return Latency(calls, quantile(0.5), quantile(0.95), quantile(0.99), longest_ms)
