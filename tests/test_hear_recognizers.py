@@ -189,7 +189,7 @@ def test_silence_is_no_text(recognizer):
 
 
 def test_vosk_at_a_pause_says_what_it_says_with_all_the_silence(vosk, speech_dir):
-    same, clips = 0, recordings(speech_dir, 20)
+    same, clips = 0, recordings(speech_dir, 12)
     for samples in clips.values():
         start, end = spoken(samples)
         vosk.start()

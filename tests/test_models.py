@@ -370,7 +370,7 @@ def server(answer: Callable[[http.server.BaseHTTPRequestHandler, int], None]) ->
             """Keep the tests' output clean."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{httpd.server_port}/model.zip"
         httpd.shutdown()
 

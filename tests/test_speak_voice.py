@@ -137,21 +137,25 @@ def test_halves_without_their_stamp_are_not_used(split_copy):
 
 
 @pytest.mark.parametrize("part", [encoder_path, flow_path, decoder_path])
-def test_a_voice_that_lost_a_part_speaks_whole_phrases_and_is_split_again(split_copy, part):
-    part(split_copy).unlink()
-    left = Voice(split_copy.parent, MODEL)
-    assert not left.is_split and left.say("It speaks.")[0].size
-    assert split_voice(split_copy) and Voice(split_copy.parent, MODEL).is_split
-
-
-@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: bytes(len(data))], ids=["half", "zeros"])
-@pytest.mark.parametrize("part", [encoder_path, flow_path, decoder_path])
-def test_a_voice_with_a_damaged_part_speaks_whole_phrases_and_is_split_again(split_copy, part, damage):
+def test_a_voice_that_lost_a_part_or_has_a_damaged_one_speaks_whole_phrases(split_copy, part):
     assert damaged_parts(split_copy) == []
-    part(split_copy).write_bytes(damage(part(split_copy).read_bytes()))
-    left = Voice(split_copy.parent, MODEL)
-    assert not left.is_split and left.say("It speaks.")[0].size
-    assert damaged_parts(split_copy) == [part(split_copy)]
+    whole = part(split_copy).read_bytes()
+    for left in (None, whole[: len(whole) // 2], bytes(len(whole))):
+        part(split_copy).unlink(missing_ok=True)
+        if left is not None:
+            part(split_copy).write_bytes(left)
+        assert damaged_parts(split_copy) == [part(split_copy)]
+        voice = Voice(split_copy.parent, MODEL)
+        assert not voice.is_split and voice.say("It speaks.")[0].size
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_such_a_voice_is_split_again(split_copy, is_lost):
+    part = decoder_path(split_copy)
+    size = part.stat().st_size
+    part.unlink()
+    if not is_lost:
+        part.write_bytes(bytes(size))
     assert split_voice(split_copy) and damaged_parts(split_copy) == [] and Voice(split_copy.parent, MODEL).is_split
 
 
