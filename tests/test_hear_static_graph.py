@@ -56,7 +56,7 @@ def test_the_words_and_their_likelihoods_are_those_of_the_two_halves(together, v
 def test_people_are_understood_as_well(together, vosk_as_fetched, speech_dir):
     """The search is wider, so some are understood better; the words of orders tell.  A few may go either way."""
     order = set("coffee espresso americano cappuccino latte mocha milk sugar sweetener almond cream medium large small".split())
-    sounds = list(recordings(speech_dir, 80).values())[::4]
+    sounds = list(recordings(speech_dir, 80).values())[::8]
     counts = [
         sum(len(order.intersection(heard[0][0].split())) for heard in readings(recognizer, sounds))
         for recognizer in (VoskRecognizer(vosk_as_fetched), VoskRecognizer(together))
