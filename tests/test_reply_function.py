@@ -415,6 +415,8 @@ def test_with_another_agent_no_model_is_needed_and_no_tool_there_but_timers_ring
     with_nods_own = Assistant(assistant.agent, assistant.office, assistant.ledger, assistant.timers, Reader())
     said = "set a timer for ten minutes"
     assert (assistant.completeness(said), with_nods_own.completeness(said)) == ("none", "complete")
+    whole = ["stop", "please be quiet", "uh stop it", "wait", "please", "stop the music", ""]
+    assert [assistant.completeness(text) for text in whole] == ["complete"] * 3 + ["none"] * 4
     (told,) = assistant.take_due()
     assert "tea" in told
     assistant.close()

@@ -41,10 +41,10 @@ HEAD = "system-prompt.state"
 class Assistant:
     """The agent with all it needs: tools, ledger, timers.  One for the process.
 
-    agent: who answers.  office: where drafts get their desks.  reader: who knows the sentences it answers by, if it does.
+    agent: who answers.  office: where drafts get their desks.  reader: who knows sentences that are whole, if anybody does.
     """
 
-    def __init__(self, agent: TextAgent, office: Office, ledger: Ledger, timers: TimerBook, reader: Reader | None):
+    def __init__(self, agent: TextAgent, office: Office, ledger: Ledger, timers: TimerBook, reader: Reader | FunctionAgent | None):
         self.agent = agent
         self.office = office
         self.ledger = ledger
@@ -149,7 +149,7 @@ def build_agent(
         is_server = settings.kind == "server"
         whom = settings.url if is_server else settings.function
         agent = FunctionAgent(settings.kind, whom, other, is_server, settings.speculate, model)
-        return Assistant(agent, Office({}, ledger, floor, post, config.filler_after_ms), ledger, timers, None)
+        return Assistant(agent, Office({}, ledger, floor, post, config.filler_after_ms), ledger, timers, agent)
 
     def forget() -> None:
         try:

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Semaphore
-from typing import Any
+from typing import Any, Literal
 
 from device.errors import AgentError, ConfigError, NodError, ToolError
 from device.events import Exchange
@@ -44,6 +44,11 @@ _QUEUED = 64  # pieces; beyond, the agent waits
 _STOPS = frozenset(("stop", "stop it", "stop that", "stop talking", "quiet", "be quiet", "silence", "hush", "shush", "shut up"))
 _SAYS_NOTHING = HESITATIONS | {"please"}
 _WAITS = frozenset(("wait", "wait a moment", "wait a minute", "hold on", "hang on"))
+
+
+def _said(text: str) -> str:
+    """Its words, but for those that say nothing."""
+    return " ".join(word for word in words(text) if word not in _SAYS_NOTHING)
 
 
 class FunctionAgent:
@@ -72,7 +77,7 @@ class FunctionAgent:
         Raises ToolError when no words come in time, AgentError for whatever goes wrong in `answer`; a ToolError raised there
         is spoken.
         """
-        said = " ".join(word for word in words(text) if word not in _SAYS_NOTHING)
+        said = _said(text)
         if not said or said in _STOPS | _WAITS:
             yield Silence(final=said in _STOPS or not text.strip())
             return
@@ -121,6 +126,10 @@ class FunctionAgent:
             self._free.release()
             raise
         future.add_done_callback(lambda done: self._free.release())
+
+    def completeness(self, text: str) -> Literal["complete", "none"]:
+        """Whether `text` is said to Nod itself, whoever answers: a call to stop.  Of all else nothing is known.  Any thread."""
+        return "complete" if _said(text) in _STOPS else "none"
 
     def tell_ending(self, text: str, history: tuple[Exchange, ...], desk: Desk) -> None:
         """See `TextAgent.tell_ending`."""
