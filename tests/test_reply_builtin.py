@@ -154,7 +154,7 @@ SET = (Exchange("set a timer for ten minutes", "Okay, 10 minutes, starting now."
         *((SUM, text, "CalculateUnclear") for text in UNCLEAR),
         (FOR_HOW_LONG, "one minute", "TimerSet"),
         (FOR_HOW_LONG, "i do not know", None),
-        (FOR_HOW_LONG, "add two minutes", "TimerUnclear"),
+        (FOR_HOW_LONG, "add two minutes", "TimerAdd"),
         (SET, "what can happen in one minute", None),
         (SET, "i am tired of it", None),
         ((Exchange("what time is it", "It's 4 PM."),), "and six", None),
@@ -285,6 +285,46 @@ def test_what_was_just_set_is_taken_back(talk, text):
     )
     said, left = talk(text)
     assert said.startswith("I can't do that with timers.") and left == ["10 minute timer"], "silence would sound like done"
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (("set a timer for ten minutes", "add five minutes"), "Okay, 5 minutes more on your 10 minute timer."),
+        (("set a timer for ten minutes", "make it five minutes longer"), "Okay, 5 minutes more on your 10 minute timer."),
+        (("set a timer for ten minutes", "take a minute off"), "Okay, 1 minute less on your 10 minute timer."),
+        (("set a timer for ten minutes", "shorten the timer by half an hour"), "There are only 10 minutes left on your 10 minute timer."),
+        (("set a pasta timer for ten minutes", "add five minutes to the pasta"), "Okay, 5 minutes more on your pasta timer."),
+        (("set a timer for ten minutes", "add five minutes to the pasta timer"), "There is no pasta timer."),
+        (("add five minutes to the timer",), "There are no timers."),
+        (("remind me to call mom in an hour", "add five minutes to the timer"), "There are no timers."),
+    ],
+)
+def test_a_timer_is_given_more_time_or_less(talk, texts, said):
+    assert talk(*texts)[0] == said
+
+
+WHICH_GETS = "There are 2 of them: the pasta timer and the 10 minute timer. Which one gets 1 minute and 30 seconds less?"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("the pasta timer", "Okay, 1 minute and 30 seconds less on your pasta timer."),
+        ("the ten minute one", "Okay, 1 minute and 30 seconds less on your 10 minute timer."),
+        ("the second", "Okay, 1 minute and 30 seconds less on your 10 minute timer."),
+        ("both", WHICH_GETS),
+        ("the third one", WHICH_GETS),
+        ("neither", "All right, I leave the timers as they are."),
+        ("cancel the pasta one", "Okay, your pasta timer is cancelled."),
+    ],
+)
+def test_where_it_is_not_clear_which_one_is_to_run_longer_nod_asks(talk, answer, said):
+    two = ("set a timer for ten minutes", "set a pasta timer for eight minutes", "take a minute and a half off")
+    assert talk(*two) == (WHICH_GETS, ["pasta timer", "10 minute timer"])
+    assert talk(answer)[0] == said
+    if said == WHICH_GETS:
+        assert talk("the pasta")[0] == "Okay, 1 minute and 30 seconds less on your pasta timer."
 
 
 RANG = Exchange("", "Your 10 minute timer is done.")

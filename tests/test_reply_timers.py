@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from device.errors import ToolError
 from device.reply.timers import MOST_TIMERS, TimerBook
-from device.reply.tools import build_tools, last_set
+from device.reply.timer_tools import last_set
+from device.reply.tools import build_tools
 
 
 class Clock:
@@ -280,3 +281,50 @@ def test_setting_and_cancelling_are_undone(book: TimerBook, clock: Clock) -> Non
     assert cancel_it.undo(cancelled.trace).text == "Your pasta timer is running again."
     assert book.list() == before, "it runs on as if it had never been cancelled"
     assert set_it.undo(other.trace).text == "I took back the pasta timer."
+
+
+def test_a_timer_that_is_given_more_time_rings_later_also_after_a_restart(tmp_path: Path, clock: Clock) -> None:
+    book = TimerBook(tmp_path / "timers.sqlite", clock, clock)
+    add = build_tools(book, str, str, clock)["timer_add"]
+    book.set(600, "pasta")
+    book.set(500)
+    assert add.preview({"by_s": 300.0, "name": "pasta"}) == "Okay, 5 minutes more on your pasta timer."
+    assert [timer.due_s - clock.now_s for timer in book.list()] == [500, 600], "it only says so"
+    done = add.run({"by_s": -200.0, "name": "pasta"})
+    assert done.text == "Okay, 3 minutes and 20 seconds less on your pasta timer."
+    book.close()
+    book = TimerBook(tmp_path / "timers.sqlite", clock, clock)
+    assert [(timer.name, timer.due_s - clock.now_s) for timer in book.list()] == [("pasta", 400), ("", 500)]
+    clock.now_s += 100
+    add = build_tools(book, str, str, clock)["timer_add"]
+    assert add.undo(done.trace).text == "Your pasta timer runs as before."
+    assert [(timer.name, timer.due_s - clock.now_s) for timer in book.list()] == [("", 400), ("pasta", 500)]
+    book.close()
+
+
+@pytest.mark.parametrize(
+    ("by_s", "told"),
+    [
+        (-59.5, "There are only 1 minute left on your pasta timer."),
+        (-600.0, "There are only 1 minute left on your pasta timer."),
+        (7 * 86_400.0, "A timer can run from one second to seven days."),
+    ],
+)
+def test_a_timer_can_not_be_moved_out_of_its_bounds(book: TimerBook, clock: Clock, by_s: float, told: str) -> None:
+    add = build_tools(book, str, str, clock)["timer_add"]
+    book.set(60, "pasta")
+    for call in (add.preview, add.run):
+        with pytest.raises(ToolError) as refused:
+            call({"by_s": by_s})
+        assert str(refused.value) == told
+    assert book.next_due_s() == clock.now_s + 60
+
+
+def test_a_timer_that_has_rung_is_not_moved(book: TimerBook, clock: Clock) -> None:
+    pasta = book.set(60, "pasta")
+    book.take_due(clock.now_s + 60)
+    with pytest.raises(ToolError, match="The pasta timer has just ended."):
+        book.move(pasta, 300)
+    book.look()
+    with pytest.raises(ToolError, match="The pasta timer has just ended."):
+        book.move(pasta, 300)

@@ -10,7 +10,7 @@ from device.reply import arithmetic, numbers
 TIMERS = frozenset("timer timers alarm alarms countdown countdowns reminder reminders stopwatch".split())
 ORDERS = frozenset(  # what may be wanted of a timer; no name begins with these
     "set setting start cancel stop delete remove clear end kill dismiss pause resume hold change move adjust extend"
-    " lengthen prolong shorten reset restart renew repeat snooze rename add forget keep check show tell say wait remind".split()
+    " lengthen prolong shorten increase reduce decrease reset restart renew repeat snooze rename add forget keep check show tell say wait remind".split()
 )
 COUNTED_TIME = frozenset("second seconds minute minutes hour hours".split())
 SIGNS = frozenset("plus minus times multiply divide subtract squared cubed percent percentage".split())

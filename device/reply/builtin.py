@@ -12,7 +12,8 @@ from device.reply.intents import HESITATIONS, Intent, Reader
 from device.reply.llama import SMALL_BATCH_TOKENS
 from device.reply.llm import LocalModel
 from device.reply.tool import Tool
-from device.reply.tools import DONE, FORGET_QUESTION, NO_TIMERS
+from device.reply.timer_tools import DONE, NO_TIMERS
+from device.reply.tools import FORGET_QUESTION
 from device.reply.words import words
 
 _HELP = (
@@ -21,7 +22,7 @@ _HELP = (
     "You can ask me anything else, and I'll answer as well as a small model can, all without the network. "
     "And whenever I talk too long, just say stop, or simply ask the next question."
 )
-NOT_WITH_TIMERS = "I can't do that with timers. I can set them, cancel them and tell what is left, one at a time."
+NOT_WITH_TIMERS = "I can't do that with timers. I can set them, add or take time, cancel them and tell what is left, one at a time."
 _NOT_UNDERSTOOD = "I didn't understand what to do, so I did nothing."
 _ASKING_S = 8.0  # a question and its answer take no longer
 _NO_ANSWER = "I don't know what to say to that."
@@ -165,6 +166,7 @@ _ANSWERS: dict[str, _Answer] = {
     "TimerOpen": BuiltinAgent._timer_open,
     "TimerLength": BuiltinAgent._timer_length,
     "LengthUnclear": _fixed(ONLY_UNITS),
+    "TimerAdd": _tool("timer_add"),
     "TimerCancel": _tool("timer_cancel"),
     "CancelOrStop": BuiltinAgent._cancel_or_stop,
     "TimerList": _tool("timer_list"),

@@ -7,7 +7,7 @@ from device.events import Exchange
 from device.reply import beyond, durations, numbers
 from device.reply.going_on import go_on
 from device.reply.intents import HESITATIONS, Intent, Reader
-from device.reply.tools import asked_which, ends_cancelled, last_set, name_set
+from device.reply.timer_tools import asked_by, asked_which, ends_cancelled, last_set, name_set
 from device.reply.words import words as split_words
 
 ONLY_UNITS = "I can only count down. Please say it with seconds, minutes or hours."
@@ -51,8 +51,9 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
             return Intent("TimerCancel", {"told": just_set})
         about_timers = any(last_set(e.heard) or ends_cancelled(e.heard) for e in history)
         return Intent("TimerUnclear") if about_timers else alone  # silence would sound like done
-    options = asked_which(told)
-    if alone is not None and alone.name not in _MAY_ANSWER and not (options and _is_of_options(alone, _words(text))):
+    options, by_s = asked_which(told), asked_by(told)
+    answers = options and by_s is None and alone is not None and _is_of_options(alone, _words(text))
+    if alone is not None and alone.name not in _MAY_ANSWER and not answers:
         return alone
     if options is not None:
         if alone is not None and alone.name == "Wait":
@@ -64,7 +65,9 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
         if not {"but", "except"}.isdisjoint(said):
             return Intent("TimerUnclear")
         args = _chosen(said, options)
-        return alone if args is None else Intent("TimerCancel", args)
+        if args is None:
+            return alone
+        return Intent("TimerCancel", args) if by_s is None else Intent("TimerAdd", args | {"by_s": by_s})
     asked = reader.read(before.user)
     words = _words(text)
     if asked is not None and asked.name == "TimerOpen":
@@ -72,7 +75,7 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
     if just_set is not None and (right := _right_length(words, just_set)) is not None:
         return right
     if alone is not None:
-        return alone
+        return (_named_before(reader, words, history) or alone) if alone.name == "TimerUnclear" else alone
     found = go_on(reader, words, told, asked) or _named_before(reader, words, history)
     return found or (_correction(words, asked) if asked is not None else None)
 
@@ -121,13 +124,13 @@ def _right_length(words: list[str], just_set: str) -> Intent | None:
 
 
 def _named_before(reader: Reader, words: list[str], history: Sequence[Exchange]) -> Intent | None:
-    """What is asked or wanted of a timer by its name alone: "cancel the pasta", "how long is left on the eggs"."""
+    """What is asked or wanted of a timer by its name alone: "cancel the pasta", "add a minute to the eggs"."""
     last = " ".join(words)
     for name in filter(None, (name_set(f"{exchange.heard} {exchange.unheard}".strip()) for exchange in history)):
         for end in (f" the {name}", f" the {name}s", f" my {name}", f" the {name.removesuffix('s')}"):
             if last.endswith(end):
                 found = reader.read(f"{last.removesuffix(end)} the {name} timer")
-                return found if found is not None and found.name in ("TimerCancel", "TimerList") else None
+                return found if found is not None and found.name in ("TimerAdd", "TimerCancel", "TimerList") else None
     return None
 
 

@@ -5,7 +5,7 @@ Nothing is looked up or done here: an `Intent` says what to do and with what, `d
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ _NO_NAME = frozenset(
     " put turn switch been".split()
 )
 _NO_END = frozenset("the a an my your to of for in on at and or".split())  # a sentence doesn't end with these
-_CAPTURED = frozenset(("adjective", "duration", "timers", "expression", "amount"))
+_CAPTURED = frozenset(("adjective", "by", "duration", "more_time", "timers", "expression", "amount"))
 
 
 @dataclass(frozen=True)
@@ -170,8 +170,8 @@ def _timer(match: Match) -> dict[str, Any] | None:
     called = match.slots.get("timers", [])
     if "reminder" in called or "reminders" in called:
         args["reminder"] = True
-    elif called and match.intent == "TimerCancel":
-        args["reminder"] = False  # they stay when timers are cancelled
+    elif called and match.intent in ("TimerCancel", "TimerAdd"):
+        args["reminder"] = False  # they stay when timers are cancelled, or moved
     thing, name = match.slots.get("thing", []), match.slots.get("name")
     if match.intent == "TimerOpen":
         # "for seven" may become "for seven minutes"; of an alarm it is the time of day.
@@ -189,6 +189,21 @@ def _timer(match: Match) -> dict[str, Any] | None:
     if name:
         args["name"] = " ".join(_YOURS.get(word, word) for word in (["think", "of"] if is_about else []) + name)
     return args
+
+
+def _timer_add(match: Match) -> dict[str, Any] | None:
+    """How much longer which one is to run, or ("less") shorter."""
+    more = [word for word in match.slots.get("more_time", ()) if word != "more"]
+    if more[:1] == ["another"]:
+        more = more[1:] if len(more) > 2 else ["one", *more[1:]]  # "another five minutes", "another minute"
+    by_s = durations.parse(match.slots.get("by") or more)
+    args = _timer(replace(match, slots={slot: words for slot, words in match.slots.items() if slot != "duration"}))
+    if by_s is None or args is None or (args.pop("bare", False) and by_s <= _A_MOMENT_S):
+        return None
+    return args | {"by_s": float(-by_s if args.pop("less", False) else by_s)}
+
+
+_A_MOMENT_S = 60  # "one more minute", where nothing says of what, asks to be waited for
 
 
 def _is_later(thing: list[str]) -> bool:
@@ -321,6 +336,7 @@ _WORKED_OUT: dict[str, Callable[[Match], dict[str, Any] | None]] = {
     "TimerSet": _timer,
     "TimerLength": _timer,
     "TimerOpen": _timer,
+    "TimerAdd": _timer_add,
     "TimerCancel": _timer,
     "TimerList": _timer,
     "TimerLeft": lambda match: {},

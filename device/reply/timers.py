@@ -57,7 +57,7 @@ class TimerBook:
     """All running timers, in a SQLite file.  Any thread; `next_due_s` is cheap enough to ask every block.
 
     path: made when missing; NodError when it can't be used.  wall_clock: seconds since 1970.  steady_clock: seconds since
-    any moment, which nobody sets.  set and cancel block for a disk flush.
+    any moment, which nobody sets.  set, move and cancel block for a disk flush.
     """
 
     def __init__(
@@ -115,6 +115,22 @@ class TimerBook:
             self._read()
         if gone:
             raise ToolError(f"The {gone[0].called()} has just ended.")
+
+    def check_move(self, timer: Timer, by_s: float) -> None:
+        """Raise ToolError when it can't ring so much later, or sooner."""
+        left_s = timer.due_s - self._wall_clock()
+        if left_s + by_s < 1:
+            raise ToolError(f"There are only {spoken(max(2, left_s))} left on your {timer.called()}.")
+        if left_s + by_s > LONGEST_S:
+            raise ToolError("A timer can run from one second to seven days.")
+
+    def move(self, timer: Timer, by_s: float) -> None:
+        """Let it ring so much later, or sooner; ToolError when it isn't there any more."""
+        with self._lock:
+            moved = self._db.execute("UPDATE timers SET due_s = due_s + ? WHERE id = ?", (by_s, timer.id)).rowcount
+            self._read()
+            if not moved or timer.id in self._rung:
+                raise ToolError(f"The {timer.called()} has just ended.")
 
     def restore(self, timers: tuple[Timer, ...]) -> None:
         """Let cancelled timers run on as if they hadn't been; what is due by now rings at once."""
