@@ -331,6 +331,23 @@ RANG = Exchange("", "Your 10 minute timer is done.")
 
 
 @pytest.mark.parametrize(
+    ("told", "text", "args"),
+    [
+        (RANG.heard, "five more minutes please", {"seconds": 300.0}),
+        ("Your pasta timer is done.", "add five minutes to the timer", {"seconds": 300.0, "name": "pasta"}),
+        ("Here's your reminder: call mom.", "give me ten more minutes", {"seconds": 600.0, "name": "call mom", "reminder": True}),
+        ("Here's your 5 minute reminder.", "add a minute", {"seconds": 60.0, "reminder": True}),
+        ("Your pasta timer is done.", "add five minutes to the egg timer", None),
+        ("Your pasta timer is done.", "take a minute off", None),
+        ("9 minutes left on your pasta timer.", "five more minutes please", None),
+    ],
+)
+def test_what_has_just_rung_is_given_more_time(reader, told, text, args):
+    found = follow_up(reader, text, (*SET, Exchange("", told)))
+    assert found == Intent("TimerSet", args) if args else found is not None and found.name == "TimerAdd"
+
+
+@pytest.mark.parametrize(
     ("history", "text", "intent"),
     [
         (SET, "cancel", "CancelOrStop"),

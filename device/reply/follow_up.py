@@ -7,7 +7,7 @@ from device.events import Exchange
 from device.reply import beyond, durations, numbers
 from device.reply.going_on import go_on
 from device.reply.intents import HESITATIONS, Intent, Reader
-from device.reply.timer_tools import asked_by, asked_which, ends_cancelled, last_set, name_set
+from device.reply.timer_tools import asked_by, asked_which, ends_cancelled, last_set, name_set, rung
 from device.reply.words import words as split_words
 
 ONLY_UNITS = "I can only count down. Please say it with seconds, minutes or hours."
@@ -37,6 +37,8 @@ _AROUND = frozenset(
 def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent | None:
     """The intent of `text` after `history`; None when it is for the language model."""
     alone = reader.read(text)
+    if alone is not None and alone.name == "TimerAdd" and history and (again := _once_more(alone.args, history[-1])):
+        return again
     before = _before(reader, history)
     if before is None or not _words(text):
         return alone
@@ -78,6 +80,12 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
         return (_named_before(reader, words, history) or alone) if alone.name == "TimerUnclear" else alone
     found = go_on(reader, words, told, asked) or _named_before(reader, words, history)
     return found or (_correction(words, asked) if asked is not None else None)
+
+
+def _once_more(args: dict[str, Any], newest: Exchange) -> Intent | None:
+    """What has just rung is set again, where none is named that is to run longer: "five more minutes"."""
+    what = rung(newest.heard) if args.get("by_s", 0) > 0 and args.keys().isdisjoint(("name", "seconds")) else None
+    return None if what is None else Intent("TimerSet", what | {"seconds": args["by_s"]})
 
 
 def _is_of_options(alone: Intent, words: list[str]) -> bool:

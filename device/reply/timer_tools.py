@@ -3,6 +3,7 @@
 import difflib
 import re
 from dataclasses import asdict
+from typing import Any
 
 from device.errors import ToolError
 from device.reply import durations
@@ -223,6 +224,8 @@ def _enumerated(items: list[str]) -> str:
 _SET = re.compile(rf".*({DONE} (?:[^.]+, starting now|I'll remind you [^.]+)\.)$")
 _NAME_SET = re.compile(rf".*{DONE} [^.]+? for ([^.,]+), starting now\.$")
 _CANCELLED = re.compile(rf".*{DONE} .+ cancelled\.$")
+_RANG = re.compile(r".*Your (.+) timer is done\.$")
+_REMINDED = re.compile(r".*Here's your (?:reminder: (.+)|.+ reminder)\.$")
 _OPTION = r"the reminder to |the [^,]+ (?:timer|reminder)$"  # and not "the reminder to call mom and the kids"
 _WHICH = re.compile(r".*There are \d+ of them: (.+)\. Which one(?: gets (.+) (more|less))?\?$")
 
@@ -255,3 +258,11 @@ def asked_by(told: str) -> float | None:
     found = _WHICH.match(told)
     seconds = durations.parse(words(found[2])) if found and found[2] else None
     return None if seconds is None else float(seconds if found[3] == "more" else -seconds)
+
+
+def rung(told: str) -> dict[str, Any] | None:
+    """What rang with the sentence that `told` ends with, as arguments of setting it again; None where nothing did."""
+    timer, reminder = _RANG.match(told), _REMINDED.match(told)
+    if timer:
+        return {} if durations.parse(words(timer[1])) else {"name": timer[1]}
+    return {"reminder": True} | ({"name": reminder[1]} if reminder[1] else {}) if reminder else None
