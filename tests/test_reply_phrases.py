@@ -108,6 +108,8 @@ def talk(reader, tmp_path, utc):
         ("give me five more minutes", "TimerAdd", {"by_s": 300.0}),
         ("add another minute", "TimerAdd", {"by_s": 60.0}),
         ("add two minutes", "TimerAdd", {"by_s": 120.0}),
+        ("set up past the timer for ten minutes", "TimerSet", {"seconds": 600.0, "name": "pasta"}),
+        ("set a wake up timer for ten minutes", "TimerSet", {"seconds": 600.0, "name": "wake up"}),
         ("five more minutes please", "TimerAdd", {"by_s": 300.0}),
         ("make it half an hour longer", "TimerAdd", {"by_s": 1800.0}),
         ("can you add five minutes to the timer", "TimerAdd", {"by_s": 300.0}),

@@ -123,7 +123,7 @@ def _is_name(word: str) -> bool:
 
 
 def _begins_name(word: str) -> bool:
-    return word not in beyond.ORDERS and _is_name(word)
+    return word not in beyond.ORDERS and word != "up" and _is_name(word)  # "set up"
 
 
 def _is_any(word: str) -> bool:
@@ -179,7 +179,7 @@ def _timer(match: Match) -> dict[str, Any] | None:
         if is_clock or _is_later(thing) or not _MOMENTS.isdisjoint(name or ()):
             return None
     while name and name[-1] in ("a", "the"):
-        name = name[:-1]  # "past the timer" was "pasta timer"
+        name = ["pasta"] if name[:-1] == ["past"] else name[:-1]  # "past the timer" is heard for it
     at = next((i for i, word in enumerate(thing) if word in beyond.COUNTED_TIME), len(thing))
     if not {"and", "then"}.isdisjoint(thing[at:]):
         return None  # "take the bread out in ten minutes and the cake", in twenty: one of them would be lost
