@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.reply.intents import Reader
+from device.reply.intents import Intent, Reader
 
 # Sentence; intent; the arguments that matter.
 UNDERSTOOD = [
@@ -235,11 +235,14 @@ UNDERSTOOD = [
     ("how many minutes in an hour and a half", "Convert", {"source": "hour", "target": "minute", "amount": "3/2"}),
     ("how many grams in a quarter of a pound", "Convert", {"source": "pound", "target": "gram", "amount": "1/4"}),
     ("how far is a mile in kilometers", "Convert", {"source": "mile", "target": "kilometer", "amount": "1"}),
+    ("how many minutes in the hour", "Convert", {"source": "hour", "target": "minute", "amount": "1"}),
     ("how many days in a year", "Convert", {"source": "year", "target": "day", "amount": "1"}),
     ("What's 5 km in miles?", "Convert", {"source": "kilometer", "target": "mile", "amount": "5"}),
     ("Convert 10 kg to lbs.", "Convert", {"source": "kilogram", "target": "pound", "amount": "10"}),
     ("how many cm in 2 ft", "Convert", {"source": "foot", "target": "centimeter", "amount": "2"}),
     ("what is five less than ten", "Calculate", {"expression": "ten minus five"}),
+    ("what is five less than two", "Calculate", {"expression": "two minus five"}),
+    ("what is one divided by zero", "Calculate", {"expression": "one divided by zero"}),
     ("what is five more than ten", "Calculate", {"expression": "five plus ten"}),
     ("what is two to the tenth", "Calculate", {"expression": "two to the power of ten"}),
     ("what is four to the third power", "Calculate", {"expression": "four to the power of three"}),
@@ -250,6 +253,7 @@ UNDERSTOOD = [
     ("what is to to the power of ten", "Calculate", {"expression": "two to the power of ten"}),
     ("set a timer for to minutes", "TimerSet", {"seconds": 120}),
     ("set a past the timer for ten minutes", "TimerSet", {"seconds": 600, "name": "pasta"}),
+    ("set a past a timer for ten minutes", "TimerSet", {"seconds": 600, "name": "pasta"}),
     ("how many minutes or left", "TimerList", {}),
     ("turned the timer off", "TimerCancel", {}),
     ("term the timer off", "TimerCancel", {}),
@@ -331,6 +335,26 @@ UNDERSTOOD = [
     ("not stop", "Stop", {}),
 ]  # fmt: skip
 
+# Words that sound like numbers, before or after what only a number makes sense with; what was said.
+SOUND_LIKE_NUMBERS = [
+    ("set a timer for for minutes", "set a timer for four minutes"),
+    ("set a timer for too minutes", "set a timer for two minutes"),
+    ("set a timer for sex minutes", "set a timer for six minutes"),
+    ("set a timer for won minute", "set a timer for one minute"),
+    ("set a timer for won second", "set a timer for one second"),
+    ("set a timer for tan seconds", "set a timer for ten seconds"),
+    ("set a timer for won hour", "set a timer for one hour"),
+    ("set a timer for ate hours", "set a timer for eight hours"),
+    ("set a timer for won day", "set a timer for one day"),
+    ("set a timer for ate days", "set a timer for eight days"),
+    ("what is ate minus for", "what is eight minus four"),
+    ("what is tan times sex", "what is ten times six"),
+    ("what is for squared", "what is four squared"),
+    ("what is ate percent of fifty", "what is eight percent of fifty"),
+    ("what is ten divided by to", "what is ten divided by two"),
+    ("what is five by for", "what is five by four"),
+]
+
 # Not for Nod, whatever the words after the verb: a sentence of that kind may go on, so nothing is said about its end.
 BEYOND_IT = [
     "can i get a large latte with two sugars",
@@ -340,6 +364,11 @@ BEYOND_IT = [
     "i want a triple shot ice coffee",
     "give me a sixteen ounce dark roast",
     "brew a small light roast with cream",
+    "can i have to medium coffees with milk",
+    "put some jazz on",
+    "put the lights on",
+    "where is the nearest bakery",
+    "what restaurants are near me",
     "make me a sandwich",
     "can you make coffee",
     "order a pizza",
@@ -347,6 +376,25 @@ BEYOND_IT = [
     "bring me a beer",
     "clean the kitchen",
     "set an alarm for seven am",
+    "set an alarm for seven",
+    "set an alarm for the morning",
+    "remind me to call mom at six thirty",
+    "remind me to call mom at six oclock",
+    "remind me to call mom tomorrow morning",
+    "remind me to feed the cat later",
+    "remind me to call mom next friday",
+    "remind me to call mom by monday",
+    "remind me to call mom on friday",
+    "remind me to call mom every morning",
+    "remind me to call mom this evening",
+    "remind me to call mom over the weekend",
+    "remind me to wait until midnight",
+    "remind me to call mom at half past six",
+    "remind me to call mom at a quarter to six",
+    "remind me to call mom half six",
+    "remind me tonight to call mom",
+    "remind me every day to stretch",
+    "remind me when i am home to call mom",
     "wake me up at seven",
     "remind me tomorrow to buy milk",
     "wake me up",
@@ -406,6 +454,12 @@ NOT_DONE = [
     ("set a timer for", "TimerOpen"),
     ("set a timer for five", "TimerOpen"),
     ("set timer five", "TimerOpen"),
+    ("set alarms for seven", "TimerUnclear"),
+    ("set a timer for five five minutes", "TimerUnclear"),
+    ("remind me to take the bread out in ten minutes then the cake", "TimerUnclear"),
+    ("turn on the alarm", "TimerUnclear"),
+    ("remind me to buy six", "TimerOpen"),
+    ("remind me to do this", "TimerOpen"),
 ]
 
 # The model would guess.
@@ -470,6 +524,13 @@ NOT_WORKED_OUT = [
     "in feet",
     "what about in feet",
     "how about in feet",
+    "how many grams in five five pounds",
+    "what is the log of ten",
+    "if i have three apples and eat two how many are left",
+    "what is bigger a third or a half",
+    "what is bigger five point two or five",
+    "which is more five than seven",
+    "which is more five and seven",
 ]
 
 # Of the time and the date only what it is now is known.
@@ -481,9 +542,21 @@ NOT_NOW = [
     ("what time will it be in an hour", "now"),
     ("what day is christmas", "today"),
     ("how long until midnight", "now"),
+    ("how long until seven thirty", "now"),
+    ("what day is it in ten minutes", "today"),
+    ("when is easter", "today"),
 ]
 
 LEFT_TO_THE_MODEL = [
+    "what is the average of this",
+    "if i have three apples how many are left",
+    "which is larger a cat or ten",
+    "how long until seven people come",
+    "when is peter",
+    "where is the nearest dragon",
+    "put the cat on",
+    "i need to drink a coffee",
+    "i need to drink a large coffee",
     "i told you that three times",
     "i do not like timers",
     "why did you remind me of my mother",
@@ -626,6 +699,26 @@ def test_understood(reader: Reader, text: str, intent: str, args: dict[str, obje
     assert args.items() <= found.args.items()
 
 
+@pytest.mark.parametrize(("heard", "said"), SOUND_LIKE_NUMBERS)
+def test_what_sounds_like_a_number_is_one_where_only_that_makes_sense(reader: Reader, heard: str, said: str) -> None:
+    assert reader.read(heard) == reader.read(said) is not None
+    assert reader.completeness(heard) == reader.completeness(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("list my timers", Intent("TimerList")),  # of whatever kind
+        (
+            "remind me about the meeting in ten minutes",
+            Intent("TimerSet", {"seconds": 600.0, "reminder": True, "name": "think of the meeting"}),
+        ),
+    ],
+)
+def test_a_tool_is_told_no_more_than_was_said(reader: Reader, text: str, intent: Intent) -> None:
+    assert reader.read(text) == intent
+
+
 @pytest.mark.parametrize("text", BEYOND_IT)
 def test_what_it_can_not_do_is_told_at_once_but_says_nothing_about_the_end_of_the_turn(reader: Reader, text: str) -> None:
     found = reader.read(text)
@@ -646,6 +739,20 @@ def test_what_is_not_to_be_done_with_timers_is_not_done_and_not_left_to_the_mode
 def test_what_can_not_be_worked_out_is_not_left_to_the_model(reader: Reader, text: str) -> None:
     found = reader.read(text)
     assert found is not None and found.name == "CalculateUnclear"
+    assert reader.completeness(text) != "complete"
+
+
+@pytest.mark.parametrize(
+    ("text", "intent", "args"),
+    [
+        ("how much is seven sixes", "Calculate", {"expression": "seven times six"}),
+        ("what is seven twelves", "Calculate", {"expression": "seven times twelve"}),
+        ("how many sevens in forty two", "Calculate", {"expression": "forty two divided by seven"}),
+        ("convert pounds to grams", "Convert", {"amount": "1", "source": "pound", "target": "gram"}),
+    ],
+)
+def test_what_may_go_on_is_worked_out_where_it_does_not(reader: Reader, text: str, intent: str, args: dict[str, str]) -> None:
+    assert reader.read(text) == Intent(intent, args)
     assert reader.completeness(text) != "complete"
 
 
@@ -722,7 +829,7 @@ def test_whatever_words_come_in_whatever_order_they_are_read(reader: Reader, sai
     reader.completeness(" ".join(said))
 
 
-@pytest.mark.parametrize("text", ["how many", "what is ten miles in", "what is one third of"])
+@pytest.mark.parametrize("text", ["how many", "what is ten miles in", "what is one third of", "what time is it and how is it in the"])
 def test_a_sentence_that_breaks_off_is_read(reader: Reader, text: str) -> None:
     assert reader.read(text) is None and reader.completeness(text) == "prefix"
 
@@ -757,6 +864,7 @@ def test_a_whole_sentence_is_complete_and_each_beginning_of_it_could_become_one(
         ("could you", "prefix"),
         ("what time", "complete"),
         ("what time is it in ten", "prefix"),
+        ("what time is it in the", "prefix"),
         ("remind me in ten minutes to take out the", "prefix"),
         ("remind me in ten minutes about a", "prefix"),
         ("remind me in ten minutes to take the bread and", "prefix"),

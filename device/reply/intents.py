@@ -108,7 +108,7 @@ def _as_number(words: list[str], at: int) -> str:
         return "times"
     if word == "a" and not after and before in beyond.SIGNS:
         return "eight"  # with more behind it, it is an article
-    counts = after in _COUNTED or before in beyond.SIGNS or (before == "by" and at > 1) or (word == after == "to")
+    counts = after in _COUNTED or before in beyond.SIGNS or before == "by" or (word == after == "to")
     return _SOUNDS_LIKE.get(word, word) if counts else word
 
 
@@ -153,7 +153,7 @@ _MANY = {
 
 def _plain(match: Match) -> dict[str, Any] | None:
     things = [match.slots[slot] for slot in ("thing", "other", "later") if slot in match.slots]
-    return None if any(thing[-1:] and thing[-1] in _NO_END for thing in things) else dict(match.fixed)
+    return None if any(thing[-1] in _NO_END for thing in things) else dict(match.fixed)
 
 
 def _timer(match: Match) -> dict[str, Any] | None:
@@ -214,7 +214,7 @@ def _is_later(thing: list[str]) -> bool:
     return bool(before) and (before[-1] in _DAYS or (before != thing and before[-1] in _BEFORE_MOMENTS))
 
 
-_BEFORE_MOMENTS = frozenset("at by on every next this the until tomorrow half past quarter to".split())
+_BEFORE_MOMENTS = frozenset("at by on every next this the until half past to".split())
 _DAYS = frozenset("tomorrow tonight later oclock am pm".split())
 _REPEATED = _DAYS | {"every", "when"}
 _YOURS = {"my": "your", "me": "you", "i": "you", "am": "are", "mine": "yours", "myself": "yourself"}
@@ -277,16 +277,16 @@ _COMPARED = numbers.PART_WORDS | frozenset("a an and or than point".split())
 def _convert(match: Match) -> dict[str, Any] | None:
     amount = match.slots.get("amount") or ["one", *match.slots["source"]]
     at = next(i for i, word in enumerate(amount) if _is_unit(word))
-    source, target = arithmetic.unit(amount[at]), arithmetic.unit(match.slots["target"][0])
     count = amount[:at]
     if count[-1:] in (["a"], ["an"], ["the"]):
         count = count[:-1] or ["one"]
     if count[-1:] == ["of"]:  # "a quarter of a pound"
         count = count[:-1]
     value = numbers.parse(count + amount[at + 1 :])  # "an hour and a half"
-    if value is None or source is None or target is None:
+    if value is None:
         return None
-    return {"amount": str(value), "source": source, "target": target}
+    units = {"source": arithmetic.unit(amount[at]), "target": arithmetic.unit(match.slots["target"][0])}
+    return {"amount": str(value), **units}
 
 
 def _can_not(match: Match) -> dict[str, Any] | None:
