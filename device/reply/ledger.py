@@ -199,7 +199,7 @@ class Ledger:
                 )
                 (weight,) = self._db.execute(_WEIGHT, (tool,)).fetchone()
                 self._db.execute(
-                    "INSERT INTO called VALUES (?, ?) ON CONFLICT DO UPDATE SET calls = calls + 1", (tool, round(weight))
+                    "INSERT INTO called VALUES (?, ?) ON CONFLICT DO UPDATE SET calls = calls + 1", (tool, weight)
                 )
                 if weight >= _FADE_AT:
                     self._db.execute("UPDATE latency SET count = count / 2.0 WHERE tool = ?", (tool,))
@@ -236,7 +236,7 @@ def _read_latency(db: sqlite3.Connection, tool: str) -> Latency | None:
     # A file of before they were counted may be read by who can't change it.
     is_counted = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'called'").fetchone()
     called = db.execute("SELECT calls FROM called WHERE tool = ?", (tool,)).fetchone() if is_counted else None
-    return _summary(rows, called[0] if called else round(sum(n for _, n in rows)), longest_ms)
+    return _summary(rows, called[0] if called else sum(n for _, n in rows), longest_ms)
 
 
 def _summary(rows: list[tuple[int, float]], calls: int, longest_ms: float) -> Latency:
