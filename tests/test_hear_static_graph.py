@@ -1,5 +1,6 @@
 """The recognizer's graph, put together at installation: the same words, and what happens where it can't be done."""
 
+import platform
 import re
 import shutil
 from dataclasses import astuple
@@ -128,17 +129,88 @@ def test_it_is_made_once_and_again_when_it_or_the_model_has_changed(model, tools
         lambda: (static_path(model) / "conf" / "model.conf").write_text(""),
         lambda: (static_path(model) / "conf" / "mfcc.conf").unlink(),
         lambda: (static_path(model) / "am").unlink(),
+        lambda: (model / "graph" / "HCLr.fst").write_text("new"),
+        lambda: (model / "graph" / "disambig_tid.int").write_text("9\n"),
     )
     for i, change in enumerate(changes):
         change()
-        assert is_whole(model) == (i in (0, 2)), "that the model has changed is for fetching to find out"
+        assert is_whole(model) == (i in (0, 2, 7, 8)), "that the model has changed is for fetching to find out"
         assert put_together(model) is None and is_static(model) and is_whole(model)
-    assert len((tmp_path / "calls").read_text().splitlines()) == 28, "once, not again, then six times anew"
+    assert len((tmp_path / "calls").read_text().splitlines()) == 36, "once, not again, then eight times anew"
     assert (static_path(model) / "conf" / "mfcc.conf").read_text() == "new"
+
+
+@pytest.mark.parametrize("own", [None, "/own/lib"])
+def test_the_tools_are_told_all_that_they_need(model, tools, monkeypatch, own):
+    """Whether what they make of it is right takes the real ones half a minute to tell."""
+    calls, target = tools.parent / "calls", static_path(model)
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    if own:
+        monkeypatch.setenv("LD_LIBRARY_PATH", own)
+    told = f'echo "$LD_LIBRARY_PATH" >> {calls}; cat "${{1#*=}}" >> {calls}\n'
+    (tools / "fstrelabel").write_text((tools / "fstrelabel").read_text() + told)
+    assert put_together(model) is None
+    assert calls.read_text().replace(f"{target.with_suffix('.partial')}/graph/", "").replace(f"{model}/graph/", "source/").splitlines() == [
+        "fstsymbols --save_osymbols=words.txt --clear_isymbols --clear_osymbols source/Gr.fst G.fst",
+        "fstcompose source/HCLr.fst G.fst composed.fst",
+        "fstrelabel --relabel_ipairs=silent.txt composed.fst relabelled.fst",
+        f"{tools}:{own}" if own else f"{tools}",
+        "7 0",
+        "8 0",
+        "fstconvert --fst_type=const relabelled.fst HCLG.fst",
+    ]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda graph, stamp: graph.unlink(),
+        lambda graph, stamp: graph.write_text(graph.read_text()[:-1]),
+        lambda graph, stamp: stamp.write_bytes(b"\0" * 99),
+        lambda graph, stamp: stamp.write_text(stamp.read_text().replace('"version": 1', '"version": 0')),
+    ],
+)
+def test_what_is_not_as_it_was_made_is_never_used_and_is_made_anew(model, tools, spoil):
+    """Told without reading the graph, at each start."""
+    assert put_together(model) is None
+    spoil(static_path(model) / "graph" / "HCLG.fst", static_path(model) / "made.json")
+    assert not is_static(model)
+    assert put_together(model) is None and is_static(model)
+
+
+def test_what_a_power_cut_left_half_made_does_no_harm(model, tools):
+    (static_path(model).with_suffix(".partial") / "graph").mkdir(parents=True)
+    assert put_together(model) is None and is_static(model)
+
+
+def test_of_what_can_be_removed_in_part_only_nothing_is_used(model, tools, monkeypatch):
+    def refuses(folder, **options):
+        raise PermissionError(folder)
+
+    assert put_together(model) is None
+    (model / "graph" / "Gr.fst").write_text("new")
+    monkeypatch.setattr(shutil, "rmtree", refuses)
+    assert "can't be written" in put_together(model) and not is_static(model)
+
+
+def test_the_newest_plugins_of_this_machine_come_first(monkeypatch, tmp_path):
+    machine = f"lib/{platform.machine()}-linux-gnu/fst"
+    folders = [tmp_path / name for name in (f"{machine}/22", f"{machine}/9", "lib/fst", "local/lib/fst")]
+    for folder in (*folders, tmp_path / "lib/other-linux-gnu/fst/30"):
+        folder.mkdir(parents=True)
+        (folder / static_graph._PLUGIN).touch()
+    monkeypatch.setattr(static_graph, "Path", lambda root: tmp_path)
+    found = static_graph._plugins()
+    assert found[:2] == folders[:2] and sorted(found[2:]) == sorted(folders[2:])
 
 
 def _no_tool(tools, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
+
+
+def _one_tool_less(tools, monkeypatch):
+    (tools / "fstconvert").unlink()
+    monkeypatch.setenv("PATH", str(tools))
 
 
 def _no_plugins(tools, monkeypatch):
@@ -146,12 +218,22 @@ def _no_plugins(tools, monkeypatch):
 
 
 def _broken_tool(tools, monkeypatch):
-    (tools / "fstrelabel").write_text("#!/bin/bash\necho ERROR: no room >&2; exit 1\n")
+    (tools / "fstrelabel").write_text("#!/bin/bash\necho Reading >&2; echo ERROR: no room >&2; exit 1\n")
+
+
+def _silent_tool(tools, monkeypatch):
+    (tools / "fstrelabel").write_text("#!/bin/bash\nexit 3\n")
 
 
 @pytest.mark.parametrize(
     "lack, why",
-    [(_no_tool, "libfst-tools"), (_no_plugins, "libfst22"), (_broken_tool, "fstrelabel failed .ERROR: no room")],
+    [
+        (_no_tool, "libfst-tools"),
+        (_one_tool_less, "libfst-tools"),
+        (_no_plugins, "libfst22"),
+        (_broken_tool, "fstrelabel failed .ERROR: no room"),
+        (_silent_tool, "fstrelabel failed .exit status 3"),
+    ],
 )
 @pytest.mark.parametrize("was_static", [False, True])
 def test_without_tools_the_model_is_used_as_it_is(model, tools, monkeypatch, lack, why, was_static):
@@ -165,8 +247,11 @@ def test_without_tools_the_model_is_used_as_it_is(model, tools, monkeypatch, lac
     assert sorted(path.name for path in model.iterdir()) == ["am", "conf", "graph", "ivector"]
 
 
-def test_an_older_plugin_left_behind_does_no_harm(model, tools, monkeypatch, tmp_path):
-    monkeypatch.setattr(static_graph, "_plugins", lambda: [tmp_path / "older", tools])
+@pytest.mark.parametrize("older_at", [0, 1])
+def test_an_older_plugin_left_behind_does_no_harm(model, tools, monkeypatch, tmp_path, older_at):
+    plugins = [tools]
+    plugins.insert(older_at, tmp_path / "older")
+    monkeypatch.setattr(static_graph, "_plugins", lambda: plugins)
     check = f'[[ $LD_LIBRARY_PATH == {tools}* ]] || exit 1\n'
     (tools / "fstcompose").write_text((tools / "fstcompose").read_text().replace("bash\n", "bash\n" + check))
     assert put_together(model) is None and is_static(model)
