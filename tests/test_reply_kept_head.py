@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from device.events import Exchange
 from device.floor import Floor
 from device.models import ModelStore
 from device.reply.build import HEAD, build_agent
+from device.reply.kept_head import KeptHead
 from device.reply.llama import BATCH_TOKENS, Llama
 from device.reply.llm import LocalModel
 
@@ -119,6 +121,37 @@ def test_where_nothing_can_be_kept_it_is_read_at_each_start(new_llama, tmp_path)
     llama = new_llama()
     LocalModel(llama, Llm(), tmp_path / HEAD).warm((), _go_on)
     assert llama.processed > 200 and not (tmp_path / HEAD).exists()
+
+
+class Library(SimpleNamespace):
+    """Stands for the model: what it was asked to do; knows: whether it takes a state for its own."""
+
+    def __init__(self, knows: bool = True):
+        super().__init__(identity="", did=[], knows=knows)
+
+    def process(self, tokens: list[int], check) -> None:
+        self.did.append(tokens)
+
+    def state(self) -> bytes:
+        return bytes(1000)
+
+    def restore(self, state: bytes, tokens: list[int]) -> bool:
+        self.did.append((state, tokens))
+        return self.knows
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_what_was_kept_is_given_back_whole_and_where_it_is_not_taken_all_is_read(tmp_path, knows):
+    KeptHead(tmp_path / HEAD, Library(), [1, 2]).read(_go_on)
+    library = Library(knows)
+    KeptHead(tmp_path / HEAD, library, [1, 2]).read(_go_on)
+    assert library.did == [(bytes(1000), [1, 2]), [1, 2]][: 1 if knows else 2]
+
+
+def test_of_what_could_not_be_written_whole_nothing_stays(tmp_path, full_disk):
+    with full_disk():
+        KeptHead(tmp_path / HEAD, Library(), [1]).read(_go_on)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_the_agent_keeps_it_in_the_state_folder(store, tmp_path: Path):

@@ -194,6 +194,80 @@ def test_it_knows_where_a_sentence_could_end(model: LocalModel) -> None:
     assert ending("i'd like a large coffee with milk") > ending("i'd like a large coffee with") + 3
 
 
+class Reads:
+    """Stands for the model: what it was asked, and one chance for whatever comes next.  Tokens are letters and whole marks."""
+
+    context_tokens = 10_000
+
+    def __init__(self):
+        self.chance, self.read, self.sought = 0.5, [], []
+
+    def tokens(self, text: str, markup: bool = False) -> list[str]:
+        return [text] if markup else list(text)
+
+    def process(self, tokens: list[str], check, batch: int = BATCH_TOKENS) -> None:
+        check()
+        self.read.append(("".join(tokens).rpartition("user\n")[2], batch))
+
+    def probability(self, tokens: list[str]) -> float:
+        self.sought = tokens
+        return self.chance
+
+    def likeliest(self, avoid: list[str], penalty: float) -> str:
+        return "x"
+
+    def is_end(self, token: str) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("text", ["why is the sky blue", "Why is the sky blue?", "Why is the sky blue."])
+def test_where_it_could_end_is_asked_behind_the_last_word_and_before_any_mark(text: str) -> None:
+    reads = Reads()
+    assert LocalModel(reads, Llm()).ending(text, (), _go_on, SMALL_BATCH_TOKENS) == 0.0
+    assert reads.read == [("Why is the sky blue", SMALL_BATCH_TOKENS)]
+    assert reads.sought == [".", "?", "!", "<|im_end|>"]
+
+
+@pytest.mark.parametrize(("chance", "log_odds"), [(0.0, -13.8), (0.01, -4.6), (0.9, 2.2), (1.0, 13.8)])
+def test_how_likely_an_end_is_is_bounded(chance: float, log_odds: float) -> None:
+    reads = Reads()
+    reads.chance = chance
+    assert LocalModel(reads, Llm()).ending("hello", (), _go_on) == pytest.approx(log_odds, abs=0.05)
+
+
+def test_the_newest_sixteen_texts_are_not_asked_about_again() -> None:
+    """The same text comes at each pause; a daemon that runs for months may not remember all."""
+    reads = Reads()
+    model, texts = LocalModel(reads, Llm()), [f"call number {n}" for n in range(17)]
+    for text in texts[:16] * 2:
+        model.ending(text, (), _go_on)
+    assert len(reads.read) == 16
+    model.ending(texts[16], (), _go_on)
+    for text in texts[1:]:
+        model.ending(text, (), _go_on)
+    assert len(reads.read) == 17
+    model.ending(texts[0], (), _go_on)
+    assert len(reads.read) == 18
+
+
+@pytest.mark.parametrize(("chance", "tokens"), [(0.015, 0), (0.022, 6)])  # log-odds of -4.2 and -3.8
+def test_an_answer_is_sought_ahead_only_for_what_may_be_all(chance: float, tokens: int) -> None:
+    reads = Reads()
+    reads.chance = chance
+    model = LocalModel(reads, Llm())
+    model.anticipate("hello", HISTORY, _go_on)
+    assert [batch for _, batch in reads.read] == [SMALL_BATCH_TOKENS] * (1 + tokens)
+    model.tell_ending("hello", HISTORY, _go_on, lambda log_odds: None)
+    assert len(reads.read) == 1 + tokens, "it is known already, after what was said before"
+
+
+def test_an_opinion_that_nobody_wants_any_more_is_given_up() -> None:
+    told = []
+    with pytest.raises(StaleDraft):
+        LocalModel(Reads(), Llm()).tell_ending("hello", (), GivesUp(0), told.append)
+    assert not told
+
+
 def test_knowing_where_it_ends_costs_an_answer_nothing(model: LocalModel, llama: Llama) -> None:
     question = "who wrote the old man and the sea"
 
