@@ -34,6 +34,9 @@ SPOKEN = {
     "7/4/1776, 7/4/76 and 7/4/26": "July fourth, seventeen seventy-six, July fourth, nineteen seventy-six and "
     "July fourth, twenty twenty-six",
     "in 1984 there were 1984 sheep": "in nineteen eighty-four there were one thousand nine hundred eighty-four sheep",
+    "World War I and II, (World War II's end), Type II": "World War one and two, (World War two's end), Type two",
+    "II ended. Henry VIII's wives, Louis XIV": "two ended. Henry the eighth's wives, Louis the fourteenth",
+    "I think I am. An IV, the IV and Malcolm X": "I think I am. An IV, the IV and Malcolm X",
     "in 1905, the 1990s and 2005": "in nineteen oh five, the nineteen nineties and two thousand five",
     "in 1901, in 1909, in 1910, in 1805, in 1105, in 2005, in 2010": "in nineteen oh one, in nineteen oh nine, in nineteen ten, "
     "in eighteen oh five, in eleven oh five, in two thousand five, in twenty ten",

@@ -107,6 +107,12 @@ def fraction(over: int, under: int) -> str | None:
     return f"{cardinal(str(over))} {single if over == 1 else several}"
 
 
+def roman(numeral: str) -> int:
+    """ "XIV" → 14.  numeral: of I, V and X, as it is written."""
+    values = [{"I": 1, "V": 5, "X": 10}[letter] for letter in numeral]
+    return sum(-one if one < then else one for one, then in zip(values, [*values[1:], 0], strict=True))
+
+
 def version(number: str) -> str:
     """ "3.11.2" → "three point eleven point two"."""
     return " point ".join(cardinal(part) for part in number.split("."))

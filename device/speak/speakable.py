@@ -11,7 +11,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from device.speak import numbers
-from device.speak.words import ABBREVIATIONS, DECADE_OPENERS, DECADES, MONTH_NAMES, SIGNS, SPELLED, UNITS, YEAR_PREPOSITIONS
+from device.speak.words import (
+    ABBREVIATIONS,
+    DECADE_OPENERS,
+    DECADES,
+    MONTH_NAMES,
+    NUMBERED,
+    SIGNS,
+    SPELLED,
+    UNITS,
+    YEAR_PREPOSITIONS,
+)
 
 
 class Token(NamedTuple):
@@ -46,6 +56,7 @@ _PHONEMES = re.compile(r"\[\[|\]\]")  # Piper takes what stands between as phone
 _EDGES = re.compile(r"^((?:(?!['‘]\d\ds)[\"'“‘(\[{«])*)(.*?)([\"'”’)\]}».,;:!?…]*)$", re.DOTALL)
 _HOURS, _SECONDS = re.compile(r"\d*(?:h|hrs?)"), re.compile(r"\d+(?:s|secs?)")  # beside them "30m" is minutes
 _BETWEEN = {"x": "times", "-": "minus", "–": "minus"}  # signs, but only between numbers
+_NO_ROMANS = DECADE_OPENERS | {"a", "an", "this", "that"}
 _BEFORE_MINUS = ("is", "was", "be", "equals", "=")  # "is - 5"; elsewhere a lone hyphen is a pause
 _AMOUNT = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
 _NUMBER = rf"[-−+]?{_AMOUNT}"
@@ -257,6 +268,21 @@ def _is_year(number: str) -> bool:
     return len(number) == 4 and number.isdigit() and 1100 <= int(number) < 2100
 
 
+def _roman(match: re.Match[str], place: _Place) -> str | None:
+    """ "World War II", "Henry VIII's", which espeak reads as "roman two".  "World War I", and no other "I"."""
+    numeral, owner, before = match[1], match[2] or "", place.before
+    if numeral == "I" and place.earlier == "World" and before in NUMBERED:
+        return f"one{owner}"
+    if before in ("and", "or", "to", "&") and set(place.earlier) <= set("IVX"):
+        before = place.earlier  # "World War I and II"
+    is_counted = before in NUMBERED or set(before) <= set("IVX")  # also at a phrase's beginning
+    is_name = before[:1].isupper() and before.lower() not in _NO_ROMANS
+    if len(numeral) < 2 or not (is_counted or is_name) or (not before and numeral in ("IV", "VI")):
+        return None  # "an IV"
+    value = numbers.roman(numeral)
+    return (numbers.cardinal(str(value)) if is_counted else f"the {numbers.ordinal(value)}") + owner
+
+
 def _address(match: re.Match[str], _: _Place) -> str:
     """Of a web address only the site is said; of a mail address all."""
     site = match["site"].replace("@", " at ")
@@ -273,6 +299,7 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Place], str | Non
         (r"(\d{1,2})([aApP]\.?[mM]\.?)", _hour),
         (rf"([-−])?([$€£¥])({_AMOUNT}|\d+,\d\d)(k|K|M|m|bn|B)?", _money),
         (r"(\d{4})-(\d{2})-(\d{2})", _iso_date),
+        (r"(?=[IVX])(X{0,3}(?:IX|IV|V?I{0,3}))(['’]s)?", _roman),
         (r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})", _us_date),
         (r"(\d{1,15})/(\d{1,15})", _fraction),
         (r"(?:\+?\d{1,3}[-.])?\d{3}[-.]\d{3}[-.]\d{4}|\d{3}-\d{4}", lambda match, _: numbers.digits(match[0])),

@@ -14,6 +14,12 @@ YEAR_PREPOSITIONS = frozenset(
 DECADE_OPENERS = frozenset("the my your his her our their its early mid late".split())
 DECADES = ("twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
 
+# Words after which a Roman number is how many-th of a kind it is, and not a king: "War II", but "Henry VIII".
+NUMBERED = frozenset(
+    "War Wars Part Parts Chapter Volume Book Act Scene Episode Type Phase Class Stage Level Grade Group Title Section Article"
+    " Appendix Figure Table Step Bowl Apollo Rocky Fantasy".split()
+)
+
 # A token of its own.  A hyphen or dash isn't here: it is a pause.
 SIGNS = {
     "&": "and", "+": "plus", "=": "equals", "×": "times", "*": "times", "÷": "divided by", "/": "divided by",
