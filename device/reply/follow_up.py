@@ -190,10 +190,13 @@ def _chosen(said: list[str], options: list[str]) -> dict[str, Any] | None:
         return {"called": [options[place]], "nth": same.index(place % len(options))}
     seconds = durations.parse(said)
     wanted = split_words(durations.adjective(float(seconds))) if seconds is not None else said
+    count = numbers.parse(said)
+    if count is not None:
+        wanted = [str(count)]  # "the twenty"
     found = [option for option in options if wanted and _singular(wanted) <= _singular(split_words(option))]
     if not found and seconds is not None:
         return {"seconds": float(seconds)}  # there is none of that length, which will be said
-    return {"called": found} if found else None
+    return {"called": found or options} if found or count is not None else None
 
 
 def _singular(words: list[str]) -> set[str]:
