@@ -75,6 +75,7 @@ def talk(reader, model, tmp_path):
         (["set a timer", "um", "ten minutes"], "Okay, 10 minutes, starting now.", ["10 minute timer"]),
         (["set a timer", "hold on", "one minute"], "Okay, 1 minute, starting now.", ["1 minute timer"]),
         (["set a timer", "one minute please"], "Okay, 1 minute, starting now.", ["1 minute timer"]),
+        (["set a timer", "for five minutes for the pasta"], "Okay, 5 minutes for pasta, starting now.", ["pasta timer"]),
         (["set a timer", "ten"], ONLY_UNITS, []),
         (["set a timer", "maybe ten"], ONLY_UNITS, []),
         (["set a timer", "tomorrow"], ONLY_UNITS, []),
@@ -160,6 +161,8 @@ SET = (Exchange("set a timer for ten minutes", "Okay, 10 minutes, starting now."
         (FOR_HOW_LONG, "add two minutes", "TimerAdd"),
         (SET, "what can happen in one minute", None),
         (SET, "i am tired of it", None),
+        (SET, "who made it", None),
+        ((Exchange("set a pasta timer for ten minutes", "Okay, 10 minutes for pasta, starting now."),), "how is the pasta made", None),
         ((Exchange("what time is it", "It's 4 PM."),), "and six", None),
         ((Exchange("how old is the dog", "That's 12 years."),), "plus three", "CalculateUnclear"),
         (SUM, "and six apples", "CalculateUnclear"),
@@ -328,6 +331,24 @@ def test_where_it_is_not_clear_which_one_is_to_run_longer_nod_asks(talk, answer,
     assert talk(answer)[0] == said
     if said == WHICH_GETS:
         assert talk("the pasta")[0] == "Okay, 1 minute and 30 seconds less on your pasta timer."
+
+
+PASTA, EGGS = "set a timer for ten minutes for pasta", "set a timer for eight minutes for eggs"
+
+
+@pytest.mark.parametrize(
+    ("orders", "text", "said"),
+    [
+        ([PASTA, EGGS], "is the pasta done", "10 minutes left on your pasta timer."),
+        ([PASTA, EGGS], "how long until the eggs are done", "8 minutes left on your eggs timer."),
+        ([PASTA], "how long is left on it", "10 minutes left on your pasta timer."),
+        ([PASTA], "at what time will it ring", "10 minutes left on your pasta timer."),
+        ([EGGS, PASTA], "how long on the first timer", "There are 2 timers: 8 minutes on the eggs timer and 10 minutes on the pasta timer."),
+        ([EGGS, PASTA], "cancel the last one", NOT_WITH_TIMERS),
+    ],
+)
+def test_how_long_a_timer_runs_is_not_guessed(talk, orders, text, said):
+    assert talk(*orders, text)[0] == said
 
 
 RANG = Exchange("", "Your 10 minute timer is done.")

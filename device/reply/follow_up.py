@@ -79,7 +79,7 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
     if alone is not None:
         return (_named_before(reader, words, history) or alone) if alone.name == "TimerUnclear" else alone
     found = go_on(reader, words, told, asked) or _named_before(reader, words, history)
-    return found or (_correction(words, asked) if asked is not None else None)
+    return found or (_correction(reader, words, asked) if asked is not None else None)
 
 
 def _once_more(args: dict[str, Any], newest: Exchange) -> Intent | None:
@@ -132,12 +132,12 @@ def _right_length(words: list[str], just_set: str) -> Intent | None:
 
 
 def _named_before(reader: Reader, words: list[str], history: Sequence[Exchange]) -> Intent | None:
-    """What is asked or wanted of a timer by its name alone: "cancel the pasta", "add a minute to the eggs"."""
-    last = " ".join(words)
+    """What is asked or wanted of a timer by its name alone: "cancel the pasta", "are the eggs done"."""
+    text = f" {' '.join(words)} "
     for name in filter(None, (name_set(f"{exchange.heard} {exchange.unheard}".strip()) for exchange in history)):
-        for end in (f" the {name}", f" the {name}s", f" my {name}", f" the {name.removesuffix('s')}"):
-            if last.endswith(end):
-                found = reader.read(f"{last.removesuffix(end)} the {name} timer")
+        for called in (f" the {name} ", f" the {name}s ", f" my {name} ", f" the {name.removesuffix('s')} "):
+            if called in text:
+                found = reader.read(text.replace(called, f" the {name} timer "))
                 return found if found is not None and found.name in ("TimerAdd", "TimerCancel", "TimerList") else None
     return None
 
@@ -157,10 +157,14 @@ def _length(text: str, asked: Intent, alone: Intent | None, history: Sequence[Ex
     return Intent("LengthUnclear") if alone is None and counts else alone
 
 
-def _correction(words: list[str], asked: Intent) -> Intent | None:
+def _correction(reader: Reader, words: list[str], asked: Intent) -> Intent | None:
     """What changes the last order or sum, which Nod can't do, and the model would pretend to."""
     if asked.name.startswith("Timer") and " ".join(words) in _ABOUT_IT:
         return Intent("TimerList")
+    if asked.name.startswith("Timer") and words[-1] == "it":  # "how long is left on it"
+        found = reader.read(" ".join([*words[:-1], "the timer"]))
+        if found is not None and found.name == "TimerList":
+            return found
     if asked.name.startswith("Timer") and words[0] not in beyond.ASKING:
         is_change = all(word in _CHANGING or numbers.is_number_word(word) for word in words)
         if is_change or not beyond.COUNTED_TIME.isdisjoint(words):
