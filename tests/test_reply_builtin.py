@@ -70,6 +70,10 @@ def talk(reader, model, tmp_path):
     [
         (["remind me to call mom", "in ten minutes"], "Okay, I'll remind you to call mom in 10 minutes.", ["reminder to call mom"]),
         (["remind me to call mom", "in an hour"], "Okay, I'll remind you to call mom in 1 hour.", ["reminder to call mom"]),
+        (["remind us to get our coats in ten minutes"], "Okay, I'll remind you to get your coats in 10 minutes.", ["reminder to get your coats"]),
+        (["remind us to leave", "in ten minutes"], "Okay, I'll remind you to leave in 10 minutes.", ["reminder to leave"]),
+        (["remind my wife to call in ten minutes"], NOT_WITH_TIMERS, []),
+        (["remind everyone that dinner is ready"], NOT_WITH_TIMERS, []),
         (["remind me to call mom", "at five"], ONLY_UNITS, []),
         (["set a pasta timer", "i would like five minutes"], "Okay, 5 minutes for pasta, starting now.", ["pasta timer"]),
         (["set a timer", "um", "ten minutes"], "Okay, 10 minutes, starting now.", ["10 minute timer"]),

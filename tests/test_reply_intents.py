@@ -560,6 +560,8 @@ LEFT_TO_THE_MODEL = [
     "i told you that three times",
     "i do not like timers",
     "why did you remind me of my mother",
+    "does that remind anybody of home",
+    "who will remind you to eat",
     "what do plus and minus mean",
     "what is the root of all evil",
     "can i bring a plus one",

@@ -13,6 +13,7 @@ ORDERS = frozenset(  # what may be wanted of a timer; no name begins with these
     " lengthen prolong shorten increase reduce decrease reset restart renew repeat snooze rename add forget keep check show tell say wait remind".split()
 )
 COUNTED_TIME = frozenset("second seconds minute minutes hour hours".split())
+_OF_WHAT = COUNTED_TIME | {"to", "that"}  # somebody is to be reminded
 SIGNS = frozenset("plus minus times multiply divide subtract squared cubed percent percentage".split())
 _SIGN_PAIRS = frozenset((("divided", "by"), ("divided", "between"), ("divided", "among"), ("square", "root"), ("cube", "root"), ("power", "of")))
 ASKING = frozenset("how what why who when where which".split())
@@ -38,7 +39,8 @@ def forbids_timer(words: list[str]) -> bool:
 
 def is_timer_order(words: list[str]) -> bool:
     """Whether it is about timers of the user."""
-    if ("remind", "me") in itertools.pairwise(words):
+    reminded = words[words.index("remind") + 1 :] if "remind" in words else ["you"]
+    if reminded[:1] in (["me"], ["us"]) or (reminded[:1] != ["you"] and not _OF_WHAT.isdisjoint(reminded)):
         return words[0] not in ASKING
     at = next((i for i, word in enumerate(words) if word in TIMERS), None)
     if at is None:

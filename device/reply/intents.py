@@ -217,7 +217,10 @@ def _is_later(thing: list[str]) -> bool:
 _BEFORE_MOMENTS = frozenset("at by on every next this the until half past to".split())
 _DAYS = frozenset("tomorrow tonight later oclock am pm".split())
 _REPEATED = _DAYS | {"every", "when"}
-_YOURS = {"my": "your", "me": "you", "i": "you", "am": "are", "mine": "yours", "myself": "yourself"}
+_YOURS = {
+    "my": "your", "me": "you", "i": "you", "am": "are", "mine": "yours", "myself": "yourself", "our": "your", "us": "you",
+    "we": "you", "ours": "yours", "ourselves": "yourselves",
+}  # fmt: skip
 
 
 def _time(match: Match) -> dict[str, Any] | None:
