@@ -142,6 +142,7 @@ def test_a_question_that_mentions_all_is_no_answer_to_which_one(reader):
 
 FOR_HOW_LONG = (Exchange("remind me to call mom", "For how long?"),)
 INTERRUPTED = Exchange("cancel the timer", WHICH[:40], interrupted=True, unheard=WHICH[40:].strip())
+TIME = (Exchange("what time is it", "It's 4 PM."),)
 SUM = (Exchange("what is five times five", "That's 25."),)
 GOING_ON = ("twice that", "squared", "and cubed")
 UNCLEAR = ("that doubled", "and tripled", "and halved", "the cube root")
@@ -167,7 +168,10 @@ SET = (Exchange("set a timer for ten minutes", "Okay, 10 minutes, starting now."
         (SET, "i am tired of it", None),
         (SET, "who made it", None),
         ((Exchange("set a pasta timer for ten minutes", "Okay, 10 minutes for pasta, starting now."),), "how is the pasta made", None),
-        ((Exchange("what time is it", "It's 4 PM."),), "and six", None),
+        *((TIME, text, None) for text in ("and six", "and", "and then", "what about you", "and tell me a joke")),
+        (TIME, "and in london", "TimeElsewhere"),
+        (TIME, "what about the date", "Date"),
+        ((Exchange("what time is it in tokyo", "I only know the time here. It's 4 PM."),), "and in london", "TimeElsewhere"),
         ((Exchange("how old is the dog", "That's 12 years."),), "plus three", "CalculateUnclear"),
         (SUM, "and six apples", "CalculateUnclear"),
         (SUM, "what about six apples", "CalculateUnclear"),
@@ -279,6 +283,13 @@ def test_what_changes_an_order_or_goes_on_with_a_sum_is_not_left_to_the_model(ta
 )
 def test_what_the_clock_does_not_know_is_not_made_up(talk, text, said, utc):
     assert talk(text) == (said, [])
+
+
+def test_who_asks_on_about_another_day_or_place_is_told_what_the_clock_knows(talk, utc):
+    assert talk("what is the date", "and tomorrow")[0] == "Tomorrow is Saturday, October 17th."
+    assert talk("what about yesterday")[0] == "Yesterday was Thursday, October 15th."
+    assert talk("and in two weeks")[0] == "I only know the date of today. Today is Friday, October 16th."
+    assert talk("what time is it", "and in london")[0] == "I only know the time here. It's 4:05 PM."
 
 
 def test_where_a_timer_was_set_before_taking_back_is_no_silence(talk):

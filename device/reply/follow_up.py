@@ -1,5 +1,6 @@
 """What a text means after what was said before: the answer to a question of Nod's, or "cancel that"."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,11 @@ _ABOUT_IT = frozenset(
 )  # asked of a timer
 _GOING_ON = frozenset("and what is about how in to into a an the of that it square cube root".split())
 _DOING = numbers.PART_WORDS | {"double", "twice", "doubled", "tripled", "halved", "squared", "cubed", "root"}
+_OF_CLOCK = frozenset(("Time", "Date", "TimeElsewhere"))
+_TOLD = {
+    re.compile(r"(Today is|Tomorrow is|The day after tomorrow is|Yesterday was|I only know the date) "): "what day is",
+    re.compile(r"It's \d+(:\d\d)? [AP]M|I only know the time "): "what time is it",
+}
 _AROUND = frozenset(
     "the that my a one ones them of timer timers alarm reminder cancel stop delete clear remove i mean meant want for to with called please"
     " no yes okay".split()
@@ -78,7 +84,7 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
         return right
     if alone is not None:
         return (_named_before(reader, words, history) or alone) if alone.name == "TimerUnclear" else alone
-    found = go_on(reader, words, told, asked) or _named_before(reader, words, history)
+    found = go_on(reader, words, told, asked) or _of_clock(reader, words, told) or _named_before(reader, words, history)
     return found or (_correction(reader, words, asked) if asked is not None else None)
 
 
@@ -129,6 +135,20 @@ def _right_length(words: list[str], just_set: str) -> Intent | None:
         said = [*said, units[0]]  # ten of what it was
     seconds = durations.parse(said)
     return None if seconds is None else Intent("TimerSet", {"seconds": float(seconds), "instead": just_set})
+
+
+def _of_clock(reader: Reader, words: list[str], told: str) -> Intent | None:
+    """After the time or the date: "and tomorrow", "what about in london"."""
+    begin = next((count for count, says in ((1, ["and"]), (2, ["what", "about"]), (2, ["how", "about"])) if words[:count] == says), 0)
+    asks = next((question for begins, question in _TOLD.items() if begins.match(told)), None)
+    if not begin or asks is None:
+        return None
+    rest = " ".join(words[begin:])
+    found = reader.read(rest)
+    if found is None:
+        found = reader.read(f"{asks} {rest}")
+        found = None if found == Intent("Time", {"what": "time"}) else found  # "and then"
+    return found if found is not None and found.name in _OF_CLOCK else None
 
 
 def _named_before(reader: Reader, words: list[str], history: Sequence[Exchange]) -> Intent | None:

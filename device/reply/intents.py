@@ -235,7 +235,7 @@ def _names(match: Match) -> bool:
 def _elsewhere(match: Match) -> dict[str, Any] | None:
     """The time in another place, or ("only": "now", "today") that of another moment."""
     thing, moment = match.slots.get("thing", []), match.slots.get("moment")
-    is_moment = moment and (not _MOMENTS.isdisjoint(moment) or all(map(numbers.is_number_word, moment)))
+    is_moment = moment and (not _DATES.isdisjoint(moment) or all(map(numbers.is_number_word, moment)))
     if not _names(match) or _NO_PLACE.intersection(thing) or (thing and numbers.is_number_word(thing[-1])) or (moment and not is_moment):
         return None
     is_later = not beyond.COUNTED_TIME.isdisjoint(thing)
@@ -246,6 +246,10 @@ _NO_PLACE = frozenset("time date day what how who why when weather tell set play
 _MOMENTS = frozenset(
     "midnight noon midday oclock am pm morning evening night tonight tomorrow today weekend sunrise sunset christmas easter"
     " monday tuesday wednesday thursday friday saturday sunday".split()
+)
+
+_DATES = _MOMENTS | frozenset(
+    "yesterday january february march april may june july august september october november december".split()
 )
 
 
@@ -327,7 +331,7 @@ _SIZES = frozenset("single double triple small medium large".split())
 
 _NAMED = {  # what a slot has to name for the template to fit
     "played": frozenset("music radio song songs jazz playlist album podcast news tv television".split()),
-    "holiday": frozenset("easter thanksgiving passover ramadan hanukkah diwali mother's father's mothers fathers".split()),
+    "holiday": frozenset("monday tuesday wednesday thursday friday saturday sunday easter thanksgiving passover ramadan hanukkah diwali mother's father's mothers fathers".split()),
     "place": frozenset(
         "pharmacy shop shops store stores restaurant restaurants station cafe cafes bank atm hospital supermarket pub pubs bar"
         " bars hotel hotels airport gym park toilet doctor dentist bakery".split()
