@@ -410,6 +410,13 @@ BEYOND_IT = [
     "add batteries to my shopping list",
     "what's on my calendar",
     "create an appointment for tomorrow",
+    "how do i set a timer",
+    "how do i cancel a timer",
+    "how do you spell necessary",
+    "spell the word cat",
+    "can you tell me the weather",
+    "tell me the weather for tomorrow",
+    "can you send emails",
 ]
 
 # About timers or reminders, but nothing that Nod does, or nothing that is to be done.
@@ -607,7 +614,7 @@ LEFT_TO_THE_MODEL = [
     "what an idea",
     "how long until the bread has risen",
     "how many days to get to mars",
-    "how do i set a timer",
+    "how do i win at a timer race",
     "tell me a joke about timers",
     "my alarm did not start this morning",
     "don't stop",

@@ -466,6 +466,7 @@ def test_a_timer_put_right_is_taken_back_with_what_it_replaced(tmp_path):
         (["what's two plus two", "what is that about"], TO_THE_MODEL),
         (["what time is it", "add ten"], TO_THE_MODEL),
         (["how many feet in a mile", "and in two miles"], "That's 10,560 feet."),
+        (["ten miles in kilometers", "and ten kilometers"], "That's about 6.21 miles."),
         (["how many feet in a mile", "and yards"], "That's 1760 yards."),
         (["how many feet in a mile", "what about a kilometer"], "That's about 3280.84 feet."),
         (["ten miles in kilometers", "and twenty"], "That's about 32.19 kilometers."),

@@ -46,4 +46,6 @@ def _converted(words: Sequence[str], asked: Intent) -> Intent | None:
         return None
     if amount is None or (unit is None and not any(map(numbers.is_number_word, counted))):
         return Intent("Convert", {**asked.args, "target": unit}) if unit else None
+    if unit == asked.args["target"]:
+        return Intent("Convert", {"amount": str(amount), "source": unit, "target": asked.args["source"]})  # the other way round
     return Intent("Convert", {**asked.args, "amount": str(amount), **({"source": unit} if unit else {})})
