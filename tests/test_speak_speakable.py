@@ -34,6 +34,12 @@ SPOKEN = {
     "7/4/1776, 7/4/76 and 7/4/26": "July fourth, seventeen seventy-six, July fourth, nineteen seventy-six and "
     "July fourth, twenty twenty-six",
     "in 1984 there were 1984 sheep": "in nineteen eighty-four there were one thousand nine hundred eighty-four sheep",
+    "$5-10, $100–$200 and $1.5-2 million": "five dollars to ten dollars, one hundred dollars to two hundred dollars and "
+    "one point five to two million dollars",
+    "10:00-11:00 or 2:30-3:30 PM, 24/7": "ten o'clock to eleven o'clock or two thirty to three thirty PM, twenty-four seven",
+    "Mid-1990s, the 1990s-2000s, post-1945, pre-5th": "Mid nineteen nineties, the nineteen nineties to two thousands, "
+    "post nineteen forty-five, pre fifth",
+    "299,792 km/s": "two hundred ninety-nine thousand seven hundred ninety-two kilometers per second",
     "World War I and II, (World War II's end), Type II": "World War one and two, (World War two's end), Type two",
     "II ended. Henry VIII's wives, Louis XIV": "two ended. Henry the eighth's wives, Louis the fourteenth",
     "I think I am. An IV, the IV and Malcolm X": "I think I am. An IV, the IV and Malcolm X",

@@ -59,6 +59,7 @@ _BETWEEN = {"x": "times", "-": "minus", "–": "minus"}  # signs, but only betwe
 _NO_ROMANS = DECADE_OPENERS | {"a", "an", "this", "that"}
 _BEFORE_MINUS = ("is", "was", "be", "equals", "=")  # "is - 5"; elsewhere a lone hyphen is a pause
 _AMOUNT = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
+_OF_SPAN = rf"[$€£¥]{_AMOUNT}(?:k|K|M|m|bn|B)?|\d{{1,2}}:\d\d(?:[aApP][mM])?|\d{{4}}s"
 _NUMBER = rf"[-−+]?{_AMOUNT}"
 _COUNT = re.compile(r"[-−+]?\d[\d,]*(?:\.\d+)?(?:[-–][-−+]?\d[\d,]*(?:\.\d+)?)?")  # before a unit: also "1,2" and "10-20"
 
@@ -214,6 +215,19 @@ def _range(match: re.Match[str], place: _Place) -> str:
     return f"{both[0]} to {both[1]}{after}"
 
 
+def _from_to(match: re.Match[str], place: _Place) -> str:
+    """ "$5-10", "10:00-11:00", "1990s-2000s"."""
+    low, high = match.groups()
+    if low[0] in "$€£¥" and high[0].isdigit():
+        high = low[0] + high
+    return " to ".join(_spoken(part, place, is_last=False) for part in (low, high))
+
+
+def _part_of(match: re.Match[str], place: _Place) -> str:
+    """ "mid-1990s", "post-1945"."""
+    return f"{match[1]} {_spoken(match[2], place._replace(before='mid'), is_last=False)}"
+
+
 def _list(match: re.Match[str], _: _Place) -> str | None:
     """ "1,2" is two numbers, "1,200" is one."""
     return None if re.fullmatch(_AMOUNT, match[0]) else ", ".join(map(numbers.cardinal, match[0].split(",")))
@@ -243,7 +257,9 @@ def _date(month: int, day: int, years: int) -> str | None:
     return numbers.date(month, day, years) if 1 <= month <= 12 and 1 <= day <= 31 else None
 
 
-def _fraction(match: re.Match[str], place: _Place) -> str:
+def _fraction(match: re.Match[str], place: _Place) -> str | None:
+    if match[0] in SPELLED:
+        return None
     words = numbers.fraction(int(match[1]), int(match[2]))
     if words and place.after_number:
         return "and " + re.sub("^one ", "a ", words)  # "1 1/2"
@@ -298,6 +314,8 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Place], str | Non
         (r"(\d{1,2}):(\d{2})(?::(\d{2}))?([aApP]\.?[mM]\.?)?", _time),
         (r"(\d{1,2})([aApP]\.?[mM]\.?)", _hour),
         (rf"([-−])?([$€£¥])({_AMOUNT}|\d+,\d\d)(k|K|M|m|bn|B)?", _money),
+        (rf"({_OF_SPAN})[-–—]({_OF_SPAN}|{_AMOUNT})", _from_to),
+        (r"((?i:early|mid|late|pre|post))[-–](\d.*)", _part_of),
         (r"(\d{4})-(\d{2})-(\d{2})", _iso_date),
         (r"(?=[IVX])(X{0,3}(?:IX|IV|V?I{0,3}))(['’]s)?", _roman),
         (r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})", _us_date),

@@ -33,7 +33,8 @@ UNITS = {
     "mm": ("millimeter", "millimeters"), "mi": ("mile", "miles"), "ft": ("foot", "feet"), "yd": ("yard", "yards"),
     "km/h": ("kilometer per hour", "kilometers per hour"), "kmh": ("kilometer per hour", "kilometers per hour"),
     "kph": ("kilometer per hour", "kilometers per hour"), "mph": ("mile per hour", "miles per hour"),
-    "m/s": ("meter per second", "meters per second"), "m²": ("square meter", "square meters"),
+    "m/s": ("meter per second", "meters per second"), "km/s": ("kilometer per second", "kilometers per second"),
+    "m²": ("square meter", "square meters"),
     "km²": ("square kilometer", "square kilometers"), "m³": ("cubic meter", "cubic meters"),
     "kg": ("kilogram", "kilograms"), "g": ("gram", "grams"), "mg": ("milligram", "milligrams"),
     "lb": ("pound", "pounds"), "lbs": ("pound", "pounds"), "oz": ("ounce", "ounces"),
@@ -70,5 +71,5 @@ ABBREVIATIONS = {
 SPELLED = {
     "LED": "L E D", "LEDs": "L E Ds", "US": "U S", "IT": "I T", "UN": "U N", "SOS": "S O S", "FAQ": "F [[ˈeɪ]] Q",
     "IP": "I P", "ID": "I D", "OS": "O S", "API": "[[ˌeɪpˌiːˈaɪ]]", "DIY": "D I Y", "EU": "E U", "PIN": "pin",
-    "WHO": "W H O", "GIF": "gif", "VAT": "V [[ˌeɪ]] T",
+    "24/7": "twenty-four seven", "9/11": "nine eleven", "WHO": "W H O", "GIF": "gif", "VAT": "V [[ˌeɪ]] T",
 }  # fmt: skip
