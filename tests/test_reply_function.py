@@ -380,7 +380,7 @@ def test_the_folder_of_the_settings_comes_first_while_it_is_looked_for_and_hides
     module("colorsys", "def answer(text, history):\n    return 'mine'\n")  # there is one in the standard library
     assert find_function("colorsys:answer", str(tmp_path))("", ()) == "mine"
     assert sys.path.index(str(tmp_path)) == len(sys.path) - 1
-    assert find_function("json:dumps", str(tmp_path)) is __import__("json").dumps and sys.path.count(str(tmp_path)) == 1
+    assert find_function("json:dump", str(tmp_path)) is __import__("json").dump and sys.path.count(str(tmp_path)) == 1
     sys.modules.pop("colorsys")
 
 
@@ -393,6 +393,8 @@ def test_the_folder_of_the_settings_comes_first_while_it_is_looked_for_and_hides
         ("raise SystemExit", "nod_home can't be imported: SystemExit in nod_home.py, line 1;"),
         ("answers = 1", "nod_home has no function answer;"),
         ("answer = 'Yes.'", "nod_home has no function answer;"),
+        ("def answer(text): ...", "nod_home:answer can't be called with a text and a history;"),
+        ("class Home:\n def answer(self, text, history): ...\nanswer = Home.answer", "nod_home:answer can't be called with "),
     ],
 )
 def test_a_function_that_is_none_is_told_in_a_sentence(module, tmp_path: Path, text: str | None, told: str) -> None:

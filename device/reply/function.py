@@ -11,6 +11,7 @@ answer; what comes up to a space is passed on at once.  It is called from one th
 """
 
 import importlib
+import inspect
 import re
 import sys
 import time
@@ -247,6 +248,14 @@ def find_function(spec: str, folder: str) -> Answer:
             sys.path.append(folder)  # what it imports later is found, and hides nobody else's
     if not callable(found):
         raise ConfigError(f"[agent] function: {module_name} has no function {name}; name one that takes a text and a history.")
+    try:
+        inspect.signature(found).bind("", ())
+    except TypeError:
+        raise ConfigError(
+            f"[agent] function: {spec} can't be called with a text and a history; write it as {name}(text, history)."
+        ) from None
+    except ValueError:
+        pass  # one written in C may not tell
     return found
 
 
