@@ -71,6 +71,8 @@ def talk(reader, model, tmp_path):
         (["remind me to call mom", "in ten minutes"], "Okay, I'll remind you to call mom in 10 minutes.", ["reminder to call mom"]),
         (["remind me to call mom", "in an hour"], "Okay, I'll remind you to call mom in 1 hour.", ["reminder to call mom"]),
         (["remind us to get our coats in ten minutes"], "Okay, I'll remind you to get your coats in 10 minutes.", ["reminder to get your coats"]),
+        (["wake me up after twenty minutes"], "Okay, 20 minutes, starting now.", ["20 minute timer"]),
+        (["tell me in ten minutes to check the oven"], "Okay, I'll remind you to check the oven in 10 minutes.", ["reminder to check the oven"]),
         (["remind us to leave", "in ten minutes"], "Okay, I'll remind you to leave in 10 minutes.", ["reminder to leave"]),
         (["remind my wife to call in ten minutes"], NOT_WITH_TIMERS, []),
         (["remind everyone that dinner is ready"], NOT_WITH_TIMERS, []),

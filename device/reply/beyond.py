@@ -105,7 +105,7 @@ def _is_conversion(words: list[str]) -> bool:
         return False
     if {"and", "what", "how", "about"}.issuperset(words[:to]):
         return True
-    return units >= 2 and any(map(numbers.is_number_word, words)) and (
+    return units >= 2 and any(map(_is_value, words)) and (
         words[0] in ("what", "how", "convert") or numbers.is_number_word(words[0])
     )
 
