@@ -82,6 +82,7 @@ def talk(reader, model, tmp_path):
         (["set a timer", "hold on", "one minute"], "Okay, 1 minute, starting now.", ["1 minute timer"]),
         (["set a timer", "one minute please"], "Okay, 1 minute, starting now.", ["1 minute timer"]),
         (["set a timer", "for five minutes for the pasta"], "Okay, 5 minutes for pasta, starting now.", ["pasta timer"]),
+        (["set a timer for pasta", "ten minutes"], "Okay, 10 minutes for pasta, starting now.", ["pasta timer"]),
         (["set a timer", "ten"], ONLY_UNITS, []),
         (["set a timer", "maybe ten"], ONLY_UNITS, []),
         (["set a timer", "tomorrow"], ONLY_UNITS, []),
