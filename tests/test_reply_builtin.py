@@ -230,6 +230,30 @@ def test_of_two_timers_of_the_same_length_the_one_that_is_meant_is_cancelled(tmp
     timers.close()
 
 
+@pytest.mark.parametrize(
+    ("order", "right", "said"),
+    [
+        ("set a timer for sixty minutes", "make it fifty", "Okay, 50 minutes instead, starting now."),
+        ("set a second timer for ten minutes", "no two", "Okay, 2 minutes instead, starting now."),
+        ("set a second timer for sixty minutes", "no two", NOT_WITH_TIMERS),
+        ("set a timer for an hour and ten minutes", "no two", NOT_WITH_TIMERS),
+    ],
+)
+def test_a_number_alone_is_of_the_unit_that_was_said(talk, order, right, said):
+    assert talk(order, right)[0] == said
+
+
+def test_what_to_remind_of_chooses_a_reminder_though_it_is_an_order_by_itself(talk):
+    said, running = talk("remind me to call mom in one hour", "remind me to call dad in two hours", "cancel the reminder", "call mom")
+    assert said == "Okay, your reminder to call mom is cancelled." and running == ["reminder to call dad"]
+    assert talk("remind me to call mom in one hour", "cancel the reminder", "play some music")[0] == "I can't play music, I'm afraid."
+
+
+def test_what_follows_what_was_put_right_or_taken_back_is_about_that_timer(talk):
+    assert talk("set a timer for ten minutes", "no fifteen", "how long")[0] == "15 minutes left on your 15 minute timer."
+    assert talk("set a timer for one hour", "cancel it", "no keep it")[0] == NOT_WITH_TIMERS
+
+
 def test_a_reminder_with_and_in_its_name_can_be_chosen(talk):
     reminders = ["reminder to call mom and the kids", "reminder to feed the cat"]
     said, running = talk(

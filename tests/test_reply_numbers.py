@@ -194,7 +194,7 @@ def test_a_spoken_sum_has_the_value_python_gives_it(first: int, rest: list[tuple
         ("one point five times two", 3), ("three point twenty five times four", 13),
         ("two point thirty minus point oh five", Fraction("2.25")), ("point fifteen plus point twenty one four", Fraction("0.364")),
         ("one hundred divided by fifty percent of ten", 20), ("fifty percent of two to the power of three", 4),
-        ("seven plus nine mod four", 8), ("two times seven mod four", 2), ("one million times one billion", 10**15),
+        ("seven plus nine mod four", 8), ("two times seven mod four", 2), ("one million times one hundred million", 10**14),
         ("square root of " + "7" * 400, None), ("1 over " + "7" * 5000, None), ("seven", None), ("", None), ("times two", None),
         ("two times", None),
     ],
@@ -210,7 +210,7 @@ def test_sums(text: str, value: int | None) -> None:
         ("two to the power of one million", "that power"), ("one to the power of sixty five", "that power"),
         ("two to the power of a half", "that power"), ("square root of minus four", "no square root"),
         ("square root of minus a half", "no square root"),
-        ("one million times one billion plus one", "too big"), ("ten to the power of sixteen", "too big"),
+        ("one million times one billion", "too big"), ("ten to the power of sixteen", "too big"),
         ("a third" + " to the power of sixty four" * 5, "too many digits"),
     ],
 )  # fmt: skip

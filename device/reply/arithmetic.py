@@ -15,7 +15,7 @@ _OPERATORS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("mod",), "mod"),
 )  # fmt: skip
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2, "mod": 2, "%": 3, "^": 4}
-_MOST = 10**15
+_MOST = 10**15 - 1  # the voice reads longer numbers digit by digit
 _MOST_BITS = 4096  # of a power: a power of a power of a power takes minutes, also of a third
 
 

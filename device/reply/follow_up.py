@@ -18,7 +18,7 @@ _MAY_ANSWER = frozenset(("Wait", "TimerSet", "TimerOpen", "TimerLength", "TimerU
 _ALL = frozenset(("all", "both", "every", "everything"))
 _LEAVING = frozenset(("not", "keep", "leave", "neither", "none"))
 _CHANGING = frozenset(
-    "no not sorry actually i mean meant said make it that change to for by a bit little longer shorter more add extend double"
+    "no not do keep sorry actually i mean meant said make it that change to for by a bit little longer shorter more add extend double"
     " restart start set end remove get rid of again over put back pause hold resume another one and".split()
 )
 # What begins a correction of the timer just set, where its right length follows.
@@ -77,10 +77,12 @@ def follow_up(reader: Reader, text: str, history: Sequence[Exchange]) -> Intent 
             return alone
         return Intent("TimerCancel", args) if by_s is None else Intent("TimerAdd", args | {"by_s": by_s})
     asked = reader.read(before.user)
+    if (last_set(told) or ends_cancelled(told)) and (asked is None or not asked.name.startswith("Timer")):
+        asked = Intent("TimerSet")  # what was said was understood after what came before it: "no, fifteen", "cancel it"
     words = _words(text)
     if asked is not None and asked.name == "TimerOpen":
         return _length(text, asked, alone, history)
-    if just_set is not None and (right := _right_length(words, just_set)) is not None:
+    if just_set is not None and (right := _right_length(words, just_set, before.user)) is not None:
         return right
     if alone is not None:
         return (_named_before(reader, words, history) or alone) if alone.name == "TimerUnclear" else alone
@@ -96,6 +98,8 @@ def _once_more(args: dict[str, Any], newest: Exchange) -> Intent | None:
 
 def _is_of_options(alone: Intent, words: list[str]) -> bool:
     """Whether what is a sentence of its own answers "Which one?": "delete everything", "remove the egg one"."""
+    if alone.name == "CanNot":
+        return True  # "call mom" may be what to remind of
     is_all = alone == Intent("Forget") and _ALL.issuperset(_without_frame(words))
     return is_all or (alone.name == "TimerCancel" and words[-1] == "one")
 
@@ -124,13 +128,17 @@ def _is_newest(before: Exchange, history: Sequence[Exchange]) -> bool:
     return next(exchange for exchange in reversed(history) if exchange.heard or exchange is before) is before
 
 
-def _right_length(words: list[str], just_set: str) -> Intent | None:
+def _right_length(words: list[str], just_set: str, order: str) -> Intent | None:
     """The timer in place of the one just set: "no, ten minutes", "make it ten"."""
     cut = next((at for at, word in enumerate(words) if word not in _CORRECTING), len(words))
     said = [word for word in words[cut:] if word != "please"]
     if not said or (_CORRECTS.isdisjoint(words[:cut]) and words[:2] != ["i", "said"]):  # "said ten minutes" was "set"
         return None
-    units = [word for word in split_words(just_set) if durations.parse(["one", word]) is not None]
+    told, meant = (
+        [word.removesuffix("s") for word in split_words(of) if durations.parse(["one", word])] for of in (just_set, order)
+    )
+    # Sixty minutes are told as an hour: fifty in place of it aren't hours.
+    units = meant if meant and len(told) == 1 and told[0] not in meant else told
     if numbers.parse(said) is not None and len(units) == 1:
         said = [*said, units[0]]  # ten of what it was
     seconds = durations.parse(said)
