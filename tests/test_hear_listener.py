@@ -350,6 +350,13 @@ def test_the_wake_word_alone_is_no_text(listener, voice, vad_folder):
     assert texts[0] == "" and texts[-1] == "what time is it"
 
 
+def test_who_calls_twice_has_said_nothing_yet(listener, voice, vad_folder):
+    """The detector counts what is said again within a second and a half once."""
+    twice = np.concatenate([_say(voice, text) for text in ("Hey Jarvis.", "Hey Jarvis.", "What time is it?")])
+    events = feed(listener, [Listen(1, samples(900), "hey jarvis"), *frames(twice, vad_folder)])
+    assert [pause.text for pause in kinds(events, Pause) if pause.text] == ["what time is it"]
+
+
 def test_nothing_is_decoded_while_the_reply_is_being_made(listener, recognizer, question, vad_folder, monkeypatch):
     """The second decoder catches up for a user who goes on; until the reply is there the core is wanted elsewhere."""
     silent_ms = []

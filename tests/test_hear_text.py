@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from device.hear.plain_text import is_hum, plain, without_noise
 from device.hear.reading import Reading, understood
-from device.hear.wake_text import _skeleton, without_wake_word
+from device.hear.wake_text import _skeleton, said_again, without_wake_word
 from device.hear.whisper_recognizer import said_once, window_samples
 
 COMMANDS = [
@@ -67,7 +67,37 @@ def test_words_that_recognizers_take_for_each_other_sound_the_same(one, other):
 def test_only_the_front_is_ever_cut(text, word):
     left = without_wake_word(text, word).split()
     words = text.split()
-    assert left == words[len(words) - len(left) :] and len(words) - len(left) <= 3
+    assert left == words[len(words) - len(left) :] and len(words) - len(left) <= 6
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "heard", ["well hey jarvis", "so a jarvis", "hold her hey jarvis", "you know jarvis", "so i told hey jarvis"]
+)
+def test_what_was_said_before_the_wake_word_goes_with_it(heard, command):
+    """What is listened to begins a little before it, and may be the end of somebody's sentence."""
+    assert without_wake_word(f"{heard} {command}", "hey jarvis") == command
+
+
+@pytest.mark.parametrize("text", ["set a timer and call it jarvis", "hey drivers who is jarvis"])
+def test_a_name_in_what_was_said_to_nod_stays(text):
+    assert without_wake_word(text, "hey jarvis").endswith("jarvis")
+
+
+@pytest.mark.parametrize(
+    ("heard", "left"),
+    [
+        ("hey jarvis what time is it", "what time is it"),
+        ("jarvis stop", "stop"),
+        ("alexa stop", "alexa stop"),
+        ("charles is late", "charles is late"),
+        ("who is jarvis", "who is jarvis"),
+        ("hey you", "hey you"),
+        ("", ""),
+    ],
+)
+def test_the_wake_word_said_once_more_is_known_by_its_letters_alone(heard, left):
+    assert said_again(heard, "hey jarvis") == left
 
 
 @pytest.mark.parametrize(

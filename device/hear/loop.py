@@ -49,7 +49,7 @@ from device.hear.recognizer import Recognizer
 from device.hear.second_look import SecondLook
 from device.hear.turn import Completeness, Evidence, TurnModel, closure_ms, wait_bounds_ms
 from device.hear.utterance import Silence, Utterance
-from device.hear.wake_text import without_wake_word
+from device.hear.wake_text import said_again, without_wake_word
 from device.mailbox import Mailbox
 
 RING_FRAMES = 1000  # 32 s: a turn may be asked for after it began
@@ -266,10 +266,11 @@ class Listener:
         self._recognizer.start()
         self._turn.others_t = self._silence.end_t
         self._turn.start_t = self._silence = None
-        self._turn.wake_word = None
+        self._turn.is_called = self._turn.wake_word is not None
 
     def _said(self, recognized: str) -> str:
-        return without_noise(without_wake_word(recognized, self._turn.wake_word))
+        turn = self._turn
+        return without_noise((said_again if turn.is_called else without_wake_word)(recognized, turn.wake_word))
 
     def _completes(self, text: str) -> Completeness:
         """What the templates say of all that was said, where this turn's part of it is `text`."""

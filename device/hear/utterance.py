@@ -14,6 +14,7 @@ class Utterance:
     from_t: int
     wake_word: str | None
     others_t: int  # what sounds before it isn't the user's first words: Nod, or a noise that was forgotten
+    is_called: bool = False  # the wake word is over: said once more it is known by its letters alone
     front: str = ""  # what was said before it and belongs to it (`Joined`)
     start_t: int | None = None  # from where the recognizer has heard
     speech_t: int = 0  # first frame of the run of speech now or last

@@ -10,6 +10,7 @@ from difflib import SequenceMatcher
 
 _GREETINGS = frozenset("hey hay a ay eh he they hi hate okay ok the and".split())
 _LONGEST_WORDS = 2  # beside the greeting
+_MOST_BEFORE = 4  # words, the greeting among them: what is listened to begins up to half a second before the wake word
 _MISTAKEN = 0.65  # so alike is a single other word that is mistaken for the wake word: "charles", "alexis", "travis"
 _TELLING_LETTERS = 4  # shorter words are what recognizers make of noise
 _ALIKE = 0.53  # of 120 recordings of "jarvis" and "alexa" by as many speakers all but one are at or above it
@@ -29,7 +30,8 @@ _SOUNDS = (
 
 
 def without_wake_word(text: str, wake_word: str | None) -> str:
-    """`text` (lower case) without its first words, where they sound like `wake_word` ("hey jarvis")."""
+    """`text` (lower case) without its first words, where they sound like `wake_word` ("hey jarvis"), or up to where it is
+    written as such: somebody may have been speaking before."""
     words = text.split()
     if not wake_word or not words:
         return text
@@ -38,8 +40,24 @@ def without_wake_word(text: str, wake_word: str | None) -> str:
     scores = [(_likeness(words[:count], name), count) for count in range(1, longest + 1)]
     best, count = max(scores, key=lambda score: score[0])
     if best < _ALIKE:
-        count = 1 if words[0] in ("hey", "hay") else 0
+        count = _end_of(words, name) or int(words[0] in ("hey", "hay"))
     return " ".join(words[count:])
+
+
+def said_again(text: str, wake_word: str) -> str:
+    """`text` without a wake word in front that is written as such: another one was taken out before it."""
+    words = text.split()
+    greets = bool(words) and words[0] in _GREETINGS
+    return " ".join(words[_end_of(words, _name(wake_word), most_before=greets) :])
+
+
+def _end_of(words: list[str], name: str, most_before: int = _MOST_BEFORE) -> int:
+    """How many words there are up to the end of `name`, which at most so many others stand before; 0 without it."""
+    for at in range(most_before + 1):
+        for count in range(1, _LONGEST_WORDS + 1):
+            if "".join(words[at : at + count]) == name:
+                return at + count
+    return 0
 
 
 def allows(readings: Sequence[str], wake_word: str, is_known: bool = True) -> bool:
