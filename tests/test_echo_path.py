@@ -221,6 +221,17 @@ def test_what_drifts_during_a_long_silence_has_not_jumped_and_what_jumps_begins_
     assert taken([100.0] * 9 + [112.0] * 9 + [90.0]).jumps == 2
 
 
+@pytest.mark.parametrize("drift_ppm", [-90, 60])
+def test_samples_lost_during_a_long_silence_are_no_drift(drift_ppm):
+    """Two clocks make a card lose samples every few minutes: the next reply's echo is where its first looks see it."""
+    drifting = 100 + 1e-6 * drift_ppm * EVERY * np.arange(60)
+    tracker = taken(drifting)
+    tracker.look_again()
+    later = 600 * SAMPLE_RATE_HZ
+    tracker._take(Delay(60 * EVERY + later, 350.0))
+    assert tracker.steady_samples == 350 and tracker.drift_ppm == pytest.approx(drift_ppm, abs=0.1)
+
+
 def test_a_drift_is_read_from_seconds_and_not_from_chance():
     known = [taken([100.0] * count).drift_ppm is not None for count in range(1, 30)]
     assert known == [(count - 1) * EVERY >= 3 * SAMPLE_RATE_HZ for count in range(1, 30)]

@@ -99,6 +99,7 @@ class DelayTracker:
         """Samples were lost or repeated: what was measured until now may no longer hold."""
         self._near[:] = 0.0
         self._near_spectrum = self._cross = self._candidate = None
+        self._track.clear()  # a slope across a jump that a silence hides is no clock's
         self._blocks = 0
         self.is_unsure = True
 
@@ -136,8 +137,7 @@ class DelayTracker:
         return agreed
 
     def _take(self, delay: Delay) -> None:
-        if self._track:
-            last = self._track[-1]
+        if (last := self.delay) is not None:
             if abs(delay.samples - last.samples) > _SAME + _MOST_DRIFT * (delay.t - last.t):
                 self.jumps += 1
                 self._track.clear()
