@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from device.events import BLOCK_SAMPLES
+from device.events import BLOCK_SAMPLES, SAMPLE_RATE_HZ
 
 _WINDOW = 4096  # 256 ms: longer than a room rings on, which is what the candidates are told apart from
+_LOWEST_BIN = 100 * _WINDOW // SAMPLE_RATE_HZ  # no small loudspeaker plays below; microphones have hum and an offset there
 _KNEES = (2.0, 4.0, 16.0)  # from a tube's to a hard clip
 _COARSE = tuple(0.05 * 1.5**k for k in range(9))
 _FINE = tuple(1.1**k for k in (-4, -2, -1, 1, 2, 4))
@@ -76,7 +77,7 @@ class Loudspeaker:
     def _search(self, candidates: list[Saturation]) -> None:
         """Start over with these, and with none."""
         self._candidates = [None, *candidates]
-        count, bins = len(self._candidates), _WINDOW // 2 + 1
+        count, bins = len(self._candidates), _WINDOW // 2 + 1 - _LOWEST_BIN
         self._cross = np.zeros((count, bins), dtype=np.complex64)
         self._far_power = np.full((count, bins), 1e-9, dtype=np.float32)
         self._near_power = np.full(bins, 1e-9, dtype=np.float32)
@@ -86,7 +87,7 @@ class Loudspeaker:
     def _begin(self) -> None:
         self._blocks = self._next = 0
         self._looked_at = self._far.copy()
-        self._near_spectrum = np.fft.rfft(self._near * self._hann)
+        self._near_spectrum = self._spectrum(self._near)
         self._keep = np.float32(1 - 1 / _MEMORY_LOOKS)
         self._near_power = self._keep * self._near_power + _power(self._near_spectrum)
 
@@ -95,9 +96,12 @@ class Loudspeaker:
         self._next += 1
         candidate = self._candidates[i]
         shaped = self._looked_at if candidate is None else candidate.shape(self._looked_at)
-        spectrum = np.fft.rfft(shaped * self._hann)
+        spectrum = self._spectrum(shaped)
         self._cross[i] = self._keep * self._cross[i] + np.conj(spectrum) * self._near_spectrum
         self._far_power[i] = self._keep * self._far_power[i] + _power(spectrum)
+
+    def _spectrum(self, sound: np.ndarray) -> np.ndarray:
+        return np.fft.rfft(sound * self._hann)[_LOWEST_BIN:]
 
     def _choose(self) -> None:
         self._looks += 1
