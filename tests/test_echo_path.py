@@ -294,9 +294,12 @@ def test_a_lopsided_loudspeaker_is_learned(played):
     assert erle_db(near, clean, 15, 24) > erle_db(near, without, 15, 24) + 4
 
 
-def test_a_linear_loudspeaker_stays_linear(played):
+@pytest.mark.parametrize("offset", [0.0, 0.05, 0.2])
+def test_a_linear_loudspeaker_stays_linear(played, offset):
+    """The offset that cheap microphones add to every sample is no half of a lopsided cone."""
     path = EchoPath(load_canceller("speex", 200), 640)
-    cleaned(path, echo_of(played, 640), played)
+    long = np.tile(played, 3)
+    cleaned(path, np.float32(0.1) * echo_of(long, 640) + np.float32(offset), long)
     assert path.loudspeaker.saturation is None
 
 
@@ -384,6 +387,31 @@ def test_a_loudspeaker_that_is_turned_up_later_is_an_echo_whoever_seems_to_speak
         free.append(path.is_free)
     turned_up = quiet // BLOCK_SAMPLES
     assert free[turned_up] and not any(free[turned_up + 150 :]), "within a second and a half"
+
+
+def test_an_echo_that_a_noise_hides_is_there_all_the_same(played):
+    """A cooker hood as loud as the echo: taken for a headset, Nod heard its own voice and fell silent for it."""
+    rng = np.random.default_rng(8)
+    long = np.tile(played, 2)
+    echo = echo_of(long, 2400)
+    near = echo + rng.normal(0, np.sqrt(np.mean(echo**2)), echo.size).astype(np.float32)
+    path, free = EchoPath(load_canceller("speex", 200), 640), []
+    for heard, far in blocks(near, long):
+        path.process(heard, far, None, 0)
+        free.append(path.is_free)
+    assert not any(free[500:])
+
+
+def test_a_headset_that_is_plugged_in_later_is_noticed(played):
+    quiet = 10 * SAMPLE_RATE_HZ
+    near = echo_of(played, 2400)
+    near[quiet:] = np.random.default_rng(5).normal(0, 1e-4, near.size - quiet)
+    path, free = EchoPath(load_canceller("speex", 200), 640), []
+    for heard, far in blocks(near, played):
+        path.process(heard, far, None, 0)
+        free.append(path.is_free)
+    plugged_in = quiet // BLOCK_SAMPLES
+    assert not any(free[:plugged_in]) and all(free[plugged_in + 250 :])
 
 
 def test_an_echo_is_learned_before_anybody_is_believed(played):

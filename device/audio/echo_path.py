@@ -33,6 +33,7 @@ _USELESS_BLOCKS = 500
 _SETTLED_BLOCKS = 200  # of echo after which the filter knows the room well enough (10 to 20 dB)
 _FOUND_BLOCKS = 30  # the same when it only waited for the delay
 _LOUD = 1e-4  # mean square of a block of reference (-40 dB of full scale) whose echo would be heard if there were one
+_HIDES = 10.0  # times the room's quiet (10 dB): an echo that was no louder may be there and not be heard
 _FREE_BLOCKS = 60  # of such a reference with nothing in the microphone, longer than the longest delay: there is no echo
 _MOST_FREE_BLOCKS = 300
 _FLOOR_RISE = 1.0005  # a block, 0.2 dB a second
@@ -164,7 +165,8 @@ class EchoPath:
         if not is_loud:
             return
         if self._brief_power < _AUDIBLE * self._floor:
-            self._free = min(self._free + 1, _MOST_FREE_BLOCKS)
+            is_hidden = self._is_aligned and self._echo_power < _HIDES * self._floor  # by a cooker hood, say
+            self._free = min(self._free + (not is_hidden), _MOST_FREE_BLOCKS)
         elif not self.near_end:
             self._free = max(0, self._free - 3)
 
