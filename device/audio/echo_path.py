@@ -92,6 +92,11 @@ class EchoPath:
         return self._free >= _FREE_BLOCKS
 
     @property
+    def _is_hidden(self) -> bool:
+        """The room is about as loud as the echo, as beside a cooker hood: nothing can be told of it."""
+        return self._echo_power < _HIDES * self._floor
+
+    @property
     def delay_ms(self) -> float | None:
         """From hand-over to the microphone, None before it was measured.  Any thread."""
         delay = self.tracker.delay
@@ -165,8 +170,8 @@ class EchoPath:
         if not is_loud:
             return
         if self._brief_power < _AUDIBLE * self._floor:
-            is_hidden = self._is_aligned and self._echo_power < _HIDES * self._floor  # by a cooker hood, say
-            self._free = min(self._free + (not is_hidden), _MOST_FREE_BLOCKS)
+            is_missed = not (self._is_aligned and self._is_hidden)
+            self._free = min(self._free + is_missed, _MOST_FREE_BLOCKS)
         elif not self.near_end:
             self._free = max(0, self._free - 3)
 
@@ -184,6 +189,7 @@ class EchoPath:
         has_lost_its_way = (
             self._age >= _USELESS_BLOCKS
             and self.tracker.delay is not None
+            and not self._is_hidden
             and self._echo_power < _USELESS * self._residue_power
         )
         if self._worse >= _WORSE_BLOCKS or has_lost_its_way:
