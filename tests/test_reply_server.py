@@ -18,7 +18,7 @@ from device.errors import AgentError, ConfigError
 from device.events import Exchange
 from device.reply import function, server
 from device.reply.function import FunctionAgent
-from device.reply.server import Server, messages, streamed, text_of
+from device.reply.server import Server, messages, streamed, text_of, without_thoughts
 from tests.asking import Asking
 
 SORRY = "Sorry, something went wrong with that."
@@ -372,6 +372,35 @@ def test_the_words_are_the_same_wherever_the_bytes_are_cut(events, newline, is_d
 def test_a_line_without_end_is_given_up() -> None:
     with pytest.raises(AgentError, match="has no end"):
         list(streamed([b"x" * 10_000] * 100))
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("<think>\nThe user wants < 3 </thin k>.\n</think>\n\nIt's four. </think>", "It's four. </think>"),
+        ("\n<think>\n\n</think>\n\nIt's four.", "It's four."),
+        ("<think>It never ends", ""),
+        ("<thinking aloud> It's four.", "<thinking aloud> It's four."),
+        ("It's <think>four</think>.", "It's <think>four</think>."),
+        ("<thi", "<thi"),
+        ("  ", ""),
+        ("", ""),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+def test_what_a_model_thinks_first_is_not_said(written: str, said: str, size: int) -> None:
+    pieces = [*without_thoughts(written[at : at + size] for at in range(0, len(written), size))]
+    assert "".join(pieces) == said and "" not in pieces
+
+
+def test_a_reasoning_models_server_is_heard_to_answer_and_not_to_think(host, start) -> None:
+    host.answer = streams("<think>", "Two and two. ", "</think>", "\n\nIt's ", "four.")
+    assert start(host.url).answer(1, "two and two") == "It's four."
+
+
+def test_what_is_said_after_thoughts_is_passed_on_as_it_comes() -> None:
+    pieces = iter(["<think>", "Hm", "</think>", "\n\n", "It's ", "four."])
+    assert [(piece, len([*pieces]) if piece == "four." else None) for piece in without_thoughts(pieces)] == [("It's ", None), ("four.", 0)]
 
 
 def test_a_stream_that_ends_without_an_empty_line_has_said_its_last_words() -> None:

@@ -3,6 +3,7 @@
 It is asked like any function (`device.reply.function`): a worker waits for the network, and the reply thread only hangs up.
 """
 
+import itertools
 import json
 import re
 import socket
@@ -23,6 +24,7 @@ CONNECT_WITHIN_S = 3.0  # to each address of a name
 OPEN_WITHIN_S = 6.0  # with finding them; less than the next question waits for this one (`device.reply.function`)
 _LOST = (OSError, HTTPException, UnicodeError)  # the last: a name that can't be one
 _SILENT_S = 30.0  # longer than the reply thread waits for a word: so long the worker may outlast a lost connection
+_THINKS, _HAS_THOUGHT = "<think>", "</think>"
 _MOST_BYTES = 1 << 18  # of an answer in one piece, and of what a stream says at a time
 
 
@@ -121,9 +123,10 @@ class _Answer:
                     if response.status != HTTPStatus.OK:
                         raise self._server.refused(response.status)
                     if "json" in response.headers.get_content_type():
-                        yield text_of(response.read(_MOST_BYTES))
+                        pieces: Iterable[str] = [text_of(response.read(_MOST_BYTES))]
                     else:
-                        yield from streamed(iter(lambda: response.read1(_MOST_BYTES), b""))
+                        pieces = streamed(iter(lambda: response.read1(_MOST_BYTES), b""))
+                    yield from without_thoughts(pieces)
         except _LOST as error:
             raise self._server.lost(error) from None
 
@@ -152,6 +155,33 @@ def messages(prompt: str, history: Iterable[tuple[str, str]], text: str) -> list
         elif content:
             found.append({"role": role, "content": content})
     return found
+
+
+def without_thoughts(pieces: Iterable[str]) -> Iterator[str]:
+    """What is to be said, without what a reasoning model thinks first: servers that don't keep it apart send it in front."""
+    held, pieces = "", iter(pieces)
+    for piece in pieces:
+        held = (held + piece).lstrip()
+        if not _THINKS.startswith(held[: len(_THINKS)]):
+            break
+        if len(held) >= len(_THINKS):
+            held = _after_thoughts(itertools.chain([held], pieces))
+            break
+    said = False
+    for piece in itertools.chain([held], pieces):
+        if piece := piece if said else piece.lstrip():
+            said = True
+            yield piece
+
+
+def _after_thoughts(pieces: Iterable[str]) -> str:
+    held = ""
+    for piece in pieces:
+        held += piece
+        if _HAS_THOUGHT in held:
+            return held.partition(_HAS_THOUGHT)[2]
+        held = held[-len(_HAS_THOUGHT) :]
+    return ""
 
 
 def streamed(chunks: Iterable[bytes]) -> Iterator[str]:
