@@ -153,8 +153,11 @@ def cut(state: State, rules: Rules) -> Result:
 
 
 def reply_ends(state: State, rules: Rules) -> Result:
-    """The reply is over and somebody is speaking: that is the next turn, unless the words say that the last one goes on."""
-    state = open_for(state, rules, rules.follow_up)
+    """The reply is over and somebody is speaking: that is the next turn, unless the words say that the last one goes on.
+
+    Whoever wanted silence is listened to for no longer than that, should it be a cough.
+    """
+    state = open_for(state, rules, 0 if state.quiet and not rules.always_open else rules.follow_up)
     state = replace(
         state,
         phase="hearing",

@@ -1451,6 +1451,26 @@ def test_what_was_answered_apart_is_not_answered_again_where_the_later_part_goes
     assert only(story.done, ev.Undo) == [ev.Undo(second)]
 
 
+@pytest.mark.parametrize(("rules", "said", "phase"), [(RULES, "", "idle"), (RULES, "set a timer", "thinking"), (OPEN, "", "listening")])
+def test_who_coughs_just_after_asking_for_silence_is_listened_to_no_longer(rules, said, phase):
+    story = Story(rules)
+    story.tell(ev.WakeConfirmed(story.state.t, 0, "hey_jarvis", 0.9))
+    turn = story.state.turn
+    story.says("stop", 500, 1000)
+    story.until(1150)
+    assert story.state.phase == "thinking"
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.tell(ev.ReplyEnded(turn, story.state.draft, "", "test", stop=True))
+    story.tell(ev.PlayoutEnded(story.state.t, turn, story.state.draft, "reply", (), False))
+    assert story.state.phase == "hearing"
+    story.until(1500)
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    story.tell(ev.Pause(story.state.t, turn, story.state.t, f"stop {said}".strip()))
+    story.tell(ev.EndEvidence(story.state.t, turn, story.state.end_t, 0.9, 120))
+    story.until(1650)
+    assert story.state.phase == phase
+
+
 def test_a_cough_after_a_call_to_stop_undoes_nothing():
     story = Story(OPEN)
     draft = _reply_sounds(story, "Once upon a time")
