@@ -67,7 +67,8 @@ def evidence(events) -> list[EndEvidence]:
 def test_the_voice_is_judged_once_the_text_is_there(store, prosody, said):
     asked, hear = [], prosody.hear
     prosody.hear = lambda sound, pause: asked.append((sound, pause)) or hear(sound, pause)
-    _, events = until_the_last_pause(store, sounding(prosody, 0.99), said)
+    listener, events = until_the_last_pause(store, sounding(prosody, 0.99), said)
+    assert len(listener._silence.voice) == 1, "it alone counts so far"
     by_text, by_voice = evidence(events)[-2:]
     assert by_text.t <= by_voice.t and by_text.end_t == by_voice.end_t
     assert by_voice.p_end > by_text.p_end
