@@ -341,7 +341,7 @@ def test_what_was_just_set_is_taken_back(talk, text):
         (("set a timer for ten minutes", "add five minutes"), "Okay, 5 minutes more on your 10 minute timer."),
         (("set a timer for ten minutes", "make it five minutes longer"), "Okay, 5 minutes more on your 10 minute timer."),
         (("set a timer for ten minutes", "take a minute off"), "Okay, 1 minute less on your 10 minute timer."),
-        (("set a timer for ten minutes", "shorten the timer by half an hour"), "There are only 10 minutes left on your 10 minute timer."),
+        (("set a timer for ten minutes", "shorten the timer by half an hour"), "There's only 10 minutes left on your 10 minute timer."),
         (("set a pasta timer for ten minutes", "add five minutes to the pasta"), "Okay, 5 minutes more on your pasta timer."),
         (("set a timer for ten minutes", "add five minutes to the pasta timer"), "There is no pasta timer."),
         (("add five minutes to the timer",), "There are no timers."),

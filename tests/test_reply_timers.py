@@ -305,8 +305,8 @@ def test_a_timer_that_is_given_more_time_rings_later_also_after_a_restart(tmp_pa
 @pytest.mark.parametrize(
     ("by_s", "told"),
     [
-        (-59.5, "There are only 1 minute left on your pasta timer."),
-        (-600.0, "There are only 1 minute left on your pasta timer."),
+        (-59.5, "There's only 1 minute left on your pasta timer."),
+        (-600.0, "There's only 1 minute left on your pasta timer."),
         (7 * 86_400.0, "A timer can run from one second to seven days."),
     ],
 )

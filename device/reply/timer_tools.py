@@ -144,7 +144,7 @@ def _chosen(timers: TimerBook, args: Args) -> tuple[Timer, ...]:
 
 
 def _which(running: tuple[Timer, ...], for_what: str = "") -> ToolError:
-    """The question whose answer `asked_which` and `asked_by` need."""
+    """The question that `asked_which` and `asked_by` read back."""
     return ToolError(f"There are {len(running)} of them: {_enumerated([_length(t) for t in running])}. Which one{for_what}?")
 
 

@@ -120,7 +120,7 @@ class TimerBook:
         """Raise ToolError when it can't ring so much later, or sooner."""
         left_s = timer.due_s - self._wall_clock()
         if left_s + by_s < 1:
-            raise ToolError(f"There are only {spoken(max(2, left_s))} left on your {timer.called()}.")
+            raise ToolError(f"There's only {spoken(max(1, left_s))} left on your {timer.called()}.")
         if left_s + by_s > LONGEST_S:
             raise ToolError("A timer can run from one second to seven days.")
 
