@@ -1,5 +1,7 @@
 """What is loaded before the first block: made as the settings say, and used once."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from device.events import SAMPLE_RATE_HZ, samples
 from device.floor import Floor
 from device.loaded import Models, usual_answers
 from device.models import ModelStore
+from device.reply.build import build_agent
 from device.reply.builtin import fixed_answers
 from device.reply.intents import Reader
 from device.speak import voice as speak
@@ -18,6 +21,7 @@ from device.wave_file import write_wave
 pytestmark = pytest.mark.slow
 
 OWN = "Bear with me"
+START_S = 1_800_000_000.0
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +49,10 @@ def models(store, vosk_folder, tmp_path_factory, state_dir):
     (own / "thinking").mkdir()
     write_wave(own / "thinking" / f"{OWN}.wav", np.full(8000, 0.1, np.float32))
     config = Config(wake=Wake(refractory_s=3.0), voice=Voice(speed=2.0, phrase_words=4), filler=Filler(folder=str(own)))
-    loaded = Models(config, ModelStore(folder), state_dir, Floor(), lambda event: None)
+    with pytest.MonkeyPatch.context() as patch:
+        at_start = functools.partial(build_agent, wall_clock=lambda: START_S)
+        patch.setattr("device.loaded.build_agent", at_start)  # the minute must not end before the tests do
+        loaded = Models(config, ModelStore(folder), state_dir, Floor(), lambda event: None)
     yield loaded
     loaded.agent.close()
 
