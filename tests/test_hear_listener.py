@@ -7,6 +7,7 @@ from threading import Thread
 import numpy as np
 import onnxruntime
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ from device.events import (
     samples,
 )
 from device.hear.level import Level
-from device.hear.loop import Listener, run
+from device.hear.loop import HISS_SAMPLES, Listener, run
 from device.hear.pause import PAUSE_MS, is_release, may_be_released, paused_since
 from device.hear.prosody import Prosody
 from device.hear.recognizer import load_recognizer
@@ -304,6 +305,56 @@ def test_what_dies_away_is_the_end_where_the_vad_hears_nothing_else():
 def test_a_breath_after_a_vowel_is_no_end_of_a_word():
     assert all(map(may_be_released, ("with soy milk", "a bit of whole meal", "turn on the light", "a cup", "make me a cake")))
     assert not any(map(may_be_released, ("", "with lots of cream", "brown sugar", "an americano", "call it pasta")))
+
+
+def test_an_s_that_is_known_before_it_is_said_is_waited_for(recognizer, prosody, voice, vad_folder):
+    """The recognizer often writes "seconds" while the mouth is closed before the "s"."""
+    known = 0
+    for count in ("two", "ten", "thirty"):
+        sound = _say(voice, f"Set a timer for {count} seconds.")
+        level = Level()
+        level.add(0, sound)
+        levels = level.levels_db()
+        is_s = np.array([level.is_hissing(at * 160, at * 160 + 320) for at in range(len(levels))]) & (levels > levels[-1] + 20)
+        s_t = 160 * (np.flatnonzero(~is_s[: np.flatnonzero(is_s)[-1]])[-1] - 1)
+        cut = np.concatenate([sound[:s_t], np.random.default_rng(2).normal(0, 1e-4, samples(500)).astype(np.float32)])
+        told = []
+        for heard in (sound, cut):
+            recognizer.start()
+            listener = Listener(recognizer, prosody, Reader().completeness, Turn())
+            events = feed(listener, [Listen(1, 0), *frames(heard, vad_folder)])
+            told.append((kinds(events, Pause)[-1].text, kinds(events, EndEvidence)[-1].wait_ms))
+        (text, wait_ms), (cut_text, cut_wait_ms) = told
+        assert text.endswith(f"{count} seconds") and wait_ms < 180 and cut_wait_ms >= 210, told
+        known += cut_text == text
+    assert known
+
+
+def test_a_hiss_is_where_it_is():
+    rng = np.random.default_rng(0)
+    vowel = np.sin(np.arange(16_000) * 2 * np.pi * 200 / 16_000)
+    s = np.diff(rng.normal(0, 0.1, 3201))  # a difference raises what is high
+    level = Level()
+    level.add(0, np.concatenate([vowel, s, vowel]).astype(np.float32))
+    assert level.is_hissing(16_000, 19_200) and level.is_hissing(18_000, 25_000) and level.is_hissing(10_000, 17_000)
+    assert not level.is_hissing(0, 16_000) and not level.is_hissing(19_600, 35_200) and not level.is_hissing(90_000, 99_000)
+    level.add(200_000, vowel.astype(np.float32))
+    assert not level.is_hissing(0, 300_000), "a gap in time starts anew"
+
+
+@pytest.mark.parametrize(("word", "hisses"), [("jarvis", True), ("view_glass", True), ("snowboy", False), ("computer", False)])
+def test_words_that_people_end_in_s_end_in_a_hiss(speech_dir, word, hisses):
+    files = sorted((speech_dir / "words").glob(f"{word}_*.flac"))
+    if not files:
+        pytest.skip(f"no recordings of {word} among the synthesized ones")
+    found = []
+    for file in files:
+        sound, _ = soundfile.read(file, dtype="float32")
+        level = Level(2000)
+        level.add(0, sound)
+        end_t = level.voice_end(0, len(sound))
+        found.append(level.is_hissing(end_t - HISS_SAMPLES, end_t))
+    assert np.mean(found) >= 0.95 if hisses else np.mean(found) <= 0.05
 
 
 @pytest.mark.parametrize("voice_ms", [1500, 3500])

@@ -1,6 +1,7 @@
 """Fusion and wait: properties that must hold whatever the weights, and what the weights must say."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -96,10 +97,10 @@ def test_a_whole_command_is_not_waited_for_long(seen, bounds):
 @pytest.mark.parametrize(
     ("text", "least_ms"),
     [
-        ("set a timer for ten minute", 180),
+        ("set a timer for ten minute", 210),
         ("set a timer for ten minutes", 100),
-        ("set a timer for twenty one minute", 180),
-        ("set a timer for 10 minute", 180),
+        ("set a timer for twenty one minute", 210),
+        ("set a timer for 10 minute", 210),
         ("set a timer for one minute", 100),
         ("set a timer for 1 minute", 100),
         ("at four one minute", 100),
@@ -113,6 +114,23 @@ def test_a_plural_that_is_still_to_come_is_waited_for(text, least_ms):
     seen = Evidence(70, text, "complete", (0.99,))
     assert wait_bounds_ms(seen, 100, 1700) == (least_ms, 220)
     assert wait_bounds_ms(seen, 100, 150)[0] == min(least_ms, 150), "who sets so short a maximum wants no patience"
+
+
+@pytest.mark.parametrize(
+    ("text", "least_ms"),
+    [
+        ("set a timer for ten minutes", 210),
+        ("set a timer for two weeks", 210),
+        ("what is two plus six", 210),
+        ("set a timer for ten hours", 100),
+        ("what is seven times two", 100),
+        ("", 100),
+    ],
+)
+def test_an_s_after_a_closure_has_to_be_heard(text, least_ms):
+    seen = Evidence(70, text, "complete", (0.99,), ends_in_s=False)
+    assert wait_bounds_ms(seen, 100, 1700) == (least_ms, 220)
+    assert wait_bounds_ms(replace(seen, ends_in_s=True), 100, 1700)[0] == 100
 
 
 @pytest.mark.parametrize(("text", "least_ms"), [("can i have a tea", 180), ("give me a tea", 180), ("who wrote hamlet", 160)])

@@ -13,6 +13,8 @@ HOP_SAMPLES = 160
 WINDOW_SAMPLES = 320  # 20 ms
 _REMEMBERED_HOPS = 1000  # 10 s: long enough to hold a breath, from which the floor is read
 _LOWEST_BIN = 150 * WINDOW_SAMPLES // SAMPLE_RATE_HZ  # below 150 Hz: hum, wind, knocks on the table
+# What is louder above it than below is a hiss: people's "jarvis" and "glass" all end in one, of 100 words without an "s" 3.
+_HISS_BIN = 3500 * WINDOW_SAMPLES // SAMPLE_RATE_HZ - _LOWEST_BIN
 _ABOVE_FLOOR_DB = 10.0
 _FEWEST_FLOOR_HOPS = 10  # 100 ms of a room say how loud it is
 _VOICE_FIRST_HOPS = 300  # so much of what is remembered may be voice alone: who begins at once
@@ -32,6 +34,7 @@ class Level:
 
     def __init__(self, remembered_hops: int = _REMEMBERED_HOPS) -> None:
         self._levels_db: deque[float] = deque(maxlen=remembered_hops)
+        self._hissing: deque[bool] = deque(maxlen=remembered_hops)
         self._rest = np.zeros(0, np.float32)
         self._rest_t = 0
 
@@ -40,14 +43,17 @@ class Level:
         if t != self._rest_t + len(self._rest):
             self._rest, self._rest_t = np.zeros(0, np.float32), t
             self._levels_db.clear()
+            self._hissing.clear()
         signal = np.concatenate([self._rest, samples])
         hops = max(0, (len(signal) - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
         if hops:
             windows = np.lib.stride_tricks.sliding_window_view(signal, WINDOW_SAMPLES)[::HOP_SAMPLES]
             # A Hann window, or hum leaks into the bins above it.
             spectrum = np.fft.rfft(windows * _HANN)[:, _LOWEST_BIN:]
-            power = 2 * (spectrum.real**2 + spectrum.imag**2).sum(axis=1) / (WINDOW_SAMPLES * np.square(_HANN).sum())
+            bins = 2 * (spectrum.real**2 + spectrum.imag**2) / (WINDOW_SAMPLES * np.square(_HANN).sum())
+            power, hiss = bins.sum(axis=1), bins[:, _HISS_BIN:].sum(axis=1)
             self._levels_db.extend(10 * np.log10(power + 1e-12))
+            self._hissing.extend(hiss > power / 2)
         self._rest, self._rest_t = signal[hops * HOP_SAMPLES :], self._rest_t + hops * HOP_SAMPLES
 
     def levels_db(self) -> np.ndarray:
@@ -79,6 +85,11 @@ class Level:
         loud = _loud(np.array(self._levels_db), INAUDIBLE_DB)[first:last]
         quiet, runs = np.flatnonzero(~loud), _runs(loud, hops)
         return len(quiet) > 0 and len(runs) > 0 and bool(runs[-1] > quiet[0])
+
+    def is_hissing(self, low_t: int, high_t: int) -> bool:
+        """Whether it hissed for 20 ms between `low_t` and `high_t`, as an "s" does: louder above 3.5 kHz than below."""
+        first, last = self._between(low_t, high_t)
+        return any(list(self._hissing)[first:last])
 
     def voice_begin(self, before_t: int, longest: int) -> int:
         """The first sample of the voice that is under way at `before_t`, at most `longest` samples before it.

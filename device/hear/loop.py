@@ -61,6 +61,7 @@ SHORT_NOISE_MS = 300.0  # shorter speech that adds no word was a breath or a cli
 LONGEST_WAKE_WORD_MS = 1100.0
 LONG_SILENCE_SAMPLES = samples(600)  # of a longer pause the recognizer only hears the beginning and the end
 PARTIAL_EVERY_SAMPLES = samples(100)
+HISS_SAMPLES = samples(100)  # at its end a word's "s" is heard
 REPLY_IS_MADE_MS = 300.0  # of silence: until then the other threads are busy with what the user waits for
 QUIET_LISTENING_MS = 3000.0  # who was about to answer has begun by then
 ASK_AT_MS = (50.0, 110.0, 170.0, 240.0, 400.0, 800.0)  # of silence: what the voice says changes with the pause
@@ -237,6 +238,7 @@ class Listener:
         # Sound again so soon is the end of the last word, not a click after it.
         is_soon = may_be_released(turn.text) and milliseconds(turn.speech_t - turn.end_t) <= LONGEST_CLOSURE_MS
         silence.is_released = is_soon and spoken_ms < LONGEST_RELEASE_MS
+        silence.ends_in_s = self._level.is_hissing(silence.end_t - HISS_SAMPLES, silence.end_t)
         text = turn.text if spoken_ms < SHORTEST_SPEECH_MS and not is_soon else self._heard_until_now(spoken_ms)
         if text and text == turn.text and spoken_ms < SHORT_NOISE_MS and not is_soon:
             # A click or a breath after the last word: the user has been silent since before it.
@@ -309,7 +311,9 @@ class Listener:
         paused_ms = milliseconds(self._now_t() - silence.end_t)
         text, told = whole(self._turn.front, silence.text), self._turn.ending
         ending = told[1] if told and told[0] == text else None
-        evidence = Evidence(paused_ms, text, self._completeness(text), silence.voice, ending, silence.is_released)
+        evidence = Evidence(
+            paused_ms, text, self._completeness(text), silence.voice, ending, silence.is_released, silence.ends_in_s
+        )
         p_end = self._model.p_end(evidence)
         least_ms, most_ms = wait_bounds_ms(evidence, self._settings.min_wait_ms, self._settings.max_wait_ms)
         patience = self._settings.patience

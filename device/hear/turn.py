@@ -7,6 +7,7 @@ a full stop follow?) are fused by a logistic regression, each from when it has s
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -64,10 +65,10 @@ _ORDER_LEAST_MS = 180.0
 _QUESTION_LEAST_MS = 160.0
 # For a command the templates know whole: cutting in costs little, since what it did is taken back when more follows.
 _COMPLETE_WAIT_MS = 220.0
-# Before the "s" of "ten minutes" the tongue closes the mouth for 60 to 200 ms: nobody has finished at "ten minute".
-_PLURAL_LEAST_MS = 180.0
-# Before the "k" of "milk" it is closed for up to 170 ms, and the word is known without it.
+# Before the "s" of "ten minutes" the mouth is closed for 60 to 260 ms, and before the "k" of "milk" for up to 170: nobody
+# has finished at "ten minute", and both words are often known without their last sound.
 _CLOSURE_LEAST_MS = 210.0
+_CLOSED_BEFORE_S = re.compile(r"(?:[kptd]e?s|x)$")
 _USUAL_ENDING = 1.5  # who answers expects an end this much less than there is one, in log-odds
 _KNOWN_LOG_ODDS = 2.0  # of a usual whole sentence, as the text model has it
 
@@ -79,7 +80,7 @@ class Evidence:
     pause_ms: silence so far.  text: everything said in this turn, lower case.  completeness: what the intent templates
     say of it.  voice: probabilities 0..1 that it sounds finished, one for each time it was judged in this pause.  ending:
     log-odds that a full stop follows, as who answers sees it; None until it is known.  is_released: the last word's end was
-    heard after a closure, as the "k" of "milk".
+    heard after a closure, as the "k" of "milk".  ends_in_s: the last sound was a hiss.
     """
 
     pause_ms: float
@@ -88,6 +89,7 @@ class Evidence:
     voice: tuple[float, ...] = ()
     ending: float | None = None
     is_released: bool = False
+    ends_in_s: bool = True
 
     @property
     def is_whole(self) -> bool:
@@ -100,8 +102,8 @@ def wait_bounds_ms(evidence: Evidence, min_wait_ms: float, max_wait_ms: float) -
     is_known = evidence.is_whole
     unknown_ms = _QUESTION_LEAST_MS if _asks(evidence.text.split()) else _ORDER_LEAST_MS
     due_ms = 0.0 if is_known else unknown_ms if evidence.voice else _VOICE_DUE_MS
-    if _lacks_plural(evidence.text.split()):
-        due_ms = max(due_ms, _PLURAL_LEAST_MS)
+    if _lacks_plural(evidence.text.split()) or (_CLOSED_BEFORE_S.search(evidence.text) and not evidence.ends_in_s):
+        due_ms = max(due_ms, _CLOSURE_LEAST_MS)
     least_ms = min(max(due_ms, min_wait_ms), max_wait_ms)  # who sets so short a maximum wants no patience
     most_ms = min(_COMPLETE_WAIT_MS, max_wait_ms) if is_known else max_wait_ms
     return least_ms, max(least_ms, most_ms)

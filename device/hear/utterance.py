@@ -35,6 +35,7 @@ class Silence:
     frames: list[Frame] = field(default_factory=list)  # what the recognizer hasn't heard yet
     text: str | None = None  # None until settled
     is_released: bool = False  # it began with the end of a word, after a closure
+    ends_in_s: bool = True  # before it there was a hiss
     voice: tuple[float, ...] = ()  # that it sounds finished, 0..1, each time it was judged
     wait_ms: float = math.inf  # after which the turn is over, as far as is known
     stage: int = 0  # how many of ASK_AT_MS were reached when the voice was judged last
