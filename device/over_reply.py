@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from device import events as ev
 from device.conversation_state import Result, Rules, State, answered, before, open_for
-from device.heard import give_up
+from device.heard import give_up, nothing_to_say
 from device.heard_again import fresh
 from device.said_over import Verdict, judge
 from device.user_turn import pause
@@ -122,6 +122,9 @@ def insists(state: State) -> bool:
 
 def unduck(state: State, rules: Rules) -> Result:
     """It was a backchannel, a cough or an echo: go on as if nothing had been."""
+    if state.ended and not state.reply_text:  # known since somebody began to make that noise
+        state, rest = nothing_to_say(state, rules)
+        return state, [ev.Duck(False), *rest]
     if not state.sounded:
         return replace(state, phase="thinking", deadline=state.t + rules.think_limit), [ev.Duck(False)]
     # What it held back sounds first; only then can it be waiting for words.

@@ -1471,6 +1471,25 @@ def test_who_coughs_just_after_asking_for_silence_is_listened_to_no_longer(rules
     assert story.state.phase == phase
 
 
+@pytest.mark.parametrize(("rules", "final", "phase"), [(RULES, True, "idle"), (RULES, False, "listening"), (OPEN, True, "listening")])
+def test_silence_that_becomes_the_answer_while_somebody_coughs_is_one_after_the_cough(rules, final, phase):
+    story = Story(rules)
+    story.tell(ev.WakeConfirmed(story.state.t, 0, "hey_jarvis", 0.9))
+    turn = story.state.turn
+    story.says("stop", 500, 1000)
+    story.until(1150)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.tell(ev.ReplyEnded(turn, story.state.draft, "", "test", stop=final))
+    told = story.until(1300)
+    story.tell(ev.SpeechStopped(story.state.t, story.state.t))
+    told += story.tell(ev.Pause(story.state.t, turn, story.state.t, "stop"))
+    assert [remembered.exchange for remembered in only(told, ev.Remember)] == [ev.Exchange("stop", "")]
+    assert ev.Duck(False) in told and story.state.phase == phase and story.state.draft == 1
+    # The playout tells of its end only then: while it was ducked it began nothing.
+    story.tell(ev.PlayoutStarted(story.state.t, turn, 1, "reply"))
+    assert story.tell(ev.PlayoutEnded(story.state.t, turn, 1, "reply", (), False)) == [] and story.state.phase == phase
+
+
 def test_a_cough_after_a_call_to_stop_undoes_nothing():
     story = Story(OPEN)
     draft = _reply_sounds(story, "Once upon a time")
