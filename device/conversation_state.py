@@ -284,9 +284,13 @@ def floor_is_free(state: State, rules: Rules, heard_t: int = 0) -> Result:
 
     heard_t: when the last of the reply leaves the loudspeaker, if that is still to come.
     """
+    return listen(state, rules, begun_by(state, rules, state.t), window=rules.follow_up + max(0, heard_t - state.t))
+
+
+def begun_by(state: State, rules: Rules, t: int) -> int:
+    """From where to listen to who is known to speak, or may, since `t`."""
     # What was just answered isn't heard again: the tail of "stop" was once the beginning of the next turn.
-    from_t = max(state.t - rules.pre_roll, min(state.t, state.end_t + rules.tail))
-    return listen(state, rules, from_t=from_t, window=rules.follow_up + max(0, heard_t - state.t))
+    return max(t - rules.pre_roll, min(t, state.end_t + rules.tail))
 
 
 def answered(state: State) -> str:

@@ -10,7 +10,7 @@
 from dataclasses import replace
 
 from device import events as ev
-from device.conversation_state import Result, Rules, State, answered, before, open_for
+from device.conversation_state import Result, Rules, State, answered, before, begun_by, open_for
 from device.heard import give_up, nothing_to_say
 from device.heard_again import fresh
 from device.said_over import Verdict, judge
@@ -24,7 +24,7 @@ def duck(state: State, event: ev.SpeechStarted, rules: Rules) -> Result:
     if goes_on:
         return state, [ev.Duck(True)]
     state = replace(state, turn=state.turn + 1, text="", front="")
-    return state, [ev.Duck(True), ev.Listen(state.turn, max(0, event.start_t - rules.pre_roll))]
+    return state, [ev.Duck(True), ev.Listen(state.turn, max(0, begun_by(state, rules, event.start_t)))]
 
 
 def resumes(state: State, event: ev.Resumed, rules: Rules) -> Result:

@@ -1616,6 +1616,17 @@ def test_the_tail_of_what_was_answered_is_not_heard_again(wait_ms, from_ms):
     assert only(told + story.until(1200), ev.Listen) == [ev.Listen(2, samples(from_ms), None)]
 
 
+def test_the_tail_of_what_was_answered_is_not_heard_again_over_an_alarm_that_waited_for_its_answer():
+    story = Story(OPEN)
+    story.says("stop", 500, 900)
+    story.tell(ev.Announcement("The pasta is done.", rings=True))
+    story.tell(ev.ReplyEnded(1, story.state.draft, "", "intent:stop", stop=True))
+    story.until(1110)
+    assert story.state.announced
+    told = story.tell(ev.SpeechStarted(story.state.t, samples(1050)))
+    assert only(told, ev.Listen) == [ev.Listen(3, samples(1000), None)]
+
+
 def test_who_got_no_answer_may_go_on_as_after_any():
     story = Story()
     story.tell(ev.WakeConfirmed(160, 0, "hey_jarvis", 0.9))
