@@ -676,6 +676,14 @@ def test_silence(room: Room) -> None:
     assert ended.stop and ended.text == ""
 
 
+def test_main_knows_that_silence_was_asked_for_before_the_playout_can_tell_of_its_end(room: Room) -> None:
+    known: queue.Queue[int] = queue.Queue()
+    room.speak.put = lambda say: known.put(len(room.main))
+    room.start(lambda text, desk: iter([Silence()]))
+    room.prepare(1)
+    assert known.get(timeout=5) == 1
+
+
 def test_after_silence_nothing_is_said_and_what_is_owed_is_told_later(room: Room) -> None:
     call = room.ledger.begin(1, 1, "door", {}, True)
     room.ledger.end(call, "done", "The door is open.", owed=True)

@@ -146,8 +146,14 @@ class _Reply:
         self._floor.check(self._draft)
         if not self._text and silence is None:
             self._say(_NOTHING)
-        self._speak.put(Say(self._turn, self._draft, "", last=True))
-        self._main.put(ReplyEnded(self._turn, self._draft, self._text, desk.source, silence is not None and silence.final))
+        is_final = silence is not None and silence.final
+        ends = [
+            (self._speak, Say(self._turn, self._draft, "", last=True)),
+            (self._main, ReplyEnded(self._turn, self._draft, self._text, desk.source, is_final)),
+        ]
+        # A reply without words is over in the next block, and main is to know by then why there were none.
+        for mailbox, end in ends if self._text else reversed(ends):
+            mailbox.put(end)
         if self._owed:
             self._floor.wait_for_commit(self._draft)
             self._assistant.ledger.told((call.id, call.result) for call in self._owed)
