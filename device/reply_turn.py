@@ -93,6 +93,8 @@ def act_failed(state: State, event: ev.ActFailed, rules: Rules) -> Result:
 
 def cannot_act(state: State, event: ev.ActFailed, rules: Rules) -> Result:
     """It is known before the turn is over that it can't be done: what is said instead is held as any draft is."""
+    if state.committed:
+        return state, []  # of the turn before, whose reply the voice failed at: it says nothing of this one
     prepared = state.prepared
     state, commands = new_draft(state)
     state = replace(state, prepared=prepared, worded=True, reply_text=event.apology)

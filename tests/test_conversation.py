@@ -2095,6 +2095,21 @@ def test_what_can_not_be_done_is_said_at_the_end_of_the_turn_and_not_before():
     assert (exchange.user, exchange.heard, exchange.unheard) == ("blow up the house", "That", "can't be undone.")
 
 
+def test_an_act_that_fails_after_the_end_of_its_reply_says_nothing_of_the_turn_after_it():
+    story = Story(OPEN)
+    story.says("set a timer", 500, 1500)
+    story.until(1700)
+    draft = story.state.draft
+    story.tell(ev.PlayoutStarted(story.state.t, 1, draft, "reply"))
+    story.tell(ev.PlayoutEnded(story.state.t, 1, draft, "reply", (), False))  # the voice failed
+    story.until(4000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    assert story.state.phase == "hearing"
+    assert story.tell(ev.ActFailed(1, draft, "Sorry.")) == []
+    told = story.says("set a timer", 4000, 5000)
+    assert [prepare.text for prepare in only(told, ev.Prepare)] == ["set a timer"]
+
+
 def test_what_is_said_instead_of_what_can_not_be_done_is_given_a_moment_to_sound():
     story = Story(OPEN)
     story.says("blow up the house", 500, 1500)
