@@ -56,6 +56,17 @@ def test_what_was_cut_short_is_known_also_where_the_file_can_not_be_written(tmp_
         assert [each.id for each in ledger.unfinished()] == [call]
 
 
+@pytest.mark.parametrize("damaged", [b'{"seconds"*300}', b'\xff"seconds": 300}', b"[300]", b"3"])
+def test_a_call_whose_arguments_a_card_has_damaged_is_told_of_and_so_are_the_others(tmp_path: Path, damaged: bytes) -> None:
+    with closing(Ledger(tmp_path / "ledger.sqlite")) as ledger:
+        ledger.begin(1, 1, "timer_set", {"seconds": 300}, True)
+        ledger.begin(1, 1, "timer_set", {"seconds": 60}, True)
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db, db:
+        db.execute("UPDATE calls SET args = CAST(? AS TEXT) WHERE id = 1", (damaged,))
+    with closing(Ledger(tmp_path / "ledger.sqlite")) as ledger:
+        assert [(call.tool, call.args) for call in ledger.unfinished()] == [("timer_set", {}), ("timer_set", {"seconds": 60})]
+
+
 def test_only_what_is_still_to_be_told_of_is_kept_for_long(tmp_path: Path, ledger: Ledger) -> None:
     for outcome, acts, owed in ((None, False, False), (None, True, False), ("done", True, True), ("done", True, False)):
         call = ledger.begin(1, 1, "tool", {}, acts)

@@ -174,7 +174,7 @@ class Ledger:
             rows = self._db.execute(
                 f"SELECT id, tool, args, began_s, outcome, result, undoes FROM calls WHERE {where} ORDER BY id"
             ).fetchall()
-        return [Call(row[0], row[1], json.loads(row[2]), *row[3:]) for row in rows]
+        return [Call(row[0], row[1], _args(row[2]), *row[3:]) for row in rows]
 
     def _flush(self, durable: bool) -> None:
         """Whether the next commit waits for the disk.  In WAL mode NORMAL may lose the last commits, never others."""
@@ -220,6 +220,14 @@ class Ledger:
         """`latency` of every tool that ever succeeded, by name."""
         with self._lock:
             return read_latencies(self._db)
+
+
+def _args(text: str) -> dict[str, Any]:
+    """None where a card has changed a byte: that one of these calls can't be told in full must not keep the others untold."""
+    try:
+        return dict(json.loads(text))
+    except (TypeError, ValueError):
+        return {}
 
 
 def read_latencies(db: sqlite3.Connection) -> dict[str, Latency]:
