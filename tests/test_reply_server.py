@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from device.config import Agent
@@ -244,6 +244,8 @@ def breaks_off(handler: Handler) -> None:
         (says("data: [1]\n\n"), "isn't understood"),
         (says('data: {"choices": [{"delta": {"content": ["my secret"]}}]}\n\n'), "isn't understood"),
         (says("<html>my secret", "application/json"), "isn't understood"),
+        (says("<html>\n\nmy secret\n\n</html>", "text/html"), "isn't understood"),
+        (says(": my secret\n\n"), "isn't understood"),
         (says("data: " + "x" * 300_000), "has no end;"),
         (says("data: x\n" * 150_000), "has no end;"),
         (says('{"error": "my secret"}', "application/json", 500), "answers with status 500; see that url and model are right"),
@@ -354,6 +356,7 @@ LINES = st.sampled_from([": a comment", "event: message", "id: 7", "retry", "oth
     st.lists(st.integers(0, 2000), max_size=30),
 )
 def test_the_words_are_the_same_wherever_the_bytes_are_cut(events, newline, is_done, cuts) -> None:
+    assume(events or is_done)
     lines = []
     for text, others, has_space in events:
         data = json.dumps({"choices": [{"delta": {"content": text}}]}, ensure_ascii=False)

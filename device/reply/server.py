@@ -26,6 +26,7 @@ _LOST = (OSError, HTTPException, UnicodeError)  # the last: a name that can't be
 _SILENT_S = 30.0  # longer than the reply thread waits for a word: so long the worker may outlast a lost connection
 _THINKS, _HAS_THOUGHT = "<think>", "</think>"
 _MOST_BYTES = 1 << 18  # of an answer in one piece, and of what a stream says at a time
+_NOT_UNDERSTOOD = "[agent] url: the server answers with what isn't understood; see that it is an OpenAI-compatible one."
 
 
 class Server:
@@ -187,11 +188,15 @@ def _after_thoughts(pieces: Iterable[str]) -> str:
 def streamed(chunks: Iterable[bytes]) -> Iterator[str]:
     """The text in server-sent events, wherever the bytes are cut; it ends with "[DONE]" or the bytes.  Raises AgentError for
     what is no such stream, and for an error in it."""
+    is_stream = False
     for data in _events(chunks):
+        is_stream = True
         if data.strip() == b"[DONE]":
             return
         if text := text_of(data):
             yield text
+    if not is_stream:  # a web page, say
+        raise AgentError(_NOT_UNDERSTOOD)
 
 
 def _events(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -234,4 +239,4 @@ def text_of(data: bytes) -> str:
         text = (choice.get("delta") or choice.get("message") or {}).get("content") or ""
         return text + ""  # a TypeError where it isn't text
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
-        raise AgentError("[agent] url: the server answers with what isn't understood; see that it is an OpenAI-compatible one.") from None
+        raise AgentError(_NOT_UNDERSTOOD) from None
