@@ -8,7 +8,7 @@ import os
 import re
 import tomllib
 from dataclasses import dataclass, field
-from os.path import isfile  # False also where the folder can't be looked into
+from os.path import lexists  # False also where the folder can't be looked into
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
@@ -193,7 +193,9 @@ def load(path: Path | None) -> Config:
     try:
         source = path.read_text(encoding="utf-8-sig")  # editors on Windows put a byte order mark in front
     except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such config file; check the path after --config.") from None
+        missing = "there is no such config file; check the path after --config"
+        what = "it leads to a file that isn't there; put that back" if path.is_symlink() else missing
+        raise ConfigError(f"{path}: {what}.") from None
     except OSError as error:
         raise ConfigError(f"{path}: can't be read ({error.strerror}); see that it is a file, and one this user may read.") from None
     except UnicodeDecodeError as error:
@@ -211,9 +213,7 @@ def load(path: Path | None) -> Config:
 
 def find(path: Path | None) -> Config:
     """Settings from `path`, else from `config.toml` in the current folder, else the defaults.  Raises ConfigError."""
-    if path is None and isfile("config.toml"):
-        path = Path("config.toml")
-    return load(path)
+    return load(Path("config.toml") if path is None and lexists("config.toml") else path)
 
 
 class _Reader:

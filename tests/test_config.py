@@ -111,6 +111,16 @@ def test_what_can_not_be_read_is_named_once_with_what_to_do(tmp_path):
         load(path)
 
 
+def test_settings_that_are_there_and_no_file_are_told_and_not_taken_for_none(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("config.toml").symlink_to("nod.toml")  # as on the card, where anybody may delete nod.toml
+    assert check.check(None) == 1
+    assert "[FAIL] config.toml: it leads to a file that isn't there; put that back.\n" in capsys.readouterr().out
+    Path("nod.toml").mkdir()
+    with pytest.raises(ConfigError, match="config.toml: can't be read"):
+        find(None)
+
+
 def test_broken_toml_and_missing_files_are_told(tmp_path):
     with pytest.raises(ConfigError, match="not valid TOML.*line 1"):
         load(written(tmp_path, "[audio\n"))
