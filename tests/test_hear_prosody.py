@@ -1,6 +1,7 @@
 """How finished a voice sounds: Smart Turn's first layer, and what is made of it."""
 
 import json
+from unittest.mock import Mock
 
 import numpy as np
 import onnx
@@ -127,6 +128,15 @@ def test_it_is_taken_anew_whatever_was_there(store, judge, ends_and_cuts, tmp_pa
     take_first_layer(tmp_path / MODEL)
     assert Prosody(tmp_path).verdict(ends_and_cuts[0][1], PAUSE) == judge.verdict(ends_and_cuts[0][1], PAUSE)
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted({MODEL, first_layer_path(tmp_path).name})
+
+
+@pytest.mark.parametrize("stops", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_layer_whose_taking_is_cut_short_leaves_no_half_of_it(store, tmp_path, monkeypatch, stops):
+    (tmp_path / MODEL).write_bytes((store.path("smart-turn") / MODEL).read_bytes())
+    monkeypatch.setattr("os.fsync", Mock(side_effect=stops))
+    with pytest.raises((ModelError, KeyboardInterrupt)):
+        take_first_layer(tmp_path / MODEL)
+    assert [file.name for file in tmp_path.iterdir()] == [MODEL]
 
 
 def test_ends_and_cuts_are_told_apart_more_often_than_by_the_whole_model(store, judge, ends_and_cuts):

@@ -9,6 +9,7 @@ import re
 import shutil
 import statistics
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import onnx
@@ -127,6 +128,14 @@ def test_the_parts_are_on_the_disk_before_they_have_their_names(small_voice, mon
     split_voice(small_voice)
     parts = [path(small_voice) for path in (flow_path, encoder_path, decoder_path, stamp_path)]
     assert on_disk == [(path.stat().st_ino, path.stat().st_size) for path in parts]
+
+
+@pytest.mark.parametrize("stops", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_split_that_is_cut_short_leaves_no_half_a_part(small_voice, monkeypatch, stops):
+    monkeypatch.setattr("os.fsync", Mock(side_effect=[None, stops]))
+    with pytest.raises((ModelError, KeyboardInterrupt)):
+        split_voice(small_voice)
+    assert not list(small_voice.parent.glob("*.partial"))
 
 
 def test_halves_without_their_stamp_are_not_used(split_copy):

@@ -7,6 +7,7 @@ ones.  So the first places are taken out, and with them the padding; and all lay
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,9 @@ def take_first_layer(model: Path) -> None:
         raise ModelError(
             f"{model}: its first layer can't be taken out ({error}); check the folder's permissions and space."
         ) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()  # of a disk that is full, or where Ctrl-C came between
 
 
 def _taken(whole: "onnx.ModelProto", model: Path) -> "onnx.ModelProto":

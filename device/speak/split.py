@@ -9,6 +9,7 @@ voice to voice, so everything is found by structure.
 import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,10 @@ def split_voice(voice: Path) -> bool:
         raise ModelError(
             f"{voice}: the voice can't be split ({error}); check the folder's permissions and space."
         ) from error
+    finally:
+        for left in voice.parent.glob("*.partial"):  # of a disk that is full, or where Ctrl-C came between
+            with suppress(OSError):
+                left.unlink()
 
 
 def _split(voice: Path, digest: str) -> bool:
