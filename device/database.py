@@ -37,6 +37,12 @@ def opened(path: Path, what: str, wait_s: float, **options) -> Iterator[sqlite3.
         raise NodError(f"{path}: the {what} can't be kept ({error}); {_advice(error)}.") from None
 
 
+def as_text(column: str) -> str:
+    """A column of texts, to select: text also where a card has changed the one bit that makes a BLOB of it.  As bytes, what was
+    said would break each turn that knows of it."""
+    return f"CAST({column} AS TEXT)"
+
+
 def emptied(db: sqlite3.Connection) -> None:
     """Move all that is in the journal into its place and empty it.  ToolError, to be spoken, where somebody who reads the file
     prevents that for as long as the connection waits."""

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from device.database import MAIN_WAITS_S, emptied, opened
+from device.database import MAIN_WAITS_S, as_text, emptied, opened
 from device.events import Exchange
 
 FILE = "history.sqlite"
@@ -45,7 +45,8 @@ class History:
 
     def latest(self, count: int) -> tuple[Exchange, ...]:
         """The last `count` exchanges, oldest first."""
-        rows = self._db.execute("SELECT user, heard, interrupted FROM exchange ORDER BY id DESC LIMIT ?", (count,))
+        texts = f"{as_text('user')}, {as_text('heard')}"
+        rows = self._db.execute(f"SELECT {texts}, interrupted FROM exchange ORDER BY id DESC LIMIT ?", (count,))
         return tuple(Exchange(user, heard, bool(cut)) for user, heard, cut in reversed(rows.fetchall()))
 
     def close(self) -> None:

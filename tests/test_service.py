@@ -29,7 +29,9 @@ from device.history import History, erase
 from device.indicator import COLOURS, Indicator, colour
 from device.journal import Journal
 from device.reply.build import Assistant
+from device.reply.ledger import FILE as LEDGER
 from device.reply.ledger import Ledger
+from device.reply.timers import FILE as TIMERS
 from device.reply.timers import TimerBook
 from device.run import _Reporter
 from device.speak.filler import Filler, Fillers
@@ -374,6 +376,25 @@ def test_history_survives_a_restart(tmp_path):
     again = History(tmp_path / "history.sqlite")
     assert again.latest(5) == tuple(told) and again.latest(1) == tuple(told[1:])
     again.close()
+
+
+def test_a_text_that_a_card_has_made_bytes_of_is_a_text(tmp_path):
+    with closing(History(tmp_path / "history.sqlite")) as history, closing(TimerBook(tmp_path / TIMERS)) as timers:
+        history.remember(Exchange("is it four", "Yes.", False))
+        timers.set(600, "pasta")
+    with closing(Ledger(tmp_path / LEDGER)) as ledger:
+        ledger.end(ledger.begin(1, 1, "timer_set", {"seconds": 60}, True), "done", "It is set.", owed=True)
+    texts = {"history.sqlite": ("exchange", "user", "heard"), TIMERS: ("timers", "name"), LEDGER: ("calls", "tool", "args", "result")}
+    for name, (table, *columns) in texts.items():
+        with closing(sqlite3.connect(tmp_path / name)) as db, db:
+            db.execute(f"UPDATE {table} SET {', '.join(f'{column} = CAST({column} AS BLOB)' for column in columns)}")
+    with closing(History(tmp_path / "history.sqlite")) as history, closing(TimerBook(tmp_path / TIMERS)) as timers:
+        assert history.latest(1) == (Exchange("is it four", "Yes.", False),) and timers.list()[0].called() == "pasta timer"
+    with closing(Ledger(tmp_path / LEDGER)) as ledger:
+        (call,) = ledger.owed()
+        assert (call.tool, call.args, call.result) == ("timer_set", {"seconds": 60}, "It is set.")
+        ledger.told([(call.id, call.result)])
+        assert not ledger.owed()
 
 
 def test_a_letter_that_a_card_has_changed_costs_the_letter_and_not_the_start(tmp_path):

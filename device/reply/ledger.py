@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from device.database import emptied, opened
+from device.database import as_text, emptied, opened
 
 Outcome = Literal["done", "failed", "cancelled", "unknown"]
 
@@ -154,7 +154,7 @@ class Ledger:
         """The user knows these results of these calls now, or need not.  One that has another result since is owed."""
         with self._lock:
             self._flush(True)
-            self._db.executemany("UPDATE calls SET owed = 0 WHERE id = ? AND result IS ?", calls)
+            self._db.executemany(f"UPDATE calls SET owed = 0 WHERE id = ? AND {as_text('result')} IS ?", calls)
             of_told = "forgotten AND outcome IS NOT NULL AND NOT owed"
             erased = self._db.execute(f"UPDATE calls SET result = '' WHERE {of_told} AND result != ''")
             if erased.rowcount:
@@ -171,8 +171,9 @@ class Ledger:
 
     def _calls(self, where: str) -> list[Call]:
         with self._lock:
+            tool, args, outcome, result = map(as_text, ("tool", "args", "outcome", "result"))
             rows = self._db.execute(
-                f"SELECT id, tool, args, began_s, outcome, result, undoes FROM calls WHERE {where} ORDER BY id"
+                f"SELECT id, {tool}, {args}, began_s, {outcome}, {result}, undoes FROM calls WHERE {where} ORDER BY id"
             ).fetchall()
         return [Call(row[0], row[1], _args(row[2]), *row[3:]) for row in rows]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from device.database import MAIN_WAITS_S, emptied, opened
+from device.database import MAIN_WAITS_S, as_text, emptied, opened
 from device.errors import ToolError
 from device.reply.durations import adjective, spoken
 
@@ -216,5 +216,5 @@ class TimerBook:
         self._db.execute(f"PRAGMA busy_timeout={longest_s * 1000:.0f}")
 
     def _read(self) -> None:
-        rows = self._db.execute("SELECT id, name, reminder, seconds, due_s FROM timers ORDER BY due_s, id").fetchall()
+        rows = self._db.execute(f"SELECT id, {as_text('name')}, reminder, seconds, due_s FROM timers ORDER BY due_s, id").fetchall()
         self._timers = tuple(Timer(row[0], row[1], bool(row[2]), row[3], row[4]) for row in rows)
