@@ -214,6 +214,15 @@ def test_the_quantiles_are_those_of_the_durations(ledger: Ledger) -> None:
     assert [found.p50_ms, found.p95_ms, found.p99_ms] == pytest.approx([51, 97, 100], abs=2)
 
 
+def test_a_bucket_that_a_card_has_damaged_costs_a_figure_and_no_act(tmp_path: Path, ledger: Ledger) -> None:
+    for _ in range(3):
+        ledger.took("lamp", 1000.0)
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db, db:
+        db.execute("UPDATE latency SET bucket = bucket + 16384")  # one bit of it
+    with closing(Ledger(tmp_path / "ledger.sqlite")) as again:
+        assert again.latency("lamp").p95_ms == 1000.0  # asked before each call; where that fails, nothing that acts is called
+
+
 def test_what_takes_no_time_is_counted(ledger: Ledger) -> None:
     ledger.took("clock", 0.0)
     assert ledger.latency("clock").p99_ms == 0.0

@@ -42,6 +42,7 @@ _TOLD = "(outcome IS NOT NULL AND NOT owed OR NOT acts)"  # calls of which nothi
 _KEPT_CALLS = 10_000
 _MAKES_ROOM_EVERY = 1000  # calls
 _WAITS_S = 0.5  # where another program has it locked: a call waits for it, and the user for the call
+_LAST_BUCKET = 1000  # 10^21 ms; a bucket beyond it is a card's damage, and what is beyond a float is an error
 _BUCKET_RATIO = 1.05  # each bucket of the histogram is 5 % wider than the one before: quantiles are good to 2.5 %
 # So many calls together count half from then on: a tool that has become quick is one after some hundred calls.
 _FADE_AT = 200
@@ -257,7 +258,7 @@ def _summary(rows: list[tuple[int, float]], calls: int, longest_ms: float) -> La
         for bucket, n in rows:
             reached += n
             if reached >= share * weight:
-                return min(_BUCKET_RATIO**bucket, longest_ms)
+                return min(_BUCKET_RATIO ** min(bucket, _LAST_BUCKET), longest_ms)
         return longest_ms
 
     return Latency(calls, quantile(0.5), quantile(0.95), quantile(0.99), longest_ms)
