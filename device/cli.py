@@ -1,6 +1,7 @@
 """The command line, `nod`.  Parses, calls, prints errors as one sentence; what is done stands elsewhere."""
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -30,15 +31,21 @@ Settings are in config.toml; 'nod check' says what is wrong with an edited one.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status.  A NodError is one sentence on stderr and its exit code.
 
-    When nobody reads on, as behind `| head -1`, it ends quietly, with the status of a program that SIGPIPE ended.
+    When nobody reads on, as behind `| head -1`, it ends quietly, with the status of a program that SIGPIPE ended.  What is
+    printed may go to a disk that is full.
     """
     options = _parser().parse_args(arguments)
     try:
         status = _status(options)
         print(end="", flush=True)
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still unwritten is written at the exit
-        return 128 + signal.SIGPIPE
+        if error.errno == errno.EPIPE:
+            return 128 + signal.SIGPIPE
+        print("nod: a disk that is written to, maybe that of what is printed here, is full; make room on it.", file=sys.stderr)
+        return 1
     return status
 
 

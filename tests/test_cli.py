@@ -60,6 +60,16 @@ def test_it_ends_quietly_when_nobody_reads_on(unbuffered):
     assert result.returncode == 128 + signal.SIGPIPE and result.stderr == ""
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_it_prints_may_go_to_a_full_disk(unbuffered):
+    command = [sys.executable, "-m", "device", "models", "list"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=300, env=environment)
+    told = "nod: a disk that is written to, maybe that of what is printed here, is full; make room on it.\n"
+    assert (result.returncode, result.stderr) == (1, told)
+
+
 def test_a_wave_that_is_not_one(tmp_path):
     (tmp_path / "user.wav").write_text("this is text")
     assert "user.wav: not a WAV recording" in refused(tmp_path, "simulate", "user.wav", "--out", "out")
