@@ -238,9 +238,9 @@ class _Reader:
             values[name] = self.section(name, hints[name], table)
         config = Config(**values)
         if config.vad.release > config.vad.threshold:
-            raise self.error("vad", "release", "must not be above threshold")
+            raise self.error("vad", "release", f"{config.vad.release} must not be above threshold, {config.vad.threshold}")
         if config.turn.min_wait_ms > config.turn.max_wait_ms:
-            raise self.error("turn", "min_wait_ms", "must not be above max_wait_ms")
+            raise self.error("turn", "min_wait_ms", f"{config.turn.min_wait_ms} must not be above max_wait_ms, {config.turn.max_wait_ms}")
         self.agent(config.agent)
         agent = dataclasses.replace(config.agent, folder=str(self.path.absolute().parent))
         return dataclasses.replace(config, agent=agent)
