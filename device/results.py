@@ -4,7 +4,7 @@ was given to read."""
 import errno
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from os.path import exists  # False also for what can't be looked at: whoever reads it says so
+from os.path import exists, isdir  # False also for what can't be looked at: whoever reads it says so
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,8 +14,11 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def keep_inputs(inputs: Iterable[Path | None], out_dir: Path, names: Sequence[str]) -> None:
-    """Raise NodError where one of `inputs` (None: not given) is a file that `names` in `out_dir` would overwrite."""
+    """Raise NodError where one of `inputs` (None: not given) is a file that `names` in `out_dir` would overwrite, or one of
+    these is a folder, in whose place no file can be put."""
     written = [path for path in (out_dir / name for name in names) if exists(path)]
+    for path in filter(isdir, written):
+        raise NodError(f"{path}: is a folder where a file is to be written; move it away, or name another folder with --out.")
     for given in inputs:
         if given is not None and exists(given) and any(given.samefile(path) for path in written):
             raise NodError(f"{given}: what is written to {out_dir} would overwrite it; name another folder with --out.")

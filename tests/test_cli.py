@@ -76,6 +76,13 @@ def test_a_wave_that_is_not_one(tmp_path):
     assert "there is no such file" in refused(tmp_path, "simulate", "nowhere.wav", "--out", "out")
 
 
+def test_a_folder_in_the_place_of_a_file_is_told_before_anything_is_done(tmp_path):
+    write_wave(tmp_path / "user.wav", np.zeros(1600, dtype=np.float32))
+    (tmp_path / "out" / "events.jsonl").mkdir(parents=True)
+    told = refused(tmp_path, "simulate", "user.wav", "--out", "out")
+    assert "out/events.jsonl: is a folder where a file is to be written; move it away, or name another" in told
+
+
 def test_a_recording_is_not_overwritten_by_what_is_said_to_it(tmp_path):
     (tmp_path / "out").mkdir()
     write_wave(tmp_path / "out" / "agent.wav", np.zeros(1600, dtype=np.float32))
