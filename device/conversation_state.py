@@ -151,7 +151,7 @@ class State:
     repairs: int = 0  # turns joined after a false cut-in, since the start
     partings: tuple[Parting, ...] = ()
     queued: tuple[ev.Announcement, ...] = ()
-    rings_from: int | None = None  # since when a timer among them waits to be told of
+    rings_from: int | None = None  # since when a timer among them waits for the user, not for Nod
     history: tuple[ev.Exchange, ...] = ()
 
 
@@ -202,8 +202,7 @@ def wait(state: State, queued: tuple[ev.Announcement, ...]) -> State:
     """These wait to be announced."""
     queued = queued[-QUEUED_MAX:]
     rings = any(waiting.rings for waiting in queued)
-    since = state.t if state.rings_from is None else state.rings_from
-    return replace(state, queued=queued, rings_from=since if rings else None)
+    return replace(state, queued=queued, rings_from=state.rings_from if rings else None)
 
 
 def _say(state: State, event: ev.Announcement, rules: Rules) -> Result:
@@ -235,11 +234,13 @@ def is_announcing(state: State) -> bool:
 def announce_next(state: State, rules: Rules) -> Result:
     """What waits to be announced is, as soon as nobody has the floor.  A timer takes it after a while from whoever still speaks:
     in a room with a radio somebody always does."""
-    is_overdue = state.rings_from is not None and state.t >= max(state.rings_from + rules.alarm_waits, state.called_until)
-    if has_nobody(state):
-        ready = state.queued
-    else:
-        ready = [each for each in state.queued if each.rings and is_overdue and state.phase in ("hearing", "pausing")]
+    ready = state.queued
+    if not has_nobody(state):
+        ready = tuple(each for each in ready if each.rings and state.phase in ("hearing", "pausing"))
+        if ready and state.rings_from is None:
+            state = replace(state, rings_from=state.t)
+        if ready and state.t < max(state.rings_from + rules.alarm_waits, state.called_until):
+            return state, []
     if not ready:
         return state, []
     rest = tuple(each for each in state.queued if each is not ready[0])

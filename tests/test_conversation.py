@@ -1066,6 +1066,19 @@ def _sounds(story, at_ms):
     return turn, draft
 
 
+def test_who_interrupts_the_reply_that_a_timer_waited_for_is_not_interrupted_in_turn():
+    story = Story(OPEN)
+    story.says("what time is it", 500, 1500)
+    _sounds(story, 2000)
+    story.tell(TIMER)
+    story.until(20_000)
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    story.tell(ev.Partial(story.state.t, story.state.turn, "stop"))
+    assert story.state.phase == "hearing"
+    assert only(story.until(29_900), ev.SayNow) == []
+    assert [say.text for say in only(story.until(30_200), ev.SayNow)] == [TIMER.text]
+
+
 def test_a_timer_waits_for_the_end_of_a_reply_however_long_that_is():
     story = Story(OPEN)
     story.says("what time is it", 500, 1500)
