@@ -15,7 +15,9 @@ from device.audio.near_end import FEATURES, WEIGHTS_VERSION, NearEnd, Weights
 from device.audio.vad import Segmenter, SileroVad
 from device.errors import ModelError
 from device.events import BLOCK_SAMPLES, FRAME_SAMPLES, SAMPLE_RATE_HZ, samples
+from device.room.level import room_noise
 from device.wave_file import read_wave
+from tests.bench.fit_near_end import listen
 from tests.test_echo_path import blocks, echo_of
 
 SECONDS = 24
@@ -51,13 +53,18 @@ class Deaf(SileroVad):
         self.is_deaf = self.is_deaf and not believed
 
 
-def hear(store, played, user, near_db, clips_at=1.0, make_vad=SileroVad):
-    """What a loop would make of it: (sample, "started" or "stopped"), how many frames were certain, and the path."""
+def hear(store, played, user, near_db, clips_at=1.0, make_vad=SileroVad, hood_db=None):
+    """What a loop would make of it: (sample, "started" or "stopped"), how many frames were certain, and the path.
+
+    hood_db: how loud the room is, above the echo.
+    """
     near = echo_of(np.clip(played, -clips_at, clips_at), 800)
     if near_db is not None:
         first, last = (round(s * SAMPLE_RATE_HZ) for s in SPOKEN_S)
         said = user[: last - first]
         near[first:last] += said * np.float32(rms(near) / rms(said) * 10 ** (near_db / 20))
+    if hood_db is not None:
+        near = near + room_noise(near.size, 20 * np.log10(rms(echo_of(played, 800))) + hood_db, 0)
     path, detector, segmenter = EchoPath(load_canceller("speex", 200), 640), NearEnd(), Segmenter()
     vad = make_vad(store.path("silero-vad") / "silero_vad.onnx")
     edges, certain, frame, t = [], 0, np.empty(0, np.float32), 0
@@ -104,6 +111,16 @@ def test_asking_afresh_makes_nobody_of_its_own_echo(store, spoken, clips_at):
     assert edges == [] and certain == 0
 
 
+@pytest.mark.parametrize("hood_db", [-9, -3])
+def test_beside_a_hood_its_own_echo_is_nobody_and_a_user_is_heard(store, spoken, hood_db):
+    """Weights fitted to quiet rooms alone noticed who spoke there after half a second, and who didn't twice a minute."""
+    edges, certain, _ = hear(store, *spoken, None, 0.2, hood_db=hood_db)
+    assert edges == [] and certain == 0
+    edges, certain, _ = hear(store, *spoken, 3, 0.2, hood_db=hood_db)
+    assert edges[0][1] == "started" and SPOKEN_S[0] < edges[0][0] / SAMPLE_RATE_HZ < SPOKEN_S[0] + 0.4
+    assert all(SPOKEN_S[0] * SAMPLE_RATE_HZ < t < (SPOKEN_S[1] + 0.5) * SAMPLE_RATE_HZ for t, _ in edges)
+
+
 def test_without_an_echo_the_vad_has_the_word():
     detector = NearEnd()
     rng = np.random.default_rng(0)
@@ -113,6 +130,18 @@ def test_without_an_echo_the_vad_has_the_word():
             detector.add(sound, sound, np.zeros(BLOCK_SAMPLES, np.float32))
         assert detector.score(vad, False, True) == vad
         assert detector.is_speaking == detector.is_certain == (vad >= 0.5)
+
+
+@pytest.mark.parametrize("kind", ["quiet", "hood"])
+def test_what_it_is_fitted_to_is_nod_alone_and_somebody_over_it(store, spoken, kind):
+    played, user = spoken
+    sentences, people = np.array_split(played, 6), [user[: 3 * SAMPLE_RATE_HZ]]
+    scene = listen(0, people, sentences, store.path("silero-vad") / "silero_vad.onnx", kind, None, seconds=20)
+    assert scene.seen.shape == (len(scene.counts), len(FEATURES)) and np.isfinite(scene.seen).all()
+    assert 40 < (scene.counts & scene.speaks).sum() and 40 < (scene.counts & ~scene.speaks).sum()
+    if kind == "quiet":
+        speaks, alone = (scene.seen[scene.counts & is_said] for is_said in (scene.speaks, ~scene.speaks))
+        assert speaks.mean(axis=0)[FEATURES.index("excess")] > alone.mean(axis=0)[FEATURES.index("excess")]
 
 
 @settings(max_examples=60, deadline=None)
