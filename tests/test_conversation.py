@@ -1077,6 +1077,10 @@ def test_who_interrupts_the_reply_that_a_timer_waited_for_is_not_interrupted_in_
     assert story.state.phase == "hearing"
     assert only(story.until(29_900), ev.SayNow) == []
     assert [say.text for say in only(story.until(30_200), ev.SayNow)] == [TIMER.text]
+    story.tell(ev.PlayoutEnded(story.state.t, story.state.reply_turn, story.state.draft, "reply", ("Done.",), False))
+    story.tell(ev.SpeechStarted(story.state.t, story.state.t))
+    assert story.state.phase == "hearing"
+    assert story.tell(TIMER) + only(story.until(40_000), ev.SayNow) == [], "each one waits"
 
 
 def test_a_timer_waits_for_the_end_of_a_reply_however_long_that_is():
